@@ -1,0 +1,83 @@
+// Package settings reads the environment: one documented struct, its defaults,
+// NAME_FILE for every NAME, and all faults at once. It knows nothing of Dovecot's
+// syntax; whatever it lets through is harmless in it.
+package settings
+
+import (
+	"pidgeon/sizing"
+)
+
+// Settings is what the operator asked for. Each field is one environment
+// variable; the order is that of the table in the README. The tags are read by
+// Load and Variables: env the name, envDefault the default, doc the explanation,
+// example what an error suggests, secret that the value is never shown.
+type Settings struct {
+	Protocols               Protocols   `env:"PROTOCOLS" envDefault:"imap,lmtp" doc:"what runs: imap, pop3, lmtp, sieve, submission" example:"imap,lmtp,sieve"`
+	IMAPConcurrency         Sessions    `env:"IMAP_CONCURRENCY" envDefault:"1000" doc:"IMAP sessions held at once" example:"500"`
+	IMAPMode                sizing.Mode `env:"IMAP_MODE" envDefault:"auto" doc:"secure: a login process per connection; performance: a few for all; auto: secure up to 100 sessions" example:"performance"`
+	POP3Concurrency         Sessions    `env:"POP3_CONCURRENCY" envDefault:"100" doc:"POP3 sessions held at once" example:"100"`
+	POP3Mode                sizing.Mode `env:"POP3_MODE" envDefault:"auto" doc:"as IMAP_MODE" example:"performance"`
+	SubmissionConcurrency   Sessions    `env:"SUBMISSION_CONCURRENCY" envDefault:"100" doc:"submission sessions held at once" example:"100"`
+	SubmissionMode          sizing.Mode `env:"SUBMISSION_MODE" envDefault:"auto" doc:"as IMAP_MODE" example:"performance"`
+	SieveConcurrency        Sessions    `env:"SIEVE_CONCURRENCY" envDefault:"100" doc:"ManageSieve sessions held at once" example:"100"`
+	SieveMode               sizing.Mode `env:"SIEVE_MODE" envDefault:"auto" doc:"as IMAP_MODE" example:"performance"`
+	MaxConnectionsPerUserIP Sessions    `env:"MAX_CONNECTIONS_PER_USER_IP" envDefault:"50" doc:"sessions of one user from one address; all clients behind one NAT or webmail share it" example:"50"`
+
+	Users Users `env:"USERS" doc:"name:password or name:{SCHEME}hash, one per line or separated by commas" example:"alice:secret,bob:{SHA512-CRYPT}$6$…" secret:"true"`
+
+	TLS            string `env:"TLS" envDefault:"required" choice:"required,yes,no" doc:"required: no login without TLS; yes: offered; no: off" example:"required"`
+	TLSCertPath    Path   `env:"TLS_CERT_PATH" envDefault:"/certs/tls.crt" doc:"certificate chain, PEM; without one a self-signed certificate is made" example:"/certs/tls.crt"`
+	TLSKeyPath     Path   `env:"TLS_KEY_PATH" envDefault:"/certs/tls.key" doc:"its private key, PEM" example:"/certs/tls.key"`
+	TLSMinProtocol string `env:"TLS_MIN_PROTOCOL" envDefault:"TLSv1.2" choice:"TLSv1.2,TLSv1.3" doc:"oldest protocol accepted: TLSv1.2 or TLSv1.3" example:"TLSv1.2"`
+
+	Hostname           Host      `env:"MAIL_HOSTNAME" doc:"name in greetings and in the self-signed certificate; default: the container's" example:"mail.example.com"`
+	MailDir            Path      `env:"MAIL_DIR" envDefault:"/srv/mail" doc:"mail, one directory per user" example:"/srv/mail"`
+	MailFormat         string    `env:"MAIL_FORMAT" envDefault:"maildir" choice:"maildir,sdbox,mdbox" doc:"maildir, sdbox or mdbox" example:"maildir"`
+	MailUID            ID        `env:"MAIL_UID" envDefault:"5000" doc:"owner of all mail; without root it is the user pidgeon runs as" example:"5000"`
+	MailGID            ID        `env:"MAIL_GID" envDefault:"5000" doc:"group of all mail; likewise" example:"5000"`
+	RecipientDelimiter Delimiter `env:"RECIPIENT_DELIMITER" envDefault:"+" doc:"user+detail@example.com goes to user" example:"+"`
+	RelayHost          Host      `env:"RELAY_HOST" doc:"where submission hands mail to; needed with submission" example:"postfix"`
+	RelayPort          Port      `env:"RELAY_PORT" envDefault:"25" doc:"its port" example:"25"`
+
+	Listen          Addresses `env:"LISTEN" envDefault:"*,::" doc:"addresses to listen on; * is all of IPv4, :: all of IPv6" example:"127.0.0.1"`
+	IMAPPort        Port      `env:"IMAP_PORT" envDefault:"143" listener:"imap" doc:"IMAP with STARTTLS; 0 turns a listener off" example:"1143"`
+	IMAPSPort       Port      `env:"IMAPS_PORT" envDefault:"993" listener:"imap" doc:"IMAP over TLS" example:"1993"`
+	POP3Port        Port      `env:"POP3_PORT" envDefault:"110" listener:"pop3" doc:"POP3 with STARTTLS" example:"1110"`
+	POP3SPort       Port      `env:"POP3S_PORT" envDefault:"995" listener:"pop3" doc:"POP3 over TLS" example:"1995"`
+	LMTPPort        Port      `env:"LMTP_PORT" envDefault:"24" listener:"lmtp" doc:"LMTP; for the mail transfer agent alone, it takes mail from anyone who reaches it" example:"1024"`
+	SievePort       Port      `env:"SIEVE_PORT" envDefault:"4190" listener:"sieve" doc:"ManageSieve with STARTTLS" example:"4190"`
+	SubmissionPort  Port      `env:"SUBMISSION_PORT" envDefault:"587" listener:"submission" doc:"submission with STARTTLS" example:"1587"`
+	SubmissionsPort Port      `env:"SUBMISSIONS_PORT" envDefault:"465" listener:"submission" doc:"submission over TLS" example:"1465"`
+
+	OverridesDir Path   `env:"OVERRIDES_DIR" envDefault:"/overrides" doc:"*.conf, *.conf.tmpl and templates/ of yours; followed while running" example:"/overrides"`
+	RunDir       Path   `env:"RUN_DIR" envDefault:"/run/pidgeon" doc:"generations, Dovecot's sockets, control socket; tmpfs" example:"/run/pidgeon"`
+	StateDir     Path   `env:"STATE_DIR" envDefault:"/var/lib/pidgeon" doc:"last good generation, self-signed certificate; volume" example:"/var/lib/pidgeon"`
+	OnInvalid    string `env:"ON_INVALID" envDefault:"last-good" choice:"last-good,fail" doc:"a start with a broken override: last-good runs what last worked, fail exits 78" example:"fail"`
+	StopGrace    Grace  `env:"STOP_GRACE" envDefault:"8s" doc:"how long sessions may take to end on stop; keep it under the engine's own limit" example:"8s"`
+	LogLevel     string `env:"LOG_LEVEL" envDefault:"info" choice:"debug,info,warn,error" doc:"debug, info, warn or error" example:"debug"`
+	LogFormat    string `env:"LOG_FORMAT" envDefault:"text" choice:"text,json" doc:"of pidgeon's own lines: text or json" example:"json"`
+
+	// Environ is the whole environment, for overrides that are templates.
+	Environ map[string]string `env:"-"`
+	// Files are what was read for NAME_FILE, to be followed.
+	Files []string `env:"-"`
+	// Notes are remarks that are no faults.
+	Notes []string `env:"-"`
+}
+
+// Ask lists what each protocol that is on has to hold.
+func (s Settings) Ask() []sizing.Protocol {
+	all := []sizing.Protocol{
+		{Name: "imap", Sessions: int(s.IMAPConcurrency), Mode: s.IMAPMode},
+		{Name: "pop3", Sessions: int(s.POP3Concurrency), Mode: s.POP3Mode},
+		{Name: "submission", Sessions: int(s.SubmissionConcurrency), Mode: s.SubmissionMode},
+		{Name: "sieve", Sessions: int(s.SieveConcurrency), Mode: s.SieveMode},
+	}
+	var on []sizing.Protocol
+	for _, p := range all {
+		if s.Protocols.Has(p.Name) {
+			on = append(on, p)
+		}
+	}
+	return on
+}

@@ -1,0 +1,160 @@
+package settings
+
+import (
+	"errors"
+	"fmt"
+	"math"
+	"net/netip"
+	"path/filepath"
+	"regexp"
+	"slices"
+	"strconv"
+	"strings"
+	"time"
+)
+
+// Sessions is a number of sessions, at least one.
+type Sessions int
+
+// maxSessions is far above what one container holds, and small enough that no
+// limit derived from it overflows Dovecot's unsigned 32-bit settings.
+const maxSessions = 1_000_000
+
+// UnmarshalText accepts 1 to 1,000,000.
+func (n *Sessions) UnmarshalText(text []byte) error {
+	return unmarshalInt(n, text, 1, maxSessions)
+}
+
+// Port is a TCP port; 0 turns the listener off.
+type Port int
+
+// UnmarshalText accepts 0 to 65535.
+func (p *Port) UnmarshalText(text []byte) error { return unmarshalInt(p, text, 0, 65535) }
+
+// ID is a numeric user or group, never root's.
+type ID int
+
+// UnmarshalText accepts 1 to 2³¹-1: Dovecot refuses to read mail as root.
+func (i *ID) UnmarshalText(text []byte) error { return unmarshalInt(i, text, 1, math.MaxInt32) }
+
+func unmarshalInt[T ~int](n *T, text []byte, low, high int) error {
+	i, err := strconv.Atoi(strings.TrimSpace(string(text)))
+	if err != nil {
+		return errors.New("is not a whole number")
+	}
+	if i < low || i > high {
+		return fmt.Errorf("is not between %d and %d", low, high)
+	}
+	*n = T(i)
+	return nil
+}
+
+// Grace is how long a stop may take.
+type Grace time.Duration
+
+// UnmarshalText accepts Go durations (8s, 1m30s) and plain seconds.
+func (g *Grace) UnmarshalText(text []byte) error {
+	s := strings.TrimSpace(string(text))
+	if _, err := strconv.Atoi(s); err == nil {
+		s += "s"
+	}
+	d, err := time.ParseDuration(s)
+	if err != nil || d < 0 || d > time.Hour {
+		return errors.New("is not a duration between 0s and 1h")
+	}
+	*g = Grace(d)
+	return nil
+}
+
+// Path is absolute and made of characters that mean the same to Dovecot, to a
+// shell and in a log line.
+type Path string
+
+var pathText = regexp.MustCompile(`^/[A-Za-z0-9._/@:+,=~-]*$`)
+
+// UnmarshalText refuses relative paths and other characters; it cleans the rest.
+func (p *Path) UnmarshalText(text []byte) error {
+	if !pathText.Match(text) {
+		return errors.New("is not an absolute path of letters, digits and ._/@:+,=~-")
+	}
+	*p = Path(filepath.Clean(string(text)))
+	return nil
+}
+
+// Host is a host name or an IP address.
+type Host string
+
+var hostText = regexp.MustCompile(`^[A-Za-z0-9_]([A-Za-z0-9_.-]{0,251}[A-Za-z0-9_])?$`)
+
+// UnmarshalText refuses everything else.
+func (h *Host) UnmarshalText(text []byte) error {
+	if _, err := netip.ParseAddr(string(text)); err != nil && !hostText.Match(text) {
+		return errors.New("is not a host name")
+	}
+	*h = Host(text)
+	return nil
+}
+
+// Delimiter is the set of characters that divide user from detail.
+type Delimiter string
+
+var delimiterText = regexp.MustCompile(`^[!#$%&'*+/=?^_{|}~.-]{1,8}$`)
+
+// UnmarshalText accepts the punctuation that a mail address may hold (RFC 5322).
+func (d *Delimiter) UnmarshalText(text []byte) error {
+	if !delimiterText.Match(text) {
+		return errors.New("is not made of punctuation that a mail address may hold")
+	}
+	*d = Delimiter(text)
+	return nil
+}
+
+// Protocols are what runs, in Dovecot's names.
+type Protocols []string
+
+var protocols = []string{"imap", "lmtp", "pop3", "sieve", "submission"}
+
+// Has reports whether the protocol is on.
+func (p Protocols) Has(name string) bool { return slices.Contains(p, name) }
+
+// UnmarshalText accepts names separated by commas or blanks.
+func (p *Protocols) UnmarshalText(text []byte) error {
+	*p = nil
+	for _, name := range list(text) {
+		name = strings.ToLower(name)
+		if !slices.Contains(protocols, name) {
+			return fmt.Errorf("names %q, which is none of %s", name, strings.Join(protocols, ", "))
+		}
+		if !p.Has(name) {
+			*p = append(*p, name)
+		}
+	}
+	if len(*p) == 0 {
+		return errors.New("names no protocol")
+	}
+	slices.Sort(*p)
+	return nil
+}
+
+// Addresses are what listeners bind to.
+type Addresses []string
+
+// UnmarshalText accepts IP addresses and *, separated by commas or blanks.
+func (a *Addresses) UnmarshalText(text []byte) error {
+	*a = nil
+	for _, address := range list(text) {
+		address = strings.Trim(address, "[]")
+		if _, err := netip.ParseAddr(address); err != nil && address != "*" {
+			return fmt.Errorf("names %q, which is not an IP address", address)
+		}
+		*a = append(*a, address)
+	}
+	if len(*a) == 0 {
+		return errors.New("names no address")
+	}
+	return nil
+}
+
+func list(text []byte) []string {
+	return strings.FieldsFunc(string(text), func(r rune) bool { return strings.ContainsRune(", \t\n\r", r) })
+}

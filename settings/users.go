@@ -1,0 +1,89 @@
+package settings
+
+import (
+	"encoding/base64"
+	"errors"
+	"fmt"
+	"regexp"
+	"strings"
+)
+
+// User is one mail user.
+type User struct {
+	Name     string
+	Password string // {SCHEME}hash, fit for a passwd-file
+}
+
+// Users are the mail users of USERS.
+type Users []User
+
+var (
+	// Dovecot's auth_username_chars; no leading dot, for the name is also that of
+	// a directory.
+	userName = regexp.MustCompile(`^[a-z0-9_@-][a-z0-9._@-]*$`)
+	hashed   = regexp.MustCompile(`^\{[A-Za-z0-9-]+(\.[A-Za-z0-9]+)?\}[!-9;-~]+$`)
+	scheme   = regexp.MustCompile(`^\{[A-Z0-9-]+(\.[A-Za-z0-9]+)?\}`)
+)
+
+// UnmarshalText accepts name:password and name:{SCHEME}hash, one per line, or
+// separated by commas on a single line. Names are taken in lower case, as Dovecot
+// does with what the client sends.
+func (u *Users) UnmarshalText(text []byte) error {
+	*u = nil
+	seen := map[string]bool{}
+	var wrong []error
+	for i, entry := range entries(string(text)) {
+		user, err := parseUser(entry)
+		if err == nil && seen[user.Name] {
+			err = fmt.Errorf("names %q twice", user.Name)
+		}
+		if err != nil {
+			wrong = append(wrong, fmt.Errorf("entry %d %w", i+1, err))
+			continue
+		}
+		seen[user.Name] = true
+		*u = append(*u, user)
+	}
+	return errors.Join(wrong...)
+}
+
+func entries(text string) []string {
+	separator := ","
+	if strings.Contains(text, "\n") {
+		separator = "\n"
+	}
+	var entries []string
+	for entry := range strings.SplitSeq(text, separator) {
+		entry = strings.TrimSuffix(entry, "\r")
+		blank := strings.TrimSpace(entry) == ""
+		comment := separator == "\n" && strings.HasPrefix(entry, "#")
+		if !blank && !comment {
+			entries = append(entries, entry)
+		}
+	}
+	return entries
+}
+
+// parseUser never repeats the entry in its errors: it holds a password.
+func parseUser(entry string) (User, error) {
+	name, password, ok := strings.Cut(entry, ":")
+	if !ok {
+		return User{}, errors.New("has no colon between name and password (a password with a comma needs one user per line)")
+	}
+	name = strings.ToLower(strings.TrimSpace(name))
+	if !userName.MatchString(name) {
+		return User{}, fmt.Errorf("has the name %q: letters, digits and ._@- are allowed", name)
+	}
+	switch {
+	case password == "":
+		return User{}, fmt.Errorf("gives %q no password", name)
+	case strings.ContainsRune(password, 0):
+		return User{}, fmt.Errorf("gives %q a password with a NUL byte", name)
+	case hashed.MatchString(password):
+		return User{name, password}, nil
+	case scheme.MatchString(password):
+		return User{}, fmt.Errorf("gives %q a hash with a character that no hash has", name)
+	}
+	// base64 carries any byte, the colon included, through a passwd-file.
+	return User{name, "{PLAIN.b64}" + base64.StdEncoding.EncodeToString([]byte(password))}, nil
+}
