@@ -1,0 +1,112 @@
+// Package certificate reads the certificate and key that Dovecot will serve, and
+// makes a self-signed pair where there is none. What it returns belongs
+// together: Dovecot itself accepts a foreign key and then fails every handshake
+// (2.3.19, 2.4.1).
+package certificate
+
+import (
+	"crypto/tls"
+	"crypto/x509"
+	"encoding/pem"
+	"errors"
+	"fmt"
+	"io/fs"
+	"os"
+	"syscall"
+	"time"
+
+	"pidgeon/finding"
+)
+
+// Pair is a certificate chain and its key, both PEM.
+type Pair struct {
+	Certificate, Key []byte
+	NotAfter         time.Time // when the leaf expires
+	Names            []string
+}
+
+// Load reads a pair. Errors are findings; [fs.ErrNotExist] is wrapped when
+// neither file is there.
+func Load(certPath, keyPath string) (Pair, error) {
+	cert, certErr := read(certPath)
+	key, keyErr := read(keyPath)
+	switch missing := fs.ErrNotExist; {
+	case errors.Is(certErr, missing) && errors.Is(keyErr, missing):
+		return Pair{}, fmt.Errorf("reading %s and %s: %w", certPath, keyPath, missing)
+	case certErr != nil || keyErr != nil:
+		return Pair{}, unreadable(certPath, certErr, keyPath, keyErr)
+	}
+	return parse(certPath, cert, keyPath, key)
+}
+
+// maxPEM bounds what is read, in bytes; long chains take some tens of KiB.
+const maxPEM = 1 << 20
+
+func read(path string) ([]byte, error) {
+	info, err := os.Stat(path)
+	switch {
+	case err != nil:
+		return nil, err
+	case !info.Mode().IsRegular(): // a FIFO would be waited for
+		return nil, errors.New("not a regular file")
+	case info.Size() > maxPEM:
+		return nil, errors.New("larger than 1 MiB")
+	}
+	return os.ReadFile(path)
+}
+
+func unreadable(certPath string, certErr error, keyPath string, keyErr error) error {
+	var found finding.List
+	for path, err := range map[string]error{certPath: certErr, keyPath: keyErr} {
+		if err != nil {
+			found = append(found, finding.Finding{File: path, Problem: cause(err), Hint: access(path, err)})
+		}
+	}
+	return found
+}
+
+// cause drops the operation and path that the finding names already.
+func cause(err error) string {
+	var pathErr *fs.PathError
+	if errors.As(err, &pathErr) {
+		err = pathErr.Err
+	}
+	return err.Error()
+}
+
+// access says who may read a file that we may not.
+func access(path string, err error) string {
+	info, statErr := os.Stat(path)
+	if !errors.Is(err, fs.ErrPermission) || statErr != nil {
+		return "certificate and key are both needed"
+	}
+	stat := info.Sys().(*syscall.Stat_t)
+	return fmt.Sprintf("it is owned by %d:%d with mode %04o, and this process is user %d: let it read the file",
+		stat.Uid, stat.Gid, info.Mode().Perm(), os.Geteuid())
+}
+
+func parse(certPath string, cert []byte, keyPath string, key []byte) (Pair, error) {
+	if f := notPEM(certPath, cert, "CERTIFICATE"); f != nil {
+		return Pair{}, finding.List{*f}
+	}
+	pair, err := tls.X509KeyPair(cert, key)
+	if err != nil {
+		return Pair{}, finding.List{{
+			File: keyPath, Problem: err.Error(),
+			Hint: "give the key that belongs to " + certPath + "; during a renewal the other file is still to come",
+		}}
+	}
+	leaf, err := x509.ParseCertificate(pair.Certificate[0])
+	if err != nil {
+		return Pair{}, finding.List{{File: certPath, Problem: err.Error()}}
+	}
+	return Pair{cert, key, leaf.NotAfter, leaf.DNSNames}, nil
+}
+
+func notPEM(path string, data []byte, kind string) *finding.Finding {
+	block, _ := pem.Decode(data)
+	if block != nil && block.Type == kind {
+		return nil
+	}
+	return &finding.Finding{File: path, Problem: "the file does not begin with a " + kind + " in PEM", Hint: "put the server's certificate first, then its chain, each as -----BEGIN " + kind + "-----"}
+}
