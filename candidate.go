@@ -1,0 +1,291 @@
+package main
+
+import (
+	"context"
+	"crypto/sha256"
+	"errors"
+	"fmt"
+	"io/fs"
+	"os"
+	"path/filepath"
+	"time"
+
+	"pidgeon/certificate"
+	"pidgeon/dovecot"
+	"pidgeon/finding"
+	"pidgeon/overrides"
+	"pidgeon/publish"
+	"pidgeon/render"
+	"pidgeon/settings"
+	"pidgeon/sizing"
+)
+
+// candidate is a configuration on its way to Dovecot.
+type candidate struct {
+	settings  settings.Settings
+	sizes     sizing.Sizes
+	files     render.Files
+	digest    [sha256.Size]byte
+	remarks   []string // that refuse nothing
+	ports     map[string]int
+	overrides []string // those that are in it
+}
+
+// builder makes candidates out of what is in the environment and in the mounted
+// directories at the moment.
+type builder struct {
+	environ  []string
+	dovecot  *dovecot.Dovecot
+	builtin  fs.FS
+	identity identity
+	machine  sizing.Machine
+	// selfSigned is where a self-signed certificate is kept.
+	selfSigned string
+}
+
+// sources are what a candidate is made of, read once.
+type sources struct {
+	settings settings.Settings
+	tree     overrides.Tree
+	pair     certificate.Pair
+	remarks  []string
+}
+
+// read reads all sources. A failure of one does not hide those of the others.
+func (b builder) read(ctx context.Context) (sources, error) {
+	var in sources
+	s, faults := settings.Load(b.environ)
+	if faults != nil {
+		return in, faults
+	}
+	in.settings = s
+	in.remarks = append(in.remarks, s.Notes...)
+	tree, treeErr := overrides.ReadStable(ctx, string(s.OverridesDir))
+	if errors.Is(treeErr, fs.ErrNotExist) && !b.hadOverrides(s) {
+		in.remarks = append(in.remarks, fmt.Sprintf("%s does not exist: no overrides", s.OverridesDir))
+		treeErr = nil
+	}
+	in.tree = tree
+	for _, ignored := range tree.Ignored {
+		in.remarks = append(in.remarks, fmt.Sprintf("%s is ignored: %s", ignored.Path, ignored.Reason))
+	}
+	pair, made, certErr := b.certificate(s)
+	in.pair = pair
+	if made {
+		in.remarks = append(in.remarks, fmt.Sprintf("%s does not exist: a self-signed certificate was made, which mail programs will warn of", s.TLSCertPath))
+	}
+	return in, errors.Join(treeErr, certErr)
+}
+
+// hadOverrides tells whether a generation with overrides was ever published: a
+// mount that vanishes must not look like the wish to run without.
+func (b builder) hadOverrides(s settings.Settings) bool {
+	found, _ := filepath.Glob(filepath.Join(string(s.RunDir), "current", "overrides", "*"))
+	return len(found) > 0
+}
+
+func (b builder) certificate(s settings.Settings) (pair certificate.Pair, made bool, err error) {
+	if s.TLS == "no" {
+		return certificate.Pair{}, false, nil
+	}
+	pair, err = certificate.Load(string(s.TLSCertPath), string(s.TLSKeyPath))
+	if errors.Is(err, fs.ErrNotExist) {
+		return certificate.SelfSigned(b.selfSigned, string(s.Hostname), time.Now())
+	}
+	return pair, false, err
+}
+
+// render makes the files for the generation dir.
+func (b builder) render(in sources, sizes sizing.Sizes, dir string) (render.Files, error) {
+	s := in.settings
+	return render.Render(render.Input{
+		Builtin:   b.builtin,
+		Templates: renderSources(in.tree.Templates),
+		Overrides: renderSources(in.tree.Conf),
+		Data: render.Data{
+			Settings: s, Sizes: sizes, Env: s.Environ,
+			Dir: dir, BaseDir: baseDir(s), StateDir: dovecotState(s),
+			User: b.identity.user, Group: b.identity.group,
+			MailUID: b.identity.mailUID(s), MailGID: b.identity.mailGID(s),
+			Certificate: in.pair.Certificate, Key: in.pair.Key,
+		},
+	})
+}
+
+func renderSources(files []overrides.File) []render.Source {
+	sources := make([]render.Source, len(files))
+	for i, f := range files {
+		sources[i] = render.Source{Name: filepath.Base(f.Name), Path: f.Path, Data: f.Data}
+	}
+	return sources
+}
+
+// build makes a candidate for dir out of what was read; it is not checked yet.
+func (b builder) build(in sources, dir string) (candidate, error) {
+	c := candidate{settings: in.settings, remarks: in.remarks}
+	c.sizes = sizing.Size(in.settings.Ask(), b.machine)
+	for _, f := range in.tree.Conf {
+		c.overrides = append(c.overrides, f.Name)
+	}
+	var err error
+	c.files, err = b.render(in, c.sizes, dir)
+	c.digest = c.files.Digest(dir)
+	return c, err
+}
+
+// check stages the candidate in the store and has Dovecot judge it there. When an
+// override has changed how many can log in, what depends on that is sized again.
+// The error is a finding.List when the candidate is at fault. A refused candidate
+// leaves nothing in the store.
+func (b builder) check(ctx context.Context, store *publish.Store, in sources, c *candidate) (dir string, err error) {
+	dir, effective, err := b.stage(ctx, store, c)
+	if err != nil {
+		return "", err
+	}
+	followed := c.sizes.Follow(loginServices(effective, c.sizes), in.settings.Ask(), b.machine)
+	if followed.Equal(c.sizes) {
+		return dir, nil
+	}
+	if err := store.Discard(dir); err != nil {
+		return "", err
+	}
+	c.sizes = followed
+	if c.files, err = b.render(in, followed, store.Next()); err != nil {
+		return "", err
+	}
+	dir, _, err = b.stage(ctx, store, c)
+	return dir, err
+}
+
+// stage writes the files and checks them where they lie.
+func (b builder) stage(ctx context.Context, store *publish.Store, c *candidate) (dir string, effective dovecot.Settings, err error) {
+	dir, err = store.Stage(publishFiles(c.files))
+	if err != nil {
+		return "", nil, err
+	}
+	effective, err = b.judge(ctx, dir, c)
+	if err != nil {
+		return "", nil, errors.Join(err, store.Discard(dir))
+	}
+	return dir, effective, nil
+}
+
+func (b builder) judge(ctx context.Context, dir string, c *candidate) (dovecot.Settings, error) {
+	main := filepath.Join(dir, render.Main)
+	texts := textsOf(c.files, dir)
+	found, err := b.dovecot.Check(ctx, main, texts)
+	if err != nil {
+		return nil, err
+	}
+	for _, warning := range found.Warnings() {
+		c.remarks = append(c.remarks, warning.Error())
+	}
+	if faults := found.Faults(); len(faults) > 0 {
+		return nil, faults
+	}
+	effective, err := b.dovecot.Effective(ctx, main, effectiveNames(c.sizes)...)
+	if err != nil {
+		return nil, err
+	}
+	if faults := texts.Owned(effective, ownedSettings(c.settings)); len(faults) > 0 {
+		return nil, faults
+	}
+	c.ports = effective.Ports(c.settings.Protocols)
+	return effective, nil
+}
+
+// ownedSettings are what the entrypoint relies on.
+func ownedSettings(s settings.Settings) map[string]string {
+	return map[string]string{
+		"base_dir":         baseDir(s),
+		"state_dir":        dovecotState(s),
+		"instance_name":    "dovecot",
+		"log_path":         "/dev/stderr",
+		"shutdown_clients": "no",
+	}
+}
+
+func baseDir(s settings.Settings) string      { return filepath.Join(string(s.RunDir), "dovecot") }
+func dovecotState(s settings.Settings) string { return filepath.Join(string(s.StateDir), "dovecot") }
+
+func effectiveNames(sizes sizing.Sizes) []string {
+	names := append(dovecot.PortSettings(), "base_dir", "state_dir", "instance_name", "log_path", "shutdown_clients",
+		"default_client_limit", "default_process_limit")
+	for _, service := range sizes.Services {
+		names = append(names, dovecot.LimitSettings(service.Name)...)
+	}
+	return names
+}
+
+// loginServices are the limits of the login services as Dovecot understood them.
+func loginServices(effective dovecot.Settings, sizes sizing.Sizes) []sizing.Service {
+	var services []sizing.Service
+	for _, service := range sizes.Services {
+		processes, clients, requests, ok := effective.Limits(service.Name)
+		if ok {
+			service.ProcessLimit, service.ClientLimit, service.Requests = processes, clients, requests
+			services = append(services, service)
+		}
+	}
+	return services
+}
+
+func publishFiles(files render.Files) []publish.File {
+	out := make([]publish.File, len(files))
+	for i, f := range files {
+		out[i] = publish.File{Name: f.Name, Data: f.Data, Mode: f.Mode}
+	}
+	return out
+}
+
+func textsOf(files render.Files, dir string) dovecot.Texts {
+	var texts dovecot.Texts
+	for _, f := range files {
+		if filepath.Ext(f.Name) == ".conf" {
+			mine := filepath.Dir(f.Name) == "overrides"
+			texts = append(texts, dovecot.Text{Path: filepath.Join(dir, f.Name), Origin: f.Origin, Mine: mine, Data: f.Data})
+		}
+	}
+	return texts
+}
+
+// sentences are the single complaints of an error, one per line of the log.
+func sentences(err error) []string {
+	var list finding.List
+	var faults settings.Faults
+	switch joined, isJoined := err.(interface{ Unwrap() []error }); {
+	case errors.As(err, &list) && !isJoined:
+		return each(list)
+	case errors.As(err, &faults) && !isJoined:
+		return each(faults)
+	case isJoined:
+		var all []string
+		for _, err := range joined.Unwrap() {
+			all = append(all, sentences(err)...)
+		}
+		return all
+	}
+	return []string{err.Error()}
+}
+
+func each[E error](errs []E) []string {
+	all := make([]string, len(errs))
+	for i, err := range errs {
+		all[i] = err.Error()
+	}
+	return all
+}
+
+// tempStore is a store of its own for commands that publish nothing.
+func tempStore() (store *publish.Store, remove func(), err error) {
+	dir, err := os.MkdirTemp("", "pidgeon-")
+	if err != nil {
+		return nil, nil, err
+	}
+	remove = func() { os.RemoveAll(dir) }
+	store, err = publish.Open(dir, -1)
+	if err != nil {
+		remove()
+	}
+	return store, remove, err
+}

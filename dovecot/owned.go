@@ -1,0 +1,73 @@
+package dovecot
+
+import (
+	"fmt"
+	"maps"
+	"slices"
+
+	"pidgeon/finding"
+)
+
+// LimitSettings are the names of the settings that bound a service. One of the
+// last two exists: service_count in 2.3, restart_request_count in 2.4.
+func LimitSettings(service string) []string {
+	prefix := "service/" + service + "/"
+	return []string{
+		prefix + "process_limit", prefix + "client_limit",
+		prefix + "service_count", prefix + "restart_request_count",
+	}
+}
+
+// unlimited is how sizes say that a process is never replaced.
+const unlimited = -1
+
+// Limits returns the limits of a service: how many processes, clients of each,
+// and clients until a process is replaced (-1: never).
+func (s Settings) Limits(service string) (processes, clients, requests int, ok bool) {
+	prefix := "service/" + service + "/"
+	processes, ok = s.orDefault(prefix+"process_limit", "default_process_limit")
+	clients, ok2 := s.orDefault(prefix+"client_limit", "default_client_limit")
+	return processes, clients, s.requests(prefix), ok && ok2
+}
+
+// orDefault resolves 0, which in 2.3 stands for the default.
+func (s Settings) orDefault(name, fallback string) (int, bool) {
+	if n, ok := s.Int(name); ok && n != 0 {
+		return n, true
+	}
+	if s[name] == "unlimited" {
+		return 1 << 20, true
+	}
+	return s.Int(fallback)
+}
+
+func (s Settings) requests(prefix string) int {
+	n, ok := s.Int(prefix + "service_count")
+	if !ok {
+		n, ok = s.Int(prefix + "restart_request_count")
+	}
+	if !ok || n == 0 {
+		return unlimited
+	}
+	return n
+}
+
+// Owned finds owned settings that an override has changed: the entrypoint relies
+// on them, and Dovecot 2.3 panics when base_dir changes on a reload.
+func (t Texts) Owned(effective Settings, owned map[string]string) finding.List {
+	var found finding.List
+	for _, name := range slices.Sorted(maps.Keys(owned)) {
+		if effective[name] == owned[name] {
+			continue
+		}
+		f := finding.Finding{
+			Problem: fmt.Sprintf("%s is set to %q, and pidgeon needs it to be %q", name, effective[name], owned[name]),
+			Hint:    "remove the line",
+		}
+		if text, line, ok := t.last(name); ok {
+			f.File, f.Line = text.Origin, line
+		}
+		found = append(found, f)
+	}
+	return found
+}

@@ -1,0 +1,274 @@
+package main
+
+import (
+	"context"
+	"io/fs"
+	"log/slog"
+	"os"
+	"path/filepath"
+	"strconv"
+	"syscall"
+	"time"
+
+	"pidgeon/dovecot"
+	"pidgeon/publish"
+	"pidgeon/render"
+	"pidgeon/settings"
+	"pidgeon/supervise"
+	"pidgeon/watch"
+)
+
+// exitConfig is EX_CONFIG of sysexits(3): the configuration cannot be used.
+const exitConfig = 78
+
+// entrypoint is the life of the container: it starts Dovecot, follows what it is
+// configured from, and stops it.
+type entrypoint struct {
+	builder
+	settings settings.Settings
+	log      *slog.Logger
+	signals  <-chan os.Signal
+	children *supervise.Supervisor
+	store    *publish.Store
+	watcher  *watch.Watcher
+	control  *control
+
+	master  *dovecot.Master
+	process *supervise.Process // nil until Dovecot is started
+
+	wanted bool // a look at the sources is due
+	forced bool // and a reload with it, changed or not
+	generations
+}
+
+// runEntrypoint lives the life of the container and returns its exit code.
+func runEntrypoint(environ []string, builtin fs.FS) int {
+	signals := make(chan os.Signal, 16)
+	defer supervise.Notify(signals)()
+	s, faults := settings.Load(environ)
+	log := newLogger(s)
+	if faults != nil {
+		return unusable(log, faults)
+	}
+	children, err := supervise.New(log)
+	if err != nil {
+		return unusable(log, err)
+	}
+	defer children.Close()
+	e := &entrypoint{settings: s, log: log, signals: signals, children: children}
+	e.environ, e.selfSigned = environ, filepath.Join(string(s.StateDir), "self-signed")
+	closing, err := e.open(builtin)
+	defer closing.close()
+	if err != nil {
+		return unusable(log, err)
+	}
+	return e.live()
+}
+
+// unusable logs why there is nothing to run.
+func unusable(log *slog.Logger, err error) int {
+	for _, sentence := range sentences(err) {
+		log.Error("configuration cannot be used", "reason", sentence)
+	}
+	return exitConfig
+}
+
+// open acquires what the life needs; what is returned gives it back, also after
+// an error.
+func (e *entrypoint) open(builtin fs.FS) (closing closers, err error) {
+	s := e.settings
+	if e.dovecot, err = dovecot.Find(context.Background(), e.children.Run); err != nil {
+		return closing, err
+	}
+	if e.builtin, err = fs.Sub(builtin, "templates/"+e.dovecot.Dialect); err != nil {
+		return closing, err
+	}
+	if err = os.MkdirAll(string(s.RunDir), 0o755); err != nil {
+		return closing, err
+	}
+	if e.identity, err = whoami(string(s.RunDir)); err != nil {
+		return closing, err
+	}
+	lock, err := prepare(s, e.identity)
+	if err != nil {
+		return closing, err
+	}
+	closing.add(func() { lock.Close() })
+	if err = e.size(); err != nil {
+		return closing, err
+	}
+	if e.store, err = publish.Open(string(s.RunDir), dovecotGroup(e.identity)); err != nil {
+		return closing, err
+	}
+	if e.control, err = listenControl(string(s.RunDir)); err != nil {
+		return closing, err
+	}
+	closing.add(e.control.close)
+	closing.add(e.follow())
+	return closing, nil
+}
+
+// size measures the container, and says so when it holds less than was asked for.
+func (e *entrypoint) size() error {
+	machine, short, err := measure(e.settings)
+	if short > 0 {
+		e.log.Warn("this container cannot hold the sessions asked for",
+			"limit", "open files per process", "is", machine.Files, "needed", short,
+			"cure", "docker run --ulimit nofile="+strconv.Itoa(short)+", or ulimits.nofile in Compose")
+	}
+	e.machine = machine
+	return err
+}
+
+// follow starts to watch; what it returns ends that.
+func (e *entrypoint) follow() (stop func()) {
+	e.watcher = watch.New(e.log, watch.Options{})
+	e.watchSources(e.settings)
+	ctx, cancel := context.WithCancel(context.Background())
+	done := make(chan struct{})
+	go func() {
+		defer close(done)
+		e.watcher.Run(ctx)
+	}()
+	return func() {
+		cancel()
+		<-done
+	}
+}
+
+// live is the order of things: a configuration, Dovecot with it, and from then on
+// whatever comes first of signals, changes and Dovecot's end.
+func (e *entrypoint) live() int {
+	if err, over := e.during(e.coldStart); over || err != nil {
+		return e.finish(err)
+	}
+	if err := e.start(); err != nil {
+		return e.finish(err)
+	}
+	if err, over := e.during(e.awaitReady); over || err != nil {
+		return e.finish(err)
+	}
+	for {
+		select {
+		case sig := <-e.signals:
+			if over := e.hear(sig); over {
+				return e.finish(nil)
+			}
+		case <-e.watcher.Changed():
+			e.wanted = true
+		case <-e.process.Done():
+			return e.finish(nil)
+		}
+		for e.wanted {
+			e.wanted = false
+			err, over := e.during(e.change)
+			if over {
+				return e.finish(nil)
+			}
+			if err != nil {
+				e.log.Error("change not carried out", "error", err)
+			}
+		}
+	}
+}
+
+// during works in the background and goes on listening. A stop signal, or
+// Dovecot's end, ends the work, with the processes it has started, and is over.
+func (e *entrypoint) during(work func(context.Context) error) (err error, over bool) {
+	ctx, cancel := context.WithCancel(context.Background())
+	defer cancel()
+	done := make(chan error, 1)
+	go func() { done <- work(ctx) }()
+	for {
+		select {
+		case err := <-done:
+			return err, false
+		case <-e.ended():
+			cancel()
+			<-done
+			return nil, true
+		case sig := <-e.signals:
+			if over := e.hear(sig); over {
+				cancel()
+				<-done
+				return nil, true
+			}
+		}
+	}
+}
+
+// ended is closed when Dovecot has ended; nil, which is never ready, before its
+// start.
+func (e *entrypoint) ended() <-chan struct{} {
+	if e.process == nil {
+		return nil
+	}
+	return e.process.Done()
+}
+
+// hear acts on a signal: stop, look again, or pass it on to the master alone (a
+// signal to its group would reach every session behind its back).
+func (e *entrypoint) hear(sig os.Signal) (over bool) {
+	switch {
+	case supervise.IsStop(sig):
+		e.log.Info("stopping", "signal", sig.String(), "grace", time.Duration(e.settings.StopGrace).String())
+		return true
+	case sig == syscall.SIGHUP:
+		e.wanted, e.forced = true, true
+	case e.process != nil && passedOn(sig):
+		if err := e.process.Signal(sig); err != nil {
+			e.log.Warn("signal not passed on", "error", err)
+		}
+	}
+	return false
+}
+
+// passedOn leaves out what would only harm the master, which knows USR1 (open the
+// logs again) and ends by the default action of most others.
+func passedOn(sig os.Signal) bool { return sig == syscall.SIGUSR1 || sig == syscall.SIGUSR2 }
+
+// start starts Dovecot on what is published.
+func (e *entrypoint) start() error {
+	conf := filepath.Join(string(e.settings.RunDir), "current", render.Main)
+	master, err := e.dovecot.NewMaster(conf, string(e.settings.RunDir), os.Stderr)
+	if err != nil {
+		return err
+	}
+	process, err := e.children.Start(master.Cmd())
+	if err != nil {
+		master.Close()
+		return err
+	}
+	master.Started(process.PID())
+	e.master, e.process = master, process
+	return nil
+}
+
+// finish ends what runs and returns the exit code: Dovecot's own, if it came to
+// run.
+func (e *entrypoint) finish(err error) int {
+	if e.process == nil {
+		if err != nil {
+			return unusable(e.log, err)
+		}
+		return 0
+	}
+	if err != nil {
+		e.log.Error("Dovecot does not serve", "error", err)
+	}
+	code := e.children.Stop(e.process, e.signals, time.Duration(e.settings.StopGrace))
+	e.master.Close()
+	e.log.Info("exited", "code", code)
+	return code
+}
+
+// closers give back what was acquired, last first.
+type closers []func()
+
+func (c *closers) add(f func()) { *c = append(*c, f) }
+
+func (c *closers) close() {
+	for i := len(*c) - 1; i >= 0; i-- {
+		(*c)[i]()
+	}
+}
