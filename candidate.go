@@ -39,8 +39,8 @@ type builder struct {
 	builtin  fs.FS
 	identity identity
 	machine  sizing.Machine
-	// selfSigned is where a self-signed certificate is kept.
-	selfSigned string
+	selfSigned string // where a self-signed certificate is kept
+	rehearsal  string // where candidates are rehearsed
 }
 
 // sources are what a candidate is made of, read once.
@@ -69,10 +69,10 @@ func (b builder) read(ctx context.Context) (sources, error) {
 	for _, ignored := range tree.Ignored {
 		in.remarks = append(in.remarks, fmt.Sprintf("%s is ignored: %s", ignored.Path, ignored.Reason))
 	}
-	pair, made, certErr := b.certificate(s)
+	pair, selfSigned, certErr := b.certificate(s)
 	in.pair = pair
-	if made {
-		in.remarks = append(in.remarks, fmt.Sprintf("%s does not exist: a self-signed certificate was made, which mail programs will warn of", s.TLSCertPath))
+	if selfSigned {
+		in.remarks = append(in.remarks, fmt.Sprintf("%s does not exist: serving a self-signed certificate, which mail programs will warn of", s.TLSCertPath))
 	}
 	return in, errors.Join(treeErr, certErr)
 }
@@ -84,13 +84,14 @@ func (b builder) hadOverrides(s settings.Settings) bool {
 	return len(found) > 0
 }
 
-func (b builder) certificate(s settings.Settings) (pair certificate.Pair, made bool, err error) {
+func (b builder) certificate(s settings.Settings) (pair certificate.Pair, selfSigned bool, err error) {
 	if s.TLS == "no" {
 		return certificate.Pair{}, false, nil
 	}
 	pair, err = certificate.Load(string(s.TLSCertPath), string(s.TLSKeyPath))
 	if errors.Is(err, fs.ErrNotExist) {
-		return certificate.SelfSigned(b.selfSigned, string(s.Hostname), time.Now())
+		pair, err = certificate.SelfSigned(b.selfSigned, string(s.Hostname), time.Now())
+		return pair, true, err
 	}
 	return pair, false, err
 }
@@ -164,6 +165,9 @@ func (b builder) stage(ctx context.Context, store *publish.Store, c *candidate) 
 		return "", nil, err
 	}
 	effective, err = b.judge(ctx, dir, c)
+	if err == nil {
+		err = b.rehearse(ctx, dir, c)
+	}
 	if err != nil {
 		return "", nil, errors.Join(err, store.Discard(dir))
 	}
@@ -192,6 +196,19 @@ func (b builder) judge(ctx context.Context, dir string, c *candidate) (dovecot.S
 	}
 	c.ports = effective.Ports(c.settings.Protocols)
 	return effective, nil
+}
+
+// rehearse has a private Dovecot serve the candidate before any user meets it.
+func (b builder) rehearse(ctx context.Context, dir string, c *candidate) error {
+	found, err := b.dovecot.Rehearse(ctx, dovecot.Rehearsal{
+		Dir: b.rehearsal,
+		UID: b.identity.mailUID(c.settings), GID: b.identity.mailGID(c.settings),
+		Texts: textsOf(c.files, dir),
+	}, dir, render.Main)
+	if err == nil && len(found) > 0 {
+		return found
+	}
+	return err
 }
 
 // ownedSettings are what the entrypoint relies on.
@@ -277,13 +294,19 @@ func each[E error](errs []E) []string {
 }
 
 // tempStore is a store of its own for commands that publish nothing.
-func tempStore() (store *publish.Store, remove func(), err error) {
+func tempStore(gid int) (store *publish.Store, remove func(), err error) {
 	dir, err := os.MkdirTemp("", "pidgeon-")
 	if err != nil {
 		return nil, nil, err
 	}
 	remove = func() { os.RemoveAll(dir) }
-	store, err = publish.Open(dir, -1)
+	// Dovecot's users have to get through to the rehearsal; a generation lets
+	// only its own group in.
+	if err := os.Chmod(dir, 0o755); err != nil {
+		remove()
+		return nil, nil, err
+	}
+	store, err = publish.Open(dir, gid)
 	if err != nil {
 		remove()
 	}

@@ -69,11 +69,11 @@ func (w *workshop) open(environ []string, s settings.Settings, children *supervi
 	if w.machine, _, err = measure(s); err != nil {
 		return err
 	}
-	store, remove, err := tempStore()
+	store, remove, err := tempStore(dovecotGroup(w.identity))
 	if err != nil {
 		return err
 	}
-	w.store, w.selfSigned = store, store.Dir
+	w.store, w.selfSigned, w.rehearsal = store, store.Dir, filepath.Join(store.Dir, "rehearsal")
 	w.closing.add(remove)
 	return nil
 }

@@ -56,7 +56,9 @@ func runEntrypoint(environ []string, builtin fs.FS) int {
 	}
 	defer children.Close()
 	e := &entrypoint{settings: s, log: log, signals: signals, children: children}
-	e.environ, e.selfSigned = environ, filepath.Join(string(s.StateDir), "self-signed")
+	e.environ = environ
+	e.selfSigned = filepath.Join(string(s.StateDir), "self-signed")
+	e.rehearsal = filepath.Join(string(s.RunDir), "rehearsal")
 	closing, err := e.open(builtin)
 	defer closing.close()
 	if err != nil {

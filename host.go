@@ -135,28 +135,40 @@ func prepare(s settings.Settings, id identity) (lock *os.File, err error) {
 	return lockRun(string(s.RunDir))
 }
 
-// prepareMail makes the mail directory and gives it to the owner of all mail; one
-// that holds something already is left as it is.
+// prepareMail makes the mail directory. Root gives an empty one to the owner of
+// all mail; one that holds something already is left as it is.
 func prepareMail(dir string, uid, gid int) error {
 	if err := os.MkdirAll(dir, 0o750); err != nil {
 		return fmt.Errorf("making MAIL_DIR: %w", err)
 	}
+	if os.Geteuid() != 0 {
+		if err := unix.Access(dir, unix.W_OK|unix.X_OK); err != nil {
+			return fmt.Errorf("using MAIL_DIR %s as user %d: %w: mount a directory that this user may write to", dir, uid, err)
+		}
+		return nil
+	}
+	if used, err := inUse(dir, uid); used || err != nil {
+		return err
+	}
+	if err := os.Chown(dir, uid, gid); err != nil {
+		return fmt.Errorf("giving MAIL_DIR to %d:%d: %w", uid, gid, err)
+	}
+	return nil
+}
+
+// inUse reports whether a mail directory holds something, or is its owner's.
+func inUse(dir string, uid int) (bool, error) {
 	d, err := os.Open(dir)
 	if err != nil {
-		return fmt.Errorf("opening MAIL_DIR: %w", err)
+		return false, fmt.Errorf("opening MAIL_DIR: %w", err)
 	}
 	defer d.Close()
 	info, err := d.Stat()
 	if err != nil {
-		return fmt.Errorf("looking at MAIL_DIR: %w", err)
+		return false, fmt.Errorf("looking at MAIL_DIR: %w", err)
 	}
-	if _, err := d.Readdirnames(1); !errors.Is(err, io.EOF) || info.Sys().(*syscall.Stat_t).Uid == uint32(uid) {
-		return nil
-	}
-	if err := d.Chown(uid, gid); err != nil {
-		return fmt.Errorf("giving MAIL_DIR to %d:%d: %w", uid, gid, err)
-	}
-	return nil
+	_, err = d.Readdirnames(1)
+	return !errors.Is(err, io.EOF) || info.Sys().(*syscall.Stat_t).Uid == uint32(uid), nil
 }
 
 // lockRun keeps a second entrypoint out: the two would swap each other's

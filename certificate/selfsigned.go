@@ -23,23 +23,21 @@ const (
 )
 
 // SelfSigned returns the pair kept in dir, and makes a new one where there is
-// none, where it names another host, or where it is about to expire. made tells
-// which.
-func SelfSigned(dir, host string, now time.Time) (pair Pair, made bool, err error) {
+// none, where it names another host, or where it is about to expire.
+func SelfSigned(dir, host string, now time.Time) (Pair, error) {
 	certPath, keyPath := filepath.Join(dir, "tls.crt"), filepath.Join(dir, "tls.key")
-	pair, err = Load(certPath, keyPath)
+	pair, err := Load(certPath, keyPath)
 	if err == nil && slices.Contains(pair.Names, host) && now.Add(renewal).Before(pair.NotAfter) {
-		return pair, false, nil
+		return pair, nil
 	}
 	cert, key, err := generate(host, now)
 	if err != nil {
-		return Pair{}, false, fmt.Errorf("making a self-signed certificate: %w", err)
+		return Pair{}, fmt.Errorf("making a self-signed certificate: %w", err)
 	}
 	if err := keep(certPath, cert, keyPath, key); err != nil {
-		return Pair{}, false, fmt.Errorf("keeping the self-signed certificate: %w", err)
+		return Pair{}, fmt.Errorf("keeping the self-signed certificate: %w", err)
 	}
-	pair, err = parse(certPath, cert, keyPath, key)
-	return pair, true, err
+	return parse(certPath, cert, keyPath, key)
 }
 
 func generate(host string, now time.Time) (cert, key []byte, err error) {

@@ -53,8 +53,10 @@ func hint(problem, dialect string) string {
 		return "write setting = value, or name { … }"
 	case strings.Contains(problem, "restart_request_count must be higher than 0"):
 		return "write restart_request_count = unlimited for what 2.3 called service_count = 0"
-	case strings.Contains(problem, "No such file"), strings.Contains(problem, "No matches"):
-		return "mount the file, or correct the path; a relative path counts from the generation, not from the overrides directory"
+	case strings.Contains(problem, "No matches"):
+		return "mount the file and write its whole path: a relative one counts from the copy that Dovecot reads"
+	case strings.Contains(problem, "No such file"):
+		return "mount the file, or correct the path"
 	}
 	return ""
 }

@@ -31,6 +31,8 @@ func PortSettings() []string {
 	return names
 }
 
+func protocolOf(l [2]string) string { return strings.TrimSuffix(l[1], "s") }
+
 func portSetting(l [2]string) string {
 	return "service/" + l[0] + "/inet_listener/" + l[1] + "/port"
 }
@@ -45,7 +47,7 @@ func (s Settings) Ports(protocols []string) map[string]int {
 			continue
 		}
 		for _, p := range protocols {
-			if strings.TrimSuffix(l[1], "s") == p {
+			if protocolOf(l) == p {
 				ports[l[1]] = port
 			}
 		}
