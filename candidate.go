@@ -13,7 +13,7 @@ import (
 	"pidgeon/certificate"
 	"pidgeon/dovecot"
 	"pidgeon/finding"
-	"pidgeon/overrides"
+	"pidgeon/mount"
 	"pidgeon/publish"
 	"pidgeon/render"
 	"pidgeon/settings"
@@ -34,11 +34,11 @@ type candidate struct {
 // builder makes candidates out of what is in the environment and in the mounted
 // directories at the moment.
 type builder struct {
-	environ  []string
-	dovecot  *dovecot.Dovecot
-	builtin  fs.FS
-	identity identity
-	machine  sizing.Machine
+	environ    []string
+	dovecot    *dovecot.Dovecot
+	builtin    fs.FS
+	identity   identity
+	machine    sizing.Machine
 	selfSigned string // where a self-signed certificate is kept
 	rehearsal  string // where candidates are rehearsed
 }
@@ -46,7 +46,7 @@ type builder struct {
 // sources are what a candidate is made of, read once.
 type sources struct {
 	settings settings.Settings
-	tree     overrides.Tree
+	tree     mount.Tree
 	pair     certificate.Pair
 	remarks  []string
 }
@@ -60,7 +60,7 @@ func (b builder) read(ctx context.Context) (sources, error) {
 	}
 	in.settings = s
 	in.remarks = append(in.remarks, s.Notes...)
-	tree, treeErr := overrides.ReadStable(ctx, string(s.OverridesDir))
+	tree, treeErr := mount.ReadStable(ctx, string(s.OverridesDir))
 	if errors.Is(treeErr, fs.ErrNotExist) && !b.hadOverrides(s) {
 		in.remarks = append(in.remarks, fmt.Sprintf("%s does not exist: no overrides", s.OverridesDir))
 		treeErr = nil
@@ -113,7 +113,7 @@ func (b builder) render(in sources, sizes sizing.Sizes, dir string) (render.File
 	})
 }
 
-func renderSources(files []overrides.File) []render.Source {
+func renderSources(files []mount.File) []render.Source {
 	sources := make([]render.Source, len(files))
 	for i, f := range files {
 		sources[i] = render.Source{Name: filepath.Base(f.Name), Path: f.Path, Data: f.Data}

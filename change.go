@@ -11,7 +11,7 @@ import (
 	"time"
 
 	"pidgeon/dovecot"
-	"pidgeon/overrides"
+	"pidgeon/mount"
 	"pidgeon/publish"
 	"pidgeon/render"
 	"pidgeon/settings"
@@ -167,7 +167,7 @@ func (e *entrypoint) judgeSources(ctx context.Context) (candidate, string, error
 
 // unlessSettled turns an error that was reported before into errUnchanged.
 func (e *entrypoint) unlessSettled(digest [sha256.Size]byte, err error) error {
-	if errors.Is(err, overrides.ErrUnstable) {
+	if errors.Is(err, mount.ErrUnstable) {
 		e.wanted = false // the next event, or the next poll, comes for sure
 		return errUnchanged
 	}
@@ -301,5 +301,5 @@ func (e *entrypoint) recover() {
 // watchSources follows everything a configuration is made of.
 func (e *entrypoint) watchSources(s settings.Settings) {
 	files := append([]string{string(s.TLSCertPath), string(s.TLSKeyPath)}, s.Files...)
-	e.watcher.Watch(overrides.Dirs(string(s.OverridesDir)), files)
+	e.watcher.Watch(mount.Dirs(string(s.OverridesDir)), files)
 }

@@ -90,6 +90,9 @@ func (d *Dovecot) perform(ctx context.Context, s stage, conf string) (finding.Li
 		ended <- err
 	}()
 	failure := s.play(running)
+	if failure != nil {
+		s.awaitReason(ctx)
+	}
 	curtain(errCurtain)
 	<-ended
 	if ctx.Err() != nil && context.Cause(ctx) == context.Canceled {
@@ -97,6 +100,26 @@ func (d *Dovecot) perform(ctx context.Context, s stage, conf string) (finding.Li
 	}
 	said, _ := os.ReadFile(s.path("log"))
 	return s.verdict(failure, string(said)), nil
+}
+
+// awaitReason gives the log time to arrive: it takes the way over Dovecot's log
+// process, and the client hears of a failure first.
+func (s stage) awaitReason(ctx context.Context) {
+	ctx, cancel := context.WithTimeout(ctx, 300*time.Millisecond)
+	defer cancel()
+	tick := time.NewTicker(10 * time.Millisecond)
+	defer tick.Stop()
+	for {
+		said, _ := os.ReadFile(s.path("log"))
+		if complains.Match(said) {
+			return
+		}
+		select {
+		case <-ctx.Done():
+			return
+		case <-tick.C:
+		}
+	}
 }
 
 // verdict turns a failed play and what was logged meanwhile into findings.
@@ -116,7 +139,7 @@ func (s stage) verdict(failure error, said string) finding.List {
 }
 
 // "Nov 23 15:20:48 imap(user)<7><…>: Error: …"; doveconf's come without a time.
-var complains = regexp.MustCompile(`^(?:[A-Z][a-z]{2} [ \d]\d [\d:]{8} )?(\S.*?: (?:Error|Fatal|Panic): .*)$`)
+var complains = regexp.MustCompile(`(?m)^(?:[A-Z][a-z]{2} [ \d]\d [\d:]{8} )?(\S.*?: (?:Error|Fatal|Panic): .*)$`)
 
 // logged are the complaints in a log, each with the line that is likely to be
 // behind it.
