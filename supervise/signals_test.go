@@ -1,0 +1,81 @@
+package supervise
+
+import (
+	"os"
+	"strconv"
+	"strings"
+	"testing"
+
+	"golang.org/x/sys/unix"
+)
+
+func TestIgnoredSignalsStayIgnored(t *testing.T) {
+	s := supervisor(t)
+	cmd := selfUnder(t, `trap '' HUP INT TSTP`, "inherit")
+	lines := output(t, cmd)
+	p := started(t, s, cmd)
+
+	if blocked := mask(t, line(t, lines), "SigBlk:"); blocked != 0 {
+		t.Errorf("the child starts with blocked signals %x", blocked)
+	}
+	want := bit(unix.SIGHUP) | bit(unix.SIGINT) | bit(unix.SIGTSTP)
+	if ignored := mask(t, line(t, lines), "SigIgn:"); ignored != want {
+		t.Errorf("the child ignores %x, want %x", ignored, want)
+	}
+	if got := number(t, lines); got != int(unix.SIGUSR1) {
+		t.Errorf("got signal %d first, want USR1", got)
+	}
+	exitCode(t, p)
+}
+
+func mask(t *testing.T, line, name string) uint64 {
+	t.Helper()
+	text, ok := strings.CutPrefix(line, name)
+	bits, err := strconv.ParseUint(strings.TrimSpace(text), 16, 64)
+	if !ok || err != nil {
+		t.Fatalf("got line %q (%v)", line, err)
+	}
+	return bits
+}
+
+func TestWritingToNobodyIsSurvived(t *testing.T) {
+	s := supervisor(t)
+	r, w, err := os.Pipe()
+	if err != nil {
+		t.Fatal(err)
+	}
+	r.Close()
+	defer w.Close()
+	cmd := self(t, "unread")
+	cmd.Stdout = w
+	if got := exitCode(t, started(t, s, cmd)); got != 9 {
+		t.Errorf("got exit code %d, want 9", got)
+	}
+}
+
+func TestNotifyAndStop(t *testing.T) {
+	c := make(chan os.Signal, 1)
+	stop := Notify(c)
+	if err := unix.Kill(os.Getpid(), unix.SIGUSR2); err != nil {
+		t.Fatal(err)
+	}
+	if got := <-c; got != unix.SIGUSR2 {
+		t.Errorf("got %v", got)
+	}
+	stop()
+	if err := unix.Kill(os.Getpid(), unix.SIGWINCH); err != nil { // harmless when not caught
+		t.Fatal(err)
+	}
+	if len(c) != 0 {
+		t.Errorf("got %v after stop", <-c)
+	}
+}
+
+func TestIsStop(t *testing.T) {
+	for _, sig := range passed() {
+		want := sig == unix.SIGTERM || sig == unix.SIGINT || sig == unix.SIGQUIT
+		if IsStop(sig) != want {
+			t.Errorf("%v: got %v", sig, !want)
+		}
+	}
+}
