@@ -6,8 +6,10 @@ import (
 	"errors"
 	"fmt"
 	"io/fs"
+	"maps"
 	"os"
 	"path/filepath"
+	"strings"
 	"time"
 
 	"pidgeon/certificate"
@@ -27,8 +29,10 @@ type candidate struct {
 	files     render.Files
 	digest    [sha256.Size]byte
 	remarks   []string // that refuse nothing
-	ports     map[string]int
-	overrides []string // those that are in it
+	listeners []dovecot.Listener
+	effective dovecot.Settings
+	effect    [sha256.Size]byte // what Dovecot would do: the same for two candidates that differ in nothing but words
+	overrides []string          // those that are in it
 }
 
 // builder makes candidates out of what is in the environment and in the mounted
@@ -39,8 +43,18 @@ type builder struct {
 	builtin    fs.FS
 	identity   identity
 	machine    sizing.Machine
-	selfSigned string // where a self-signed certificate is kept
-	rehearsal  string // where candidates are rehearsed
+	selfSigned string             // where a self-signed certificate is kept
+	rehearsal  string             // where candidates are rehearsed
+	bound      []dovecot.Listener // what Dovecot listens on already
+}
+
+// ports are the listeners' ports, by their names.
+func (c candidate) ports() map[string]int {
+	ports := map[string]int{}
+	for _, l := range c.listeners {
+		ports[l.Name] = l.Port
+	}
+	return ports
 }
 
 // sources are what a candidate is made of, read once.
@@ -58,8 +72,12 @@ func (b builder) read(ctx context.Context) (sources, error) {
 	if faults != nil {
 		return in, faults
 	}
-	in.settings = s
 	in.remarks = append(in.remarks, s.Notes...)
+	if listen, without := withoutIPv6(s.Listen); without {
+		s.Listen = listen
+		in.remarks = append(in.remarks, "this container has no IPv6: listening on IPv4 alone")
+	}
+	in.settings = s
 	tree, treeErr := mount.ReadStable(ctx, string(s.OverridesDir))
 	if errors.Is(treeErr, fs.ErrNotExist) && !b.hadOverrides(s) {
 		in.remarks = append(in.remarks, fmt.Sprintf("%s does not exist: no overrides", s.OverridesDir))
@@ -194,8 +212,29 @@ func (b builder) judge(ctx context.Context, dir string, c *candidate) (dovecot.S
 	if faults := texts.Owned(effective, ownedSettings(c.settings)); len(faults) > 0 {
 		return nil, faults
 	}
-	c.ports = effective.Ports(c.settings.Protocols)
+	dump, err := b.dovecot.Dump(ctx, main, true)
+	if err != nil {
+		return nil, err
+	}
+	c.effect = effect(dump, c.files, dir)
+	maps.Copy(effective, dovecot.ParseDump(dump))
+	c.effective, c.listeners = effective, effective.Listeners()
+	if err := bindable(c.listeners, b.bound); err != nil {
+		return nil, err
+	}
 	return effective, nil
+}
+
+// effect sums up what Dovecot makes of the files, and the files it reads later.
+func effect(dump string, files render.Files, dir string) [sha256.Size]byte {
+	h := sha256.New()
+	fmt.Fprintln(h, strings.ReplaceAll(dump, dir, ""))
+	for _, f := range files {
+		if filepath.Ext(f.Name) != ".conf" && f.Name != render.Place {
+			fmt.Fprintf(h, "%q %d\n%s\n", f.Name, len(f.Data), f.Data)
+		}
+	}
+	return [sha256.Size]byte(h.Sum(nil))
 }
 
 // rehearse has a private Dovecot serve the candidate before any user meets it.
@@ -203,7 +242,7 @@ func (b builder) rehearse(ctx context.Context, dir string, c *candidate) error {
 	found, err := b.dovecot.Rehearse(ctx, dovecot.Rehearsal{
 		Dir: b.rehearsal,
 		UID: b.identity.mailUID(c.settings), GID: b.identity.mailGID(c.settings),
-		Texts: textsOf(c.files, dir),
+		Texts: textsOf(c.files, dir), Effective: c.effective,
 	}, dir, render.Main)
 	if err == nil && len(found) > 0 {
 		return found
@@ -226,7 +265,7 @@ func baseDir(s settings.Settings) string      { return filepath.Join(string(s.Ru
 func dovecotState(s settings.Settings) string { return filepath.Join(string(s.StateDir), "dovecot") }
 
 func effectiveNames(sizes sizing.Sizes) []string {
-	names := append(dovecot.PortSettings(), "base_dir", "state_dir", "instance_name", "log_path", "shutdown_clients",
+	names := append(dovecot.PortSettings(), "base_dir", "state_dir", "instance_name", "log_path", "shutdown_clients", "listen", "protocols",
 		"default_client_limit", "default_process_limit")
 	for _, service := range sizes.Services {
 		names = append(names, dovecot.LimitSettings(service.Name)...)

@@ -6,11 +6,13 @@ import (
 	"errors"
 	"fmt"
 	"path/filepath"
+	"slices"
 	"strings"
 	"syscall"
 	"time"
 
 	"pidgeon/dovecot"
+	"pidgeon/finding"
 	"pidgeon/mount"
 	"pidgeon/publish"
 	"pidgeon/render"
@@ -23,8 +25,9 @@ type generations struct {
 	// sources need not be judged again.
 	settled [sha256.Size]byte
 	applied [sha256.Size]byte // the one that Dovecot runs
-	dir     string            // where that one lies
-	told    string            // the remarks that were logged last
+	effect  [sha256.Size]byte
+	dir     string // where that one lies
+	told    string // the remarks that were logged last
 	state   state
 }
 
@@ -32,9 +35,6 @@ type generations struct {
 // cannot be used, what last worked.
 func (e *entrypoint) coldStart(ctx context.Context) error {
 	c, dir, err := e.judgeSources(ctx)
-	if err == nil {
-		err = bindable(c.settings.Listen, c.ports)
-	}
 	if err != nil {
 		if ctx.Err() != nil {
 			return nil
@@ -123,6 +123,10 @@ func (e *entrypoint) change(ctx context.Context) error {
 		e.refuse(err)
 		return nil
 	}
+	if c.effect == e.effect && !forced {
+		e.noEffect(c)
+		return e.discard(dir)
+	}
 	e.log.Info("changed", "generation", filepath.Base(dir), "overrides", c.overrides)
 	return e.load(ctx, c, dir)
 }
@@ -158,8 +162,8 @@ func (e *entrypoint) judgeSources(ctx context.Context) (candidate, string, error
 		return c, "", errUnchanged
 	}
 	dir, err := e.check(ctx, e.store, in, &c)
-	if ctx.Err() == nil {
-		e.settled = c.digest
+	if judged := (finding.List)(nil); err == nil || errors.As(err, &judged) {
+		e.settled = c.digest // a check that could not be made is made again
 	}
 	e.tell(c.remarks)
 	return c, dir, err
@@ -195,7 +199,7 @@ func (e *entrypoint) tell(remarks []string) {
 // load publishes a checked candidate, reloads, and takes it back if Dovecot does
 // not carry it out.
 func (e *entrypoint) load(ctx context.Context, c candidate, dir string) error {
-	before := e.generations
+	before, live := e.generations, e.bound
 	if err := e.store.Publish(dir); err != nil {
 		e.refuse(err)
 		return e.discard(dir)
@@ -207,7 +211,9 @@ func (e *entrypoint) load(ctx context.Context, c candidate, dir string) error {
 		e.serving()
 		return nil
 	}
-	e.applied, e.dir, e.state = before.applied, before.dir, before.state
+	settled := e.settled
+	e.generations, e.bound = before, live
+	e.settled = settled
 	e.refuse(err)
 	return e.undo(ctx, err)
 }
@@ -268,10 +274,11 @@ func missing(listeners map[string]int) error {
 
 // accept takes a candidate for the one in force.
 func (e *entrypoint) accept(c candidate, dir string) {
-	e.dir, e.applied = dir, c.digest
+	e.dir, e.applied, e.effect = dir, c.digest, c.effect
 	e.state.Version, e.state.Dovecot = version, e.dovecot.Version
 	e.state.Generation = filepath.Base(dir)
-	e.state.Overrides, e.state.Listeners = c.overrides, c.ports
+	e.state.Overrides, e.state.Listeners = c.overrides, c.ports()
+	e.bound = c.listeners
 	e.state.Degraded, e.state.Refused = false, nil
 	if len(c.settings.Users) == 0 {
 		e.tell([]string{"nobody can log in: add a user with USERS=name:password"})
@@ -280,11 +287,24 @@ func (e *entrypoint) accept(c candidate, dir string) {
 
 // refuse says why a change is not in force.
 func (e *entrypoint) refuse(reason error) {
-	e.state.Degraded = true
-	e.state.Refused = sentences(reason)
+	why := sentences(reason)
+	if e.state.Degraded && slices.Equal(why, e.state.Refused) {
+		return
+	}
+	e.state.Degraded, e.state.Refused = true, why
 	for _, sentence := range e.state.Refused {
 		e.log.Error("refused", "reason", sentence, "running", e.state.Generation)
 	}
+	e.control.set(e.state)
+}
+
+// noEffect takes note of a change that changes nothing for Dovecot: it is spared
+// the reload, and the operator the wondering.
+func (e *entrypoint) noEffect(c candidate) {
+	e.applied = c.digest
+	e.state.Overrides = c.overrides
+	e.state.Degraded, e.state.Refused = false, nil
+	e.log.Info("changed without effect", "running", e.state.Generation, "overrides", c.overrides)
 	e.control.set(e.state)
 }
 

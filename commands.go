@@ -190,19 +190,19 @@ func (c command) printDiff(w *workshop, dir string) error {
 	if err != nil {
 		return err
 	}
-	before, err := w.dovecot.Changed(ctx, filepath.Join(plainDir, render.Main))
+	before, err := w.dovecot.Dump(ctx, filepath.Join(plainDir, render.Main), false)
 	if err != nil {
 		return err
 	}
-	after, err := w.dovecot.Changed(ctx, filepath.Join(dir, render.Main))
+	after, err := w.dovecot.Dump(ctx, filepath.Join(dir, render.Main), false)
 	if err != nil {
 		return err
 	}
-	c.printChanges(before, after, plainDir, dir)
+	c.printChanges(dovecot.ParseDump(strings.ReplaceAll(before, plainDir, "…")), dovecot.ParseDump(strings.ReplaceAll(after, dir, "…")))
 	return nil
 }
 
-func (c command) printChanges(before, after dovecot.Settings, beforeDir, afterDir string) {
+func (c command) printChanges(before, after dovecot.Settings) {
 	names := map[string]bool{}
 	for _, settings := range []dovecot.Settings{before, after} {
 		for name := range settings {
@@ -212,7 +212,7 @@ func (c command) printChanges(before, after dovecot.Settings, beforeDir, afterDi
 	for _, name := range slices.Sorted(maps.Keys(names)) {
 		old, had := before[name]
 		now, has := after[name]
-		if strings.ReplaceAll(old, beforeDir, "") == strings.ReplaceAll(now, afterDir, "") && had == has {
+		if old == now && had == has {
 			continue
 		}
 		if had {

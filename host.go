@@ -9,11 +9,15 @@ import (
 	"os/user"
 	"path/filepath"
 	"runtime"
+	"slices"
 	"strconv"
+	"strings"
 	"syscall"
 
 	"golang.org/x/sys/unix"
 
+	"pidgeon/dovecot"
+	"pidgeon/finding"
 	"pidgeon/settings"
 	"pidgeon/sizing"
 	"pidgeon/supervise"
@@ -206,18 +210,47 @@ func dovecotGroup(id identity) int {
 	return gid
 }
 
-// bindable tries each port on each address before Dovecot does, which would name
-// only the first that fails, and neither the variable nor the reason.
-func bindable(addresses []string, ports map[string]int) error {
-	var errs []error
-	for name, port := range ports {
-		for _, address := range addresses {
-			if err := tryBind(address, port); err != nil {
-				errs = append(errs, fmt.Errorf("listening for %s on port %d: %w: %s", name, port, err, bindHint(name, err)))
+// bindable tries each listener before Dovecot does. At the start Dovecot would
+// name only the first that fails, and neither the variable nor the reason; on a
+// reload its master panics when a service is left without any listener (2.3.19,
+// 2.4.1: services_listen_using has closed the old ones by then). A port that is
+// taken by ourselves is not at fault: Dovecot closes the old socket first.
+func bindable(listeners []dovecot.Listener, live []dovecot.Listener) error {
+	ours := map[int]bool{}
+	for _, l := range live {
+		ours[l.Port] = true
+	}
+	var found finding.List
+	for _, l := range listeners {
+		for _, address := range l.Addresses {
+			err := tryBind(address, l.Port)
+			if err == nil || errors.Is(err, syscall.EADDRINUSE) && ours[l.Port] {
+				continue
 			}
+			found = append(found, finding.Finding{
+				Problem: fmt.Sprintf("cannot listen for %s on %s port %d: %v", l.Name, address, l.Port, err),
+				Hint:    bindHint(l.Name, err),
+			})
 		}
 	}
-	return errors.Join(errs...)
+	if len(found) > 0 {
+		return found
+	}
+	return nil
+}
+
+// withoutIPv6 leaves :: out of the addresses where the container has no IPv6:
+// Dovecot would not start, and * was all that could be meant.
+func withoutIPv6(addresses settings.Addresses) (settings.Addresses, bool) {
+	i := slices.Index(addresses, "::")
+	if i < 0 || len(addresses) == 1 {
+		return addresses, false
+	}
+	err := tryBind("::", 0)
+	if !errors.Is(err, syscall.EAFNOSUPPORT) && !errors.Is(err, syscall.EADDRNOTAVAIL) {
+		return addresses, false
+	}
+	return slices.Delete(slices.Clone(addresses), i, i+1), true
 }
 
 func tryBind(address string, port int) error {
@@ -240,12 +273,15 @@ func tryBind(address string, port int) error {
 }
 
 func bindHint(name string, err error) string {
-	variable := map[string]string{
-		"imap": "IMAP_PORT", "imaps": "IMAPS_PORT", "pop3": "POP3_PORT", "pop3s": "POP3S_PORT", "lmtp": "LMTP_PORT",
-		"sieve": "SIEVE_PORT", "submission": "SUBMISSION_PORT", "submissions": "SUBMISSIONS_PORT",
-	}[name]
-	if errors.Is(err, syscall.EACCES) {
-		return "set " + variable + " to a port above 1023, or allow low ports with the sysctl net.ipv4.ip_unprivileged_port_start=0"
+	variable := strings.ToUpper(name) + "_PORT"
+	switch {
+	case !slices.ContainsFunc(settings.Variables(), func(v settings.Variable) bool { return v.Name == variable }):
+		variable = "its port"
+	case errors.Is(err, syscall.EADDRNOTAVAIL):
+		return "set LISTEN to an address that this container has"
 	}
-	return "set " + variable + " to another port, or 0 to turn it off"
+	if errors.Is(err, syscall.EACCES) {
+		return "set " + variable + " above 1023, or allow low ports with the sysctl net.ipv4.ip_unprivileged_port_start=0"
+	}
+	return "set " + variable + " to another port, or to 0 to turn it off"
 }

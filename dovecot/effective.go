@@ -4,6 +4,7 @@ import (
 	"context"
 	"fmt"
 	"os/exec"
+	"slices"
 	"strconv"
 	"strings"
 )
@@ -28,6 +29,12 @@ func (s Settings) Int(name string) (n int, ok bool) {
 	return n, err == nil
 }
 
+// On reports whether a protocol is on: 2.3 lists them, 2.4 has a setting for each.
+func (s Settings) On(protocol string) bool {
+	listed := strings.Fields(strings.Trim(s["protocols"], `"`))
+	return slices.Contains(listed, protocol) || s["protocols/"+protocol] == "yes"
+}
+
 // parseSettings reads doveconf's output: 2.3 prints full names, 2.4 prints the
 // sections around each setting.
 func parseSettings(out string) Settings {
@@ -48,12 +55,26 @@ func parseSettings(out string) Settings {
 	return s
 }
 
-// Changed returns the settings that differ from Dovecot's defaults, keys and
-// passwords hidden.
-func (d *Dovecot) Changed(ctx context.Context, main string) (Settings, error) {
-	out, err := d.output(ctx, exec.Command(d.doveconf, "-n", "-c", main))
-	if err != nil {
-		return nil, fmt.Errorf("reading the effective configuration: %w", err)
+// Dump is all that differs from Dovecot's defaults, as doveconf -n prints it. With
+// secrets it tells two configurations apart by their keys and passwords too, and
+// is not to be shown.
+func (d *Dovecot) Dump(ctx context.Context, main string, secrets bool) (string, error) {
+	args := []string{"-n", "-c", main}
+	if secrets {
+		args = append(args, "-P")
 	}
-	return parseSettings(string(out)), nil
+	out, err := d.output(ctx, exec.Command(d.doveconf, args...))
+	if err != nil {
+		return "", fmt.Errorf("reading the effective configuration: %w", err)
+	}
+	var settings strings.Builder
+	for line := range strings.Lines(string(out)) {
+		if !strings.HasPrefix(line, "# ") { // a banner that names the file
+			settings.WriteString(line)
+		}
+	}
+	return settings.String(), nil
 }
+
+// ParseDump reads what Dump returns.
+func ParseDump(dump string) Settings { return parseSettings(dump) }

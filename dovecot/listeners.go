@@ -5,7 +5,9 @@ import (
 	"errors"
 	"fmt"
 	"io/fs"
+	"maps"
 	"os"
+	"slices"
 	"strconv"
 	"strings"
 )
@@ -37,22 +39,47 @@ func portSetting(l [2]string) string {
 	return "service/" + l[0] + "/inet_listener/" + l[1] + "/port"
 }
 
-// Ports are the listeners' ports, by name of the listener. protocols are those
-// that are on; the others' listeners have settings too, and do not exist.
-func (s Settings) Ports(protocols []string) map[string]int {
-	ports := map[string]int{}
-	for _, l := range listeners {
-		port, ok := s.Int(portSetting(l))
-		if !ok || port == 0 {
-			continue
-		}
-		for _, p := range protocols {
-			if protocolOf(l) == p {
-				ports[l[1]] = port
-			}
+// Listener is a TCP socket that a configuration asks for.
+type Listener struct {
+	Name      string
+	Port      int
+	Addresses []string // IP addresses; * is all of IPv4
+}
+
+// Listeners are all TCP sockets of the configuration, those of overrides
+// included.
+func (s Settings) Listeners() []Listener {
+	var all []Listener
+	for _, name := range slices.Sorted(maps.Keys(s)) {
+		listener, ok := strings.CutSuffix(name, "/port")
+		service, l, ok2 := strings.Cut(strings.TrimPrefix(listener, "service/"), "/inet_listener/")
+		port, set := s.Int(name)
+		if ok && ok2 && set && port != 0 && s.runs(service) {
+			all = append(all, Listener{l, port, s.addresses(listener)})
 		}
 	}
-	return ports
+	return all
+}
+
+// addresses are the listener's own (address in 2.3, listen in 2.4), or everybody's.
+func (s Settings) addresses(listener string) []string {
+	for _, name := range []string{listener + "/address", listener + "/listen", "listen"} {
+		if list := strings.Trim(s[name], `"`); list != "" {
+			return strings.FieldsFunc(list, func(r rune) bool { return r == ',' || r == ' ' })
+		}
+	}
+	return nil
+}
+
+// runs reports whether a service runs: those of a protocol do if it is on, and
+// have listeners in the settings even if not; all others do always.
+func (s Settings) runs(service string) bool {
+	for _, l := range listeners {
+		if l[0] == service {
+			return s.On(protocolOf(l))
+		}
+	}
+	return true
 }
 
 // Listening returns the TCP ports that somebody in this network namespace

@@ -26,6 +26,8 @@ type Rehearsal struct {
 	Dir      string // made and removed here; every user must get through to it
 	UID, GID int    // owner of all mail
 	Texts    Texts  // of the candidate, to name the file behind what is logged
+	// Effective holds at least every setting that is not at Dovecot's default.
+	Effective Settings
 }
 
 // rehearsalPatience bounds a rehearsal, which takes 80 to 150 ms.
@@ -34,20 +36,17 @@ const rehearsalPatience = 10 * time.Second
 // Rehearse has the candidate main, in dir, serve one session of each protocol.
 // What is found is at fault; an error means that the rehearsal could not be held.
 func (d *Dovecot) Rehearse(ctx context.Context, r Rehearsal, dir, main string) (finding.List, error) {
-	changed, err := d.Changed(ctx, filepath.Join(dir, main))
-	if err != nil {
-		return nil, err
-	}
 	if err := r.prepare(); err != nil {
 		return nil, fmt.Errorf("preparing the rehearsal: %w", err)
 	}
 	defer os.RemoveAll(r.Dir)
-	s := stage{Rehearsal: r, dialect: d.Dialect, password: rand.Text(), changed: changed}
+	s := stage{Rehearsal: r, dialect: d.Dialect, password: rand.Text()}
 	conf := filepath.Join(dir, "rehearsal.conf")
 	if err := s.write(filepath.Join(dir, main), conf); err != nil {
 		return nil, fmt.Errorf("preparing the rehearsal: %w", err)
 	}
 	defer os.Remove(conf)
+	defer s.removeProbes()
 	return d.perform(ctx, s, conf)
 }
 

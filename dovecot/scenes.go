@@ -29,7 +29,7 @@ var scenes = [...]scene{
 // play goes through every protocol that is on, and stops at the first failure.
 func (s stage) play(ctx context.Context) error {
 	for _, scene := range scenes {
-		if !s.on(scene.protocol) {
+		if !s.Effective.On(scene.protocol) {
 			continue
 		}
 		if err := s.playOne(ctx, scene); err != nil {
@@ -132,7 +132,7 @@ func (d *dialogue) secure() error {
 	return nil
 }
 
-func (s stage) tls() bool { return s.changed["ssl"] != "no" }
+func (s stage) tls() bool { return s.Effective["ssl"] != "no" }
 
 func playIMAP(d *dialogue, s stage) error {
 	if err := d.expect("* OK", "* BYE"); err != nil {

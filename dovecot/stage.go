@@ -13,7 +13,6 @@ type stage struct {
 	Rehearsal
 	dialect  string
 	password string
-	changed  Settings // the candidate's effective settings that are not Dovecot's defaults
 }
 
 // rehearsalUser logs in during a rehearsal, with a password made for it.
@@ -80,7 +79,7 @@ func (s stage) tail() string {
 	set("auth_ssl_require_client_cert", "no")
 	if s.dialect == "2.3" {
 		set("ssl_verify_client_cert", "no")
-		if mechanisms := s.changed["auth_mechanisms"]; mechanisms != "" {
+		if mechanisms := s.Effective["auth_mechanisms"]; mechanisms != "" {
 			set("auth_mechanisms", mechanisms+" plain")
 		}
 	} else {
@@ -97,11 +96,11 @@ func (s stage) tail() string {
 // its own directory, drivers and everything else stay.
 func (s stage) moveMail(set func(name, value string)) {
 	for _, name := range []string{"mail_path", "mail_inbox_path", "mail_index_path", "mail_control_path", "mail_volatile_path", "mail_alt_path", "mail_cache_path", "mail_index_private_path"} {
-		if path := s.changed[name]; strings.HasPrefix(path, "/") {
+		if path := s.Effective[name]; strings.HasPrefix(path, "/") {
 			set(name, s.path("home")+path)
 		}
 	}
-	location, ok := s.changed["mail_location"]
+	location, ok := s.Effective["mail_location"]
 	if !ok {
 		return
 	}
@@ -120,16 +119,16 @@ func (s stage) moveMail(set func(name, value string)) {
 
 // silence closes every listener that the live Dovecot has too. A socket with
 // mode 0 is not made (2.3.19, 2.4.1: service.c); otherwise the rehearsal would
-// take it away from the live one.
+// take it away from the live one. One beside it shows that it could be made.
 func (s stage) silence(b *strings.Builder) {
 	ports := map[string]bool{}
-	for name := range s.changed {
+	for name := range s.Effective {
 		if strings.Contains(name, "/inet_listener/") {
 			ports[strings.Join(strings.Split(name, "/")[:4], "/")] = true
 		}
 	}
 	for _, l := range listeners {
-		if s.on(protocolOf(l)) {
+		if s.Effective.On(protocolOf(l)) {
 			ports["service/"+l[0]+"/inet_listener/"+l[1]] = true
 		}
 	}
@@ -137,13 +136,22 @@ func (s stage) silence(b *strings.Builder) {
 		part := strings.Split(listener, "/")
 		fmt.Fprintf(b, "service %s {\n  inet_listener %s {\n    port = 0\n  }\n}\n", part[1], part[3])
 	}
-	for _, name := range slices.Sorted(maps.Keys(s.changed)) {
-		service, kind, path, ok := absoluteSocket(name)
-		if ok {
-			fmt.Fprintf(b, "service %s {\n  %s %s {\n    mode = 0\n  }\n}\n", service, kind, path)
+	for _, name := range slices.Sorted(maps.Keys(s.Effective)) {
+		if service, kind, path, ok := absoluteSocket(name); ok {
+			fmt.Fprintf(b, "service %s {\n  %s %s {\n    mode = 0\n  }\n  %s %s {\n    mode = 0600\n  }\n}\n", service, kind, path, kind, path+probeSuffix)
 		}
 		if strings.HasSuffix(name, "/process_min_avail") {
 			fmt.Fprintf(b, "service %s {\n  process_min_avail = 0\n}\n", strings.Split(name, "/")[1])
+		}
+	}
+}
+
+const probeSuffix = ".rehearsal"
+
+func (s stage) removeProbes() {
+	for name := range s.Effective {
+		if _, _, path, ok := absoluteSocket(name); ok {
+			os.Remove(path + probeSuffix)
 		}
 	}
 }
@@ -161,16 +169,8 @@ func absoluteSocket(name string) (service, kind, path string, ok bool) {
 
 func (s stage) openSockets(b *strings.Builder) {
 	for _, scene := range scenes {
-		if s.on(scene.protocol) {
+		if s.Effective.On(scene.protocol) {
 			fmt.Fprintf(b, "service %s {\n  unix_listener %s {\n    mode = 0666\n  }\n}\n", scene.service, s.path(scene.protocol))
 		}
 	}
-}
-
-// on reports whether a protocol is on: 2.3 lists them, 2.4 has one setting each.
-func (s stage) on(protocol string) bool {
-	if s.dialect == "2.4" {
-		return s.changed["protocols/"+protocol] == "yes"
-	}
-	return slices.Contains(strings.Fields(strings.Trim(s.changed["protocols"], `"`)), protocol)
 }

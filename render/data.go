@@ -40,7 +40,7 @@ func (d Data) FirstUID() int { return min(500, d.MailUID) }
 // secrets are the files beside the configuration.
 func secrets(data Data) Files {
 	files := Files{
-		{placeName, "pidgeon", 0o640, []byte(data.Dir + "\n")},
+		{Place, "pidgeon", 0o640, []byte(data.Dir + "\n")},
 		{"users", "USERS", 0o640, passwdFile(data.Settings.Users)},
 	}
 	if len(data.Certificate) > 0 {

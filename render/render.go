@@ -91,14 +91,14 @@ func (f Files) Digest(dir string) [sha256.Size]byte {
 	return [sha256.Size]byte(h.Sum(nil))
 }
 
-// placeName is a file that holds the path of the generation it was rendered for.
-const placeName = "generation"
+// Place is the name of a file that holds the path of the generation it was rendered for.
+const Place = "generation"
 
 // For returns the files of a saved generation as if rendered for dir.
 func (f Files) For(dir string) Files {
 	var from []byte
 	for _, file := range f {
-		if file.Name == placeName {
+		if file.Name == Place {
 			from = bytes.TrimSpace(file.Data)
 		}
 	}
