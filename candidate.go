@@ -9,6 +9,7 @@ import (
 	"maps"
 	"os"
 	"path/filepath"
+	"slices"
 	"strings"
 	"time"
 
@@ -24,15 +25,16 @@ import (
 
 // candidate is a configuration on its way to Dovecot.
 type candidate struct {
-	settings  settings.Settings
-	sizes     sizing.Sizes
-	files     render.Files
-	digest    [sha256.Size]byte
-	remarks   []string // that refuse nothing
-	listeners []dovecot.Listener
-	effective dovecot.Settings
-	effect    [sha256.Size]byte // what Dovecot would do: the same for two candidates that differ in nothing but words
-	overrides []string          // those that are in it
+	settings   settings.Settings
+	sizes      sizing.Sizes
+	files      render.Files
+	digest     [sha256.Size]byte
+	references []string // files elsewhere that it names
+	remarks    []string // that refuse nothing
+	listeners  []dovecot.Listener
+	effective  dovecot.Settings
+	effect     [sha256.Size]byte // what Dovecot would do: the same for two candidates that differ in nothing but words
+	overrides  []string          // those that are in it
 }
 
 // builder makes candidates out of what is in the environment and in the mounted
@@ -148,18 +150,36 @@ func (b builder) build(in sources, dir string) (candidate, error) {
 	}
 	var err error
 	c.files, err = b.render(in, c.sizes, dir)
-	c.digest = c.files.Digest(dir)
+	c.references = textsOf(c.files, dir).References()
+	configuration := c.files.Digest(dir)
+	c.digest = sha256.Sum256(append(configuration[:], contentsOf(c.references)...))
 	return c, err
 }
 
-// check stages the candidate in the store and has Dovecot judge it there. When an
-// override has changed how many can log in, what depends on that is sized again.
-// The error is a finding.List when the candidate is at fault. A refused candidate
+// check stages the candidate in the store and has Dovecot judge it there. The
+// error is a finding.List when the candidate is at fault. A refused candidate
 // leaves nothing in the store.
 func (b builder) check(ctx context.Context, store *publish.Store, in sources, c *candidate) (dir string, err error) {
-	dir, effective, err := b.stage(ctx, store, c)
+	dir, err = store.Stage(publishFiles(c.files))
 	if err != nil {
 		return "", err
+	}
+	if dir, err = b.follow(ctx, store, in, c, dir); err == nil {
+		err = b.pass(ctx, dir, c)
+	}
+	if err != nil && dir != "" {
+		return "", errors.Join(err, store.Discard(dir))
+	}
+	return dir, err
+}
+
+// follow sizes again when an override has changed how many can log in, and
+// stages the result in the place of what lies in dir. What cannot be read is left
+// for the check to complain of.
+func (b builder) follow(ctx context.Context, store *publish.Store, in sources, c *candidate, dir string) (string, error) {
+	effective, err := b.dovecot.Effective(ctx, filepath.Join(dir, render.Main), limitNames(c.sizes)...)
+	if err != nil {
+		return dir, nil
 	}
 	followed := c.sizes.Follow(loginServices(effective, c.sizes), in.settings.Ask(), b.machine)
 	if followed.Equal(c.sizes) {
@@ -172,62 +192,78 @@ func (b builder) check(ctx context.Context, store *publish.Store, in sources, c 
 	if c.files, err = b.render(in, followed, store.Next()); err != nil {
 		return "", err
 	}
-	dir, _, err = b.stage(ctx, store, c)
-	return dir, err
+	return store.Stage(publishFiles(c.files))
 }
 
-// stage writes the files and checks them where they lie.
-func (b builder) stage(ctx context.Context, store *publish.Store, c *candidate) (dir string, effective dovecot.Settings, err error) {
-	dir, err = store.Stage(publishFiles(c.files))
-	if err != nil {
-		return "", nil, err
+// pass has the candidate in dir checked and rehearsed.
+func (b builder) pass(ctx context.Context, dir string, c *candidate) error {
+	if err := b.judge(ctx, dir, c); err != nil {
+		return err
 	}
-	effective, err = b.judge(ctx, dir, c)
-	if err == nil {
-		err = b.rehearse(ctx, dir, c)
-	}
-	if err != nil {
-		return "", nil, errors.Join(err, store.Discard(dir))
-	}
-	return dir, effective, nil
+	return b.rehearse(ctx, dir, c)
 }
 
-func (b builder) judge(ctx context.Context, dir string, c *candidate) (dovecot.Settings, error) {
+// judge has doveconf read the candidate, and looks at what it came to.
+func (b builder) judge(ctx context.Context, dir string, c *candidate) error {
 	main := filepath.Join(dir, render.Main)
 	texts := textsOf(c.files, dir)
 	found, err := b.dovecot.Check(ctx, main, texts)
 	if err != nil {
-		return nil, err
+		return err
 	}
 	for _, warning := range found.Warnings() {
 		c.remarks = append(c.remarks, warning.Error())
 	}
 	if faults := found.Faults(); len(faults) > 0 {
-		return nil, faults
+		return faults
 	}
-	effective, err := b.dovecot.Effective(ctx, main, effectiveNames(c.sizes)...)
-	if err != nil {
-		return nil, err
+	if err := b.understand(ctx, main, dir, c); err != nil {
+		return err
 	}
-	if faults := texts.Owned(effective, ownedSettings(c.settings)); len(faults) > 0 {
-		return nil, faults
+	if faults := texts.Owned(c.effective, ownedSettings(c.settings)); len(faults) > 0 {
+		return faults
+	}
+	c.remarks = append(c.remarks, undercut(c.effective, c.settings)...)
+	return bindable(c.listeners, b.bound)
+}
+
+// understand records what Dovecot makes of the candidate.
+func (b builder) understand(ctx context.Context, main, dir string, c *candidate) (err error) {
+	names := slices.Concat(dovecot.PortSettings(), limitNames(c.sizes), slices.Collect(maps.Keys(ownedSettings(c.settings))), []string{"listen", "protocols"})
+	if c.effective, err = b.dovecot.Effective(ctx, main, names...); err != nil {
+		return err
 	}
 	dump, err := b.dovecot.Dump(ctx, main, true)
 	if err != nil {
-		return nil, err
+		return err
 	}
-	c.effect = effect(dump, c.files, dir)
-	maps.Copy(effective, dovecot.ParseDump(dump))
-	c.effective, c.listeners = effective, effective.Listeners()
-	if err := bindable(c.listeners, b.bound); err != nil {
-		return nil, err
+	maps.Copy(c.effective, dovecot.ParseDump(dump))
+	c.effect = effect(dump, c.files, c.references, dir)
+	c.listeners = c.effective.Listeners()
+	return nil
+}
+
+// undercut names the protocols that hold fewer sessions than was asked for,
+// because an override says so.
+func undercut(effective dovecot.Settings, s settings.Settings) []string {
+	var remarks []string
+	for _, p := range s.Ask() {
+		for _, service := range p.Services() {
+			processes, clients, _, ok := effective.Limits(service)
+			if ok && processes*clients < p.Sessions {
+				remarks = append(remarks, fmt.Sprintf("an override limits %s to %d sessions (service %s: process_limit %d × client_limit %d), and %d were asked for",
+					p.Name, processes*clients, service, processes, clients, p.Sessions))
+				break
+			}
+		}
 	}
-	return effective, nil
+	return remarks
 }
 
 // effect sums up what Dovecot makes of the files, and the files it reads later.
-func effect(dump string, files render.Files, dir string) [sha256.Size]byte {
+func effect(dump string, files render.Files, references []string, dir string) [sha256.Size]byte {
 	h := sha256.New()
+	h.Write(contentsOf(references))
 	fmt.Fprintln(h, strings.ReplaceAll(dump, dir, ""))
 	for _, f := range files {
 		if filepath.Ext(f.Name) != ".conf" && f.Name != render.Place {
@@ -264,9 +300,8 @@ func ownedSettings(s settings.Settings) map[string]string {
 func baseDir(s settings.Settings) string      { return filepath.Join(string(s.RunDir), "dovecot") }
 func dovecotState(s settings.Settings) string { return filepath.Join(string(s.StateDir), "dovecot") }
 
-func effectiveNames(sizes sizing.Sizes) []string {
-	names := append(dovecot.PortSettings(), "base_dir", "state_dir", "instance_name", "log_path", "shutdown_clients", "listen", "protocols",
-		"default_client_limit", "default_process_limit")
+func limitNames(sizes sizing.Sizes) []string {
+	names := []string{"default_client_limit", "default_process_limit"}
 	for _, service := range sizes.Services {
 		names = append(names, dovecot.LimitSettings(service.Name)...)
 	}

@@ -17,6 +17,7 @@ import (
 	"pidgeon/publish"
 	"pidgeon/render"
 	"pidgeon/settings"
+	"pidgeon/sizing"
 )
 
 // generations is what the entrypoint knows of the configurations it has judged.
@@ -56,7 +57,11 @@ func (e *entrypoint) lastGood(ctx context.Context, reason error) error {
 		return errors.Join(reason, err)
 	}
 	c := candidate{settings: e.settings, files: goodFiles(saved).For(e.store.Next())}
-	dir, _, err := e.stage(ctx, e.store, &c) // it may come from another version of Dovecot
+	c.sizes = sizing.Size(e.settings.Ask(), e.machine)
+	dir, err := e.store.Stage(publishFiles(c.files))
+	if err == nil {
+		err = e.pass(ctx, dir, &c) // it may come from another version of Dovecot
+	}
 	if err != nil {
 		return errors.Join(reason, fmt.Errorf("using the last good configuration: %w", err))
 	}
@@ -148,9 +153,9 @@ func (e *entrypoint) judgeSources(ctx context.Context) (candidate, string, error
 	if err != nil {
 		return candidate{}, "", e.unlessSettled(sha256.Sum256([]byte(err.Error())), err)
 	}
-	e.watchSources(in.settings)
 	e.tell(in.remarks)
 	c, err := e.build(in, e.store.Next())
+	e.watchSources(in.settings, c.references)
 	if err != nil {
 		return c, "", e.unlessSettled(sha256.Sum256([]byte(err.Error())), err)
 	}
@@ -319,7 +324,7 @@ func (e *entrypoint) recover() {
 }
 
 // watchSources follows everything a configuration is made of.
-func (e *entrypoint) watchSources(s settings.Settings) {
-	files := append([]string{string(s.TLSCertPath), string(s.TLSKeyPath)}, s.Files...)
+func (e *entrypoint) watchSources(s settings.Settings, references []string) {
+	files := slices.Concat([]string{string(s.TLSCertPath), string(s.TLSKeyPath)}, s.Files, references)
 	e.watcher.Watch(mount.Dirs(string(s.OverridesDir)), files)
 }

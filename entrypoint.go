@@ -125,7 +125,7 @@ func (e *entrypoint) size() error {
 // follow starts to watch; what it returns ends that.
 func (e *entrypoint) follow() (stop func()) {
 	e.watcher = watch.New(e.log, watch.Options{})
-	e.watchSources(e.settings)
+	e.watchSources(e.settings, nil)
 	ctx, cancel := context.WithCancel(context.Background())
 	done := make(chan struct{})
 	go func() {

@@ -147,6 +147,15 @@ func pairFor(names names, login Service) pair {
 	}}
 }
 
+// Services are the names of the services behind the protocol, login first.
+func (p Protocol) Services() []string {
+	names, ok := serviceNames(p.Name)
+	if !ok {
+		return nil
+	}
+	return []string{names.login, names.session}
+}
+
 // mode resolves Auto.
 func (p Protocol) mode() Mode {
 	if p.Mode != Auto {
