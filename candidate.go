@@ -35,6 +35,7 @@ type candidate struct {
 	effective  dovecot.Settings
 	effect     [sha256.Size]byte // what Dovecot would do: the same for two candidates that differ in nothing but words
 	overrides  []string          // those that are in it
+	expires    time.Time         // when its certificate does
 }
 
 // builder makes candidates out of what is in the environment and in the mounted
@@ -94,8 +95,15 @@ func (b builder) read(ctx context.Context) (sources, error) {
 	if selfSigned {
 		in.remarks = append(in.remarks, fmt.Sprintf("%s does not exist: serving a self-signed certificate, which mail programs will warn of", s.TLSCertPath))
 	}
+	if left := time.Until(pair.NotAfter); certErr == nil && s.TLS != "no" && left < expiryWarning {
+		in.remarks = append(in.remarks, fmt.Sprintf("the certificate %s expires on %s", s.TLSCertPath, pair.NotAfter.Format(time.RFC1123)))
+	}
 	return in, errors.Join(treeErr, certErr)
 }
+
+// expiryWarning is how long before its end a certificate is warned of. Renewals
+// are due 30 days before it; at 14 one has failed more than once.
+const expiryWarning = 14 * 24 * time.Hour
 
 // hadOverrides tells whether a generation with overrides was ever published: a
 // mount that vanishes must not look like the wish to run without.
@@ -143,7 +151,7 @@ func renderSources(files []mount.File) []render.Source {
 
 // build makes a candidate for dir out of what was read; it is not checked yet.
 func (b builder) build(in sources, dir string) (candidate, error) {
-	c := candidate{settings: in.settings, remarks: in.remarks}
+	c := candidate{settings: in.settings, remarks: in.remarks, expires: in.pair.NotAfter}
 	c.sizes = sizing.Size(in.settings.Ask(), b.machine)
 	for _, f := range in.tree.Conf {
 		c.overrides = append(c.overrides, f.Name)

@@ -284,6 +284,7 @@ func (e *entrypoint) accept(c candidate, dir string) {
 	e.state.Generation = filepath.Base(dir)
 	e.state.Overrides, e.state.Listeners = c.overrides, c.ports()
 	e.bound = c.listeners
+	e.state.CertificateExpires = c.expires
 	e.state.Degraded, e.state.Refused = false, nil
 	if len(c.settings.Users) == 0 {
 		e.tell([]string{"nobody can log in: add a user with USERS=name:password"})

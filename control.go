@@ -24,6 +24,9 @@ type state struct {
 	Refused    []string       `json:"refused,omitempty"` // why the last change is not in force
 	Listeners  map[string]int `json:"listeners"`
 	Since      time.Time      `json:"since"`
+
+	// CertificateExpires is zero with TLS=no.
+	CertificateExpires time.Time `json:"certificate_expires,omitzero"`
 }
 
 // control answers each connection to a Unix socket with the current state.

@@ -44,6 +44,8 @@ func run(args, environ []string, stdout, stderr io.Writer) int {
 		return c.render()
 	case "health":
 		return c.health()
+	case "status":
+		return c.status()
 	case "env":
 		return c.env()
 	case "version", "--version", "-v":
@@ -66,6 +68,7 @@ Usage: pidgeon [command]
     --diff       print what the overrides change in what Dovecot runs with
     --output DIR write it to DIR
   health         is the running one alive and ready (for HEALTHCHECK and probes)
+  status         what the running one serves, and what it refused; --json
   env            list the variables, their values and defaults
   --version      print the version
   --help         print this
