@@ -1,0 +1,107 @@
+package sizing
+
+import (
+	"cmp"
+	"slices"
+)
+
+type names struct{ login, session string }
+
+// serviceNames is the pair of services behind a protocol. LMTP has no login
+// service: nobody stays connected to it.
+func serviceNames(protocol string) (names, bool) {
+	switch protocol {
+	case "imap", "pop3", "submission":
+		return names{protocol + "-login", protocol}, true
+	case "sieve":
+		return names{"managesieve-login", "managesieve"}, true
+	}
+	return names{}, false
+}
+
+// pair is a login service and the service that takes its clients over. With TLS
+// the login process stays for the life of the session, so both hold the same
+// number.
+type pair struct{ login, session Service }
+
+func pairFor(names names, login Service) pair {
+	return pair{login, Service{
+		Name: names.session, ProcessLimit: login.Capacity(), ClientLimit: 1, Requests: 1,
+	}}
+}
+
+func loginService(name string, p Protocol, machine Machine) Service {
+	connections := p.Sessions + Headroom(p.Sessions)
+	if p.mode() == Secure {
+		return Service{
+			Name: name, ProcessLimit: connections, ClientLimit: 1, Requests: 1,
+			ProcessMinAvail: min(machine.CPUs, connections),
+		}
+	}
+	// One process per CPU, more only where a process could not open enough files.
+	processes := max(machine.CPUs, ceil(loginFiles(connections), machine.Files))
+	clients := ceil(connections, processes)
+	return Service{
+		Name: name, ProcessLimit: processes, ClientLimit: clients, Requests: Unlimited,
+		ProcessMinAvail: processes, VSZLimitMiB: loginVSZ(clients),
+	}
+}
+
+// loginFiles is the number of open files a login process needs: a TLS session
+// costs two, its socket and its pipe to the session's process.
+func loginFiles(clients int) int { return 2*clients + 50 }
+
+// loginVSZ is the address space in MiB that a login process needs. Measured:
+// 10.4 MiB + 89 KiB per TLS session (2.3), 14.5 MiB + 109 KiB (2.4). Past it the
+// process dies and takes all its sessions along.
+func loginVSZ(clients int) int { return max(256, 32+ceil(clients, 8)) }
+
+// What stock Dovecot allows the services that are not sized here.
+const (
+	urlauthLogins = 100  // imap-urlauth-login process_limit
+	lmtpProcesses = 100  // lmtp process_limit
+	defaultLimit  = 1000 // default_client_limit, counted by 2.3 in its check of ulimit -n
+	otherClients  = 200  // doveadm, indexers, dict, auth workers and the entrypoint's own probes
+)
+
+func ceil(a, b int) int { return (a + b - 1) / max(1, b) }
+
+// derive adds the services that all others talk to.
+func derive(pairs []pair, machine Machine) Sizes {
+	var sizes Sizes
+	logins, sessions, lookups := 0, 0, 0
+	for _, p := range pairs {
+		sizes.Services = append(sizes.Services, p.login, p.session)
+		sizes.Files = max(sizes.Files, loginFiles(p.login.ClientLimit))
+		logins += p.login.ProcessLimit
+		sessions += p.session.ProcessLimit
+		if p.session.Requests != 1 {
+			lookups += p.session.ProcessLimit
+		}
+	}
+	sizes.Services = append(sizes.Services,
+		// Counted by Dovecot itself, which warns when it is lower.
+		Service{Name: "auth", ClientLimit: logins + lookups + urlauthLogins + lmtpProcesses + otherClients},
+		// Counted by Dovecot too. It alone is kept across reloads with the limit
+		// it was started with, so it gets room for what later overrides may raise.
+		Service{Name: "anvil", ClientLimit: max(defaultLimit, 4*(logins+urlauthLogins)+otherClients)},
+		// Never checked by Dovecot: past it each login stalls for 10 s.
+		Service{Name: "stats", ClientLimit: logins + sessions + lmtpProcesses + urlauthLogins + otherClients},
+		// 2.3 reads its settings from it: one connection per login process and per
+		// session process that is used again.
+		Service{Name: "config", ClientLimit: max(defaultLimit, logins+sessions+otherClients)},
+	)
+	return sizes.bounded(machine)
+}
+
+// bounded keeps every client limit below what a process may open, or Dovecot
+// warns at each start.
+func (s Sizes) bounded(machine Machine) Sizes {
+	s.Files = max(s.Files, defaultLimit)
+	for i, service := range s.Services {
+		s.Files = max(s.Files, service.ClientLimit)
+		s.Services[i].ClientLimit = min(service.ClientLimit, max(1, machine.Files))
+	}
+	slices.SortFunc(s.Services, func(a, b Service) int { return cmp.Compare(a.Name, b.Name) })
+	return s
+}
