@@ -1,0 +1,76 @@
+package main
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"path/filepath"
+	"time"
+
+	"pidgeon/publish"
+	"pidgeon/render"
+	"pidgeon/sizing"
+)
+
+// coldStart publishes the first generation: what was asked for, or, when that
+// cannot be used, what last worked.
+func (e *entrypoint) coldStart(ctx context.Context) error {
+	c, dir, err := e.judgeSources(ctx)
+	if err != nil {
+		if ctx.Err() != nil {
+			return nil
+		}
+		return e.lastGood(ctx, err)
+	}
+	e.accept(c, dir)
+	return e.store.Publish(dir)
+}
+
+// lastGood publishes the generation that last worked, and says so. Without one,
+// or where the operator wants none, the reason is returned.
+func (e *entrypoint) lastGood(ctx context.Context, reason error) error {
+	if e.settings.OnInvalid == "fail" {
+		return reason
+	}
+	saved, ok, err := publish.LoadGood(string(e.settings.StateDir))
+	if err != nil || !ok {
+		return errors.Join(reason, err)
+	}
+	c := candidate{settings: e.settings, files: goodFiles(saved).For(e.store.Next())}
+	c.sizes = sizing.Size(e.settings.Ask(), e.machine)
+	dir, err := e.store.Stage(publishFiles(c.files))
+	if err == nil {
+		err = e.pass(ctx, dir, &c) // it may come from another version of Dovecot
+	}
+	if err != nil {
+		return errors.Join(reason, fmt.Errorf("using the last good configuration: %w", err))
+	}
+	e.accept(c, dir)
+	e.refuse(reason)
+	e.log.Error("starting with the last good configuration", "generation", filepath.Base(dir))
+	return e.store.Publish(dir)
+}
+
+func goodFiles(saved []publish.File) render.Files {
+	files := make(render.Files, len(saved))
+	for i, f := range saved {
+		files[i] = render.File{Name: f.Name, Origin: "last good " + f.Name, Mode: f.Mode, Data: f.Data}
+	}
+	return files
+}
+
+// awaitReady waits until Dovecot serves what is published.
+func (e *entrypoint) awaitReady(ctx context.Context) error {
+	ctx, cancel := context.WithTimeoutCause(ctx, startPatience, errors.New("it has not said so for a minute"))
+	defer cancel()
+	if err := e.master.Ready(ctx); err != nil {
+		return err
+	}
+	e.log.Info("started", "dovecot", e.dovecot.Version, "generation", e.state.Generation, "pid", e.process.PID(), "listeners", e.state.Listeners)
+	e.serving()
+	return nil
+}
+
+// startPatience is how long Dovecot may take to serve. It takes 50 to 70 ms; a
+// machine that swaps takes longer.
+const startPatience = time.Minute

@@ -1,0 +1,100 @@
+package main
+
+import (
+	"crypto/sha256"
+	"path/filepath"
+	"slices"
+	"strings"
+	"time"
+
+	"pidgeon/publish"
+)
+
+// generations is what the entrypoint knows of the configurations it has judged.
+type generations struct {
+	// settled is the last one that was judged, published or refused: the same
+	// sources need not be judged again.
+	settled [sha256.Size]byte
+	applied [sha256.Size]byte // the one that Dovecot runs
+	effect  [sha256.Size]byte
+	dir     string // where that one lies
+	told    string // the remarks that were logged last
+	state   state
+}
+
+// serving records that the generation is in force.
+func (e *entrypoint) serving() {
+	e.state.Ready = true
+	e.state.Since = time.Now()
+	e.control.set(e.state)
+	if e.state.Degraded {
+		return
+	}
+	if err := publish.SaveGood(string(e.settings.StateDir), e.dir); err != nil {
+		e.log.Warn("last good configuration not kept", "error", err)
+	}
+	if err := e.store.Prune(); err != nil {
+		e.log.Warn("old generations not removed", "error", err)
+	}
+}
+
+// accept takes a candidate for the one in force.
+func (e *entrypoint) accept(c candidate, dir string) {
+	e.dir, e.applied, e.effect = dir, c.digest, c.effect
+	e.state.Version, e.state.Dovecot = version, e.dovecot.Version
+	e.state.Generation = filepath.Base(dir)
+	e.state.Overrides, e.state.Listeners = c.overrides, c.ports()
+	e.bound = c.listeners
+	e.state.CertificateExpires = c.expires
+	e.state.Degraded, e.state.Refused = false, nil
+	if len(c.settings.Users) == 0 {
+		e.tell([]string{"nobody can log in: add a user with USERS=name:password"})
+	}
+}
+
+// refuse says why a change is not in force.
+func (e *entrypoint) refuse(reason error) {
+	why := sentences(reason)
+	if e.state.Degraded && slices.Equal(why, e.state.Refused) {
+		return
+	}
+	e.state.Degraded, e.state.Refused = true, why
+	for _, sentence := range e.state.Refused {
+		e.log.Error("refused", "reason", sentence, "running", e.state.Generation)
+	}
+	e.control.set(e.state)
+}
+
+// noEffect takes note of a change that changes nothing for Dovecot: it is spared
+// the reload, and the operator the wondering.
+func (e *entrypoint) noEffect(c candidate) {
+	e.applied = c.digest
+	e.state.Overrides = c.overrides
+	e.state.Degraded, e.state.Refused = false, nil
+	e.log.Info("changed without effect", "running", e.state.Generation, "overrides", c.overrides)
+	e.control.set(e.state)
+}
+
+// recover takes note that what was refused was taken back.
+func (e *entrypoint) recover() {
+	if !e.state.Degraded {
+		return
+	}
+	e.state.Degraded, e.state.Refused = false, nil
+	e.log.Info("taken back", "running", e.state.Generation)
+	e.control.set(e.state)
+}
+
+// tell logs remarks, unless they are those that were logged last.
+func (e *entrypoint) tell(remarks []string) {
+	all := strings.Join(remarks, "\n")
+	if all == e.told || len(remarks) == 0 {
+		return
+	}
+	for _, remark := range remarks {
+		if !strings.Contains(e.told, remark) {
+			e.log.Warn("noticed", "what", remark)
+		}
+	}
+	e.told = all
+}

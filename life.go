@@ -1,0 +1,140 @@
+package main
+
+import (
+	"context"
+	"os"
+	"path/filepath"
+	"syscall"
+	"time"
+
+	"pidgeon/render"
+	"pidgeon/supervise"
+)
+
+// live is the order of things: a configuration, Dovecot with it, and from then on
+// whatever comes first of signals, changes and Dovecot's end.
+func (e *entrypoint) live() int {
+	if err, over := e.during(e.coldStart); over || err != nil {
+		return e.finish(err)
+	}
+	if err := e.start(); err != nil {
+		return e.finish(err)
+	}
+	if err, over := e.during(e.awaitReady); over || err != nil {
+		return e.finish(err)
+	}
+	for {
+		select {
+		case sig := <-e.signals:
+			if over := e.hear(sig); over {
+				return e.finish(nil)
+			}
+		case <-e.watcher.Changed():
+			e.wanted = true
+		case <-e.process.Done():
+			return e.finish(nil)
+		}
+		for e.wanted {
+			forced := e.forced
+			e.wanted, e.forced = false, false
+			err, over := e.during(func(ctx context.Context) error { return e.change(ctx, forced) })
+			if over {
+				return e.finish(nil)
+			}
+			if err != nil {
+				e.log.Error("change not carried out", "error", err)
+			}
+		}
+	}
+}
+
+// during works in the background and goes on listening: the work owns everything
+// of e but wanted and forced, which signals set, and process. A stop signal, or
+// Dovecot's end, ends the work, with the processes it has started, and is over.
+func (e *entrypoint) during(work func(context.Context) error) (err error, over bool) {
+	ctx, cancel := context.WithCancel(context.Background())
+	defer cancel()
+	done := make(chan error, 1)
+	go func() { done <- work(ctx) }()
+	for {
+		select {
+		case err := <-done:
+			return err, false
+		case <-e.ended():
+			cancel()
+			<-done
+			return nil, true
+		case sig := <-e.signals:
+			if over := e.hear(sig); over {
+				cancel()
+				<-done
+				return nil, true
+			}
+		}
+	}
+}
+
+// ended is closed when Dovecot has ended; nil, which is never ready, before its
+// start.
+func (e *entrypoint) ended() <-chan struct{} {
+	if e.process == nil {
+		return nil
+	}
+	return e.process.Done()
+}
+
+// hear acts on a signal: stop, look again, or pass it on to the master alone (a
+// signal to its group would reach every session behind its back).
+func (e *entrypoint) hear(sig os.Signal) (over bool) {
+	switch {
+	case supervise.IsStop(sig):
+		e.log.Info("stopping", "signal", sig.String(), "grace", time.Duration(e.settings.StopGrace).String())
+		return true
+	case sig == syscall.SIGHUP:
+		e.wanted, e.forced = true, true
+	case e.process != nil && passedOn(sig):
+		if err := e.process.Signal(sig); err != nil {
+			e.log.Warn("signal not passed on", "error", err)
+		}
+	}
+	return false
+}
+
+// passedOn leaves out what would only harm the master, which knows USR1 (open the
+// logs again) and ends by the default action of most others.
+func passedOn(sig os.Signal) bool { return sig == syscall.SIGUSR1 || sig == syscall.SIGUSR2 }
+
+// start starts Dovecot on what is published.
+func (e *entrypoint) start() error {
+	conf := filepath.Join(string(e.settings.RunDir), "current", render.Main)
+	master, err := e.dovecot.NewMaster(conf, string(e.settings.RunDir), os.Stderr)
+	if err != nil {
+		return err
+	}
+	process, err := e.children.Start(master.Cmd())
+	if err != nil {
+		master.Close()
+		return err
+	}
+	master.Started(process.PID())
+	e.master, e.process = master, process
+	return nil
+}
+
+// finish ends what runs and returns the exit code: Dovecot's own, if it came to
+// run.
+func (e *entrypoint) finish(err error) int {
+	if e.process == nil {
+		if err != nil {
+			return unusable(e.log, err)
+		}
+		return 0
+	}
+	if err != nil {
+		e.log.Error("Dovecot does not serve", "error", err)
+	}
+	code := e.children.Stop(e.process, e.signals, time.Duration(e.settings.StopGrace))
+	e.master.Close()
+	e.log.Info("exited", "code", code)
+	return code
+}

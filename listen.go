@@ -1,0 +1,91 @@
+package main
+
+import (
+	"errors"
+	"fmt"
+	"net"
+	"slices"
+	"strconv"
+	"strings"
+	"syscall"
+
+	"pidgeon/dovecot"
+	"pidgeon/finding"
+	"pidgeon/settings"
+)
+
+// bindable tries each listener before Dovecot does. At the start Dovecot would
+// name only the first that fails, and neither the variable nor the reason; on a
+// reload its master panics when a service is left without any listener (2.3.19,
+// 2.4.1: services_listen_using has closed the old ones by then). A port that is
+// taken by ourselves is not at fault: Dovecot closes the old socket first.
+func bindable(listeners []dovecot.Listener, live []dovecot.Listener) error {
+	ours := map[int]bool{}
+	for _, l := range live {
+		ours[l.Port] = true
+	}
+	var found finding.List
+	for _, l := range listeners {
+		for _, address := range l.Addresses {
+			err := tryBind(address, l.Port)
+			if err == nil || errors.Is(err, syscall.EADDRINUSE) && ours[l.Port] {
+				continue
+			}
+			found = append(found, finding.Finding{
+				Problem: fmt.Sprintf("cannot listen for %s on %s port %d: %v", l.Name, address, l.Port, err),
+				Hint:    bindHint(l.Name, err),
+			})
+		}
+	}
+	if len(found) > 0 {
+		return found
+	}
+	return nil
+}
+
+// withoutIPv6 leaves :: out of the addresses where the container has no IPv6:
+// Dovecot would not start, and * was all that could be meant.
+func withoutIPv6(addresses settings.Addresses) (settings.Addresses, bool) {
+	i := slices.Index(addresses, "::")
+	if i < 0 || len(addresses) == 1 {
+		return addresses, false
+	}
+	err := tryBind("::", 0)
+	if !errors.Is(err, syscall.EAFNOSUPPORT) && !errors.Is(err, syscall.EADDRNOTAVAIL) {
+		return addresses, false
+	}
+	return slices.Delete(slices.Clone(addresses), i, i+1), true
+}
+
+func tryBind(address string, port int) error {
+	network := "tcp4"
+	switch {
+	case address == "*":
+		address = "0.0.0.0"
+	case net.ParseIP(address).To4() == nil:
+		network = "tcp6"
+	}
+	l, err := net.Listen(network, net.JoinHostPort(address, strconv.Itoa(port)))
+	if err == nil {
+		return l.Close()
+	}
+	var errno syscall.Errno
+	if errors.As(err, &errno) {
+		return errno
+	}
+	return err
+}
+
+func bindHint(name string, err error) string {
+	variable := strings.ToUpper(name) + "_PORT"
+	switch {
+	case !slices.ContainsFunc(settings.Variables(), func(v settings.Variable) bool { return v.Name == variable }):
+		variable = "its port"
+	case errors.Is(err, syscall.EADDRNOTAVAIL):
+		return "set LISTEN to an address that this container has"
+	}
+	if errors.Is(err, syscall.EACCES) {
+		return "set " + variable + " above 1023, or allow low ports with the sysctl net.ipv4.ip_unprivileged_port_start=0"
+	}
+	return "set " + variable + " to another port, or to 0 to turn it off"
+}

@@ -1,0 +1,87 @@
+package main
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"path/filepath"
+	"syscall"
+
+	"pidgeon/dovecot"
+)
+
+// load publishes a checked candidate, reloads, and takes it back if Dovecot does
+// not carry it out.
+func (e *entrypoint) load(ctx context.Context, c candidate, dir string) error {
+	before, live := e.generations, e.bound
+	if err := e.store.Publish(dir); err != nil {
+		e.refuse(err)
+		return e.discard(dir)
+	}
+	e.accept(c, dir)
+	err := e.reload(ctx)
+	if err == nil {
+		e.log.Info("reloaded", "generation", filepath.Base(dir))
+		e.serving()
+		return nil
+	}
+	settled := e.settled
+	e.generations, e.bound = before, live
+	e.settled = settled
+	e.refuse(err)
+	return e.undo(ctx, err)
+}
+
+// undo publishes the generation that ran before. Dovecot runs it still, unless
+// the reload was carried out in part.
+func (e *entrypoint) undo(ctx context.Context, reason error) error {
+	if err := e.store.Publish(e.dir); err != nil {
+		e.log.Error("previous generation not published", "error", err)
+	}
+	var refused *dovecot.Refused
+	if errors.As(reason, &refused) && !refused.Partial {
+		return nil
+	}
+	if err := e.reload(ctx); err != nil && ctx.Err() == nil {
+		e.log.Error("previous generation not reloaded", "error", err)
+	}
+	return nil
+}
+
+// reload has Dovecot load what is published and makes sure that it did.
+func (e *entrypoint) reload(ctx context.Context) error {
+	if err := e.master.Reload(ctx, e.hangUp); err != nil {
+		return err
+	}
+	return missing(e.state.Listeners)
+}
+
+func (e *entrypoint) hangUp() error { return e.process.Signal(syscall.SIGHUP) }
+
+// reloadAgain obeys a SIGHUP where nothing has changed.
+func (e *entrypoint) reloadAgain(ctx context.Context) error {
+	if err := e.reload(ctx); err != nil {
+		e.log.Error("reload not carried out", "error", err)
+		return nil
+	}
+	e.log.Info("reloaded", "generation", e.state.Generation)
+	return nil
+}
+
+// missing finds listeners that are not there after all.
+func missing(listeners map[string]int) error {
+	there, err := dovecot.Listening()
+	if err != nil {
+		return nil // no /proc/net: nothing can be said
+	}
+	refused := &dovecot.Refused{Partial: true}
+	for name, port := range listeners {
+		if !there[port] {
+			refused.Complaints = append(refused.Complaints, fmt.Sprintf("nothing listens for %s on port %d", name, port))
+		}
+	}
+	if len(refused.Complaints) > 0 {
+		return refused
+	}
+	return nil
+}
