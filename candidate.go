@@ -49,6 +49,9 @@ type builder struct {
 	selfSigned string             // where a self-signed certificate is kept
 	rehearsal  string             // where candidates are rehearsed
 	bound      []dovecot.Listener // what Dovecot listens on already
+	// overridden is set when what runs has overrides: a mount that vanishes must
+	// not look like the wish to run without.
+	overridden bool
 }
 
 // ports are the listeners' ports, by their names.
@@ -82,7 +85,7 @@ func (b builder) read(ctx context.Context) (sources, error) {
 	}
 	in.settings = s
 	tree, treeErr := mount.ReadStable(ctx, string(s.OverridesDir))
-	if errors.Is(treeErr, fs.ErrNotExist) && !b.hadOverrides(s) {
+	if errors.Is(treeErr, fs.ErrNotExist) && !b.overridden {
 		in.remarks = append(in.remarks, fmt.Sprintf("%s does not exist: no overrides", s.OverridesDir))
 		treeErr = nil
 	}
@@ -104,13 +107,6 @@ func (b builder) read(ctx context.Context) (sources, error) {
 // expiryWarning is how long before its end a certificate is warned of. Renewals
 // are due 30 days before it; at 14 one has failed more than once.
 const expiryWarning = 14 * 24 * time.Hour
-
-// hadOverrides tells whether a generation with overrides was ever published: a
-// mount that vanishes must not look like the wish to run without.
-func (b builder) hadOverrides(s settings.Settings) bool {
-	found, _ := filepath.Glob(filepath.Join(string(s.RunDir), "current", "overrides", "*"))
-	return len(found) > 0
-}
 
 func (b builder) certificate(s settings.Settings) (pair certificate.Pair, selfSigned bool, err error) {
 	if s.TLS == "no" {

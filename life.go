@@ -136,5 +136,8 @@ func (e *entrypoint) finish(err error) int {
 	code := e.children.Stop(e.process, e.signals, time.Duration(e.settings.StopGrace))
 	e.master.Close()
 	e.log.Info("exited", "code", code)
+	if err != nil && code == 0 {
+		return 1
+	}
 	return code
 }
