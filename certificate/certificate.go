@@ -57,10 +57,11 @@ func read(path string) ([]byte, error) {
 
 func unreadable(certPath string, certErr error, keyPath string, keyErr error) error {
 	var found finding.List
-	for path, err := range map[string]error{certPath: certErr, keyPath: keyErr} {
-		if err != nil {
-			found = append(found, finding.Finding{File: path, Problem: cause(err), Hint: access(path, err)})
-		}
+	if certErr != nil {
+		found = append(found, finding.Finding{File: certPath, Problem: cause(certErr), Hint: access(certPath, certErr)})
+	}
+	if keyErr != nil {
+		found = append(found, finding.Finding{File: keyPath, Problem: cause(keyErr), Hint: access(keyPath, keyErr)})
 	}
 	return found
 }
@@ -86,27 +87,26 @@ func access(path string, err error) string {
 }
 
 func parse(certPath string, cert []byte, keyPath string, key []byte) (Pair, error) {
-	if f := notPEM(certPath, cert, "CERTIFICATE"); f != nil {
-		return Pair{}, finding.List{*f}
-	}
-	pair, err := tls.X509KeyPair(cert, key)
+	leaf, err := parseLeaf(cert)
 	if err != nil {
+		return Pair{}, finding.List{{
+			File: certPath, Problem: err.Error(),
+			Hint: "put the server's certificate first, then its chain, each as -----BEGIN CERTIFICATE-----",
+		}}
+	}
+	if _, err := tls.X509KeyPair(cert, key); err != nil {
 		return Pair{}, finding.List{{
 			File: keyPath, Problem: err.Error(),
 			Hint: "give the key that belongs to " + certPath + "; during a renewal the other file is still to come",
 		}}
 	}
-	leaf, err := x509.ParseCertificate(pair.Certificate[0])
-	if err != nil {
-		return Pair{}, finding.List{{File: certPath, Problem: err.Error()}}
-	}
 	return Pair{cert, key, leaf.NotAfter, leaf.DNSNames}, nil
 }
 
-func notPEM(path string, data []byte, kind string) *finding.Finding {
-	block, _ := pem.Decode(data)
-	if block != nil && block.Type == kind {
-		return nil
+func parseLeaf(cert []byte) (*x509.Certificate, error) {
+	block, _ := pem.Decode(cert)
+	if block == nil || block.Type != "CERTIFICATE" {
+		return nil, errors.New("the file does not begin with a CERTIFICATE in PEM")
 	}
-	return &finding.Finding{File: path, Problem: "the file does not begin with a " + kind + " in PEM", Hint: "put the server's certificate first, then its chain, each as -----BEGIN " + kind + "-----"}
+	return x509.ParseCertificate(block.Bytes)
 }

@@ -14,7 +14,7 @@ import (
 type Data struct {
 	Settings settings.Settings
 	Sizes    sizing.Sizes
-	Env      map[string]string // the whole environment; a missing name is an error
+	Env      map[string]any // the whole environment, strings all; a missing name is an error
 
 	Dir      string // the generation this is rendered for
 	BaseDir  string // Dovecot's base_dir

@@ -30,7 +30,7 @@ const Place = "generation"
 func (f Files) Digest(dir string) [sha256.Size]byte {
 	h := sha256.New()
 	for _, file := range f {
-		data := bytes.ReplaceAll(file.Data, []byte(dir), nil)
+		data := bytes.ReplaceAll(file.Data, []byte(dir), []byte{0})
 		fmt.Fprintf(h, "%q %d\n", file.Name, len(data))
 		h.Write(data)
 	}

@@ -26,12 +26,17 @@ func functions(data Data) template.FuncMap {
 	f["values"] = values
 	f["value"] = value
 	f["repeat"] = repeat
+	f["indent"] = indent
+	f["nindent"] = func(spaces int, text string) (string, error) {
+		text, err := indent(spaces, text)
+		return "\n" + text, err
+	}
 	f["until"] = func(n int) ([]int, error) { return untilStep(0, n, 1) }
 	f["untilStep"] = untilStep
 	f["seq"] = seq
 	f["env"] = func(name string) (string, error) {
 		if v, ok := data.Env[name]; ok {
-			return v, nil
+			return fmt.Sprint(v), nil
 		}
 		return "", fmt.Errorf("environment variable %s is not set", name)
 	}
@@ -42,13 +47,17 @@ func functions(data Data) template.FuncMap {
 var plain = regexp.MustCompile(`^[A-Za-z0-9/][A-Za-z0-9/._:@+-]*$`)
 
 // value quotes any text for Dovecot's parser. Both dialects read every byte of a
-// quoted value as it is, # $ % { } included, with \ escaping itself and the
-// quote; only a line end and NUL cannot be written. Checked against doveconf
-// 2.3.19 and 2.4.1 by TestValueArrives.
+// quoted value as it is, # $ { } included, with \ escaping itself and the quote.
+// A line end and NUL cannot be written, and %{ begins a variable in 2.4 however
+// it is quoted (an incomplete one makes doveconf 2.4.1 panic). Checked against
+// doveconf 2.3.19 and 2.4.1 by TestValueArrives.
 func value(v any) (string, error) {
 	text := fmt.Sprint(v)
-	if strings.ContainsAny(text, "\n\r\x00") {
+	switch {
+	case strings.ContainsAny(text, "\n\r\x00"):
 		return "", fmt.Errorf("value %q holds a line end or a NUL byte, which no Dovecot setting can", text)
+	case strings.Contains(text, "%{"):
+		return "", fmt.Errorf("value %q holds %%{, which begins a variable: write the setting without value if one is meant", text)
 	}
 	if plain.MatchString(text) {
 		return text, nil
@@ -82,6 +91,14 @@ func repeat(count int, text string) (string, error) {
 		return "", fmt.Errorf("repeat %d: more than 4 MiB, or negative", count)
 	}
 	return strings.Repeat(text, count), nil
+}
+
+func indent(spaces int, text string) (string, error) {
+	pad, err := repeat(spaces, " ")
+	if err != nil || len(pad)*(1+strings.Count(text, "\n")) > maxOutput {
+		return "", fmt.Errorf("indent %d: more than 4 MiB, or negative", spaces)
+	}
+	return pad + strings.ReplaceAll(text, "\n", "\n"+pad), nil
 }
 
 func untilStep(start, stop, step int) ([]int, error) {

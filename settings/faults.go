@@ -67,8 +67,8 @@ func misspelt(environ map[string]string) Faults {
 		known[v.Name], known[v.Name+"_FILE"] = true, true
 	}
 	var faults Faults
-	for name := range environ {
-		if known[name] || foreign(name) {
+	for name, value := range environ {
+		if known[name] || foreign(name) || serviceLink(value) {
 			continue
 		}
 		if near := nearest(name, known); near != "" {
@@ -82,14 +82,15 @@ func misspelt(environ map[string]string) Faults {
 // foreign names are set by shells and engines and only look like ours.
 func foreign(name string) bool {
 	switch name {
-	case "USER", "MAIL", "LOGNAME", "TERM", "TZ", "HOSTNAME":
+	case "USER", "MAIL", "MAILDIR", "LOGNAME", "TERM", "TZ", "HOSTNAME":
 		return true
 	}
 	return false
 }
 
 // nearest returns the known name that name was probably meant to be, or "". A
-// long name may be two letters off, a short one (TLS, USERS) a single one.
+// long name may be two letters off, a short one (TLS, USERS) a single one; the
+// first letter is nobody's slip, and tells SMTP_PORT from LMTP_PORT.
 func nearest(name string, known map[string]bool) string {
 	best, nearest := 3, ""
 	for candidate := range known {
@@ -98,7 +99,7 @@ func nearest(name string, known map[string]bool) string {
 			allowed = 2
 		}
 		d := levenshtein.ComputeDistance(strings.ToUpper(name), candidate)
-		if d <= allowed && (d < best || d == best && candidate < nearest) {
+		if name[0]&^0x20 == candidate[0] && d <= allowed && (d < best || d == best && candidate < nearest) {
 			best, nearest = d, candidate
 		}
 	}

@@ -39,7 +39,7 @@ func Load(environ []string) (Settings, error) {
 func environment(environ []string) map[string]string {
 	m := make(map[string]string, len(environ))
 	for _, entry := range environ {
-		if name, value, ok := strings.Cut(entry, "="); ok && value != "" {
+		if name, value, ok := strings.Cut(entry, "="); ok && name != "" && value != "" {
 			m[name] = value
 		}
 	}
@@ -50,12 +50,16 @@ func environment(environ []string) map[string]string {
 // like one of our protocols: IMAP_PORT=tcp://10.0.0.1:143.
 func (s *Settings) dropServiceLinks() Faults {
 	for _, v := range Variables() {
-		if strings.HasPrefix(s.Environ[v.Name], "tcp://") || strings.HasPrefix(s.Environ[v.Name], "udp://") {
+		if strings.HasSuffix(v.Name, "_PORT") && serviceLink(s.Environ[v.Name]) {
 			s.Notes = append(s.Notes, fmt.Sprintf("%s=%s is a Kubernetes service link and is ignored: set enableServiceLinks: false in the pod", v.Name, s.Environ[v.Name]))
 			delete(s.Environ, v.Name)
 		}
 	}
 	return nil
+}
+
+func serviceLink(value string) bool {
+	return strings.HasPrefix(value, "tcp://") || strings.HasPrefix(value, "udp://")
 }
 
 // readFiles takes each variable from the file that NAME_FILE names.

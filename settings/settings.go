@@ -23,7 +23,7 @@ type Settings struct {
 	SieveMode               sizing.Mode `env:"SIEVE_MODE" envDefault:"auto" doc:"as IMAP_MODE" example:"performance"`
 	MaxConnectionsPerUserIP Sessions    `env:"MAX_CONNECTIONS_PER_USER_IP" envDefault:"50" doc:"sessions of one user from one address; all clients behind one NAT or webmail share it" example:"50"`
 
-	Users Users `env:"USERS" doc:"name:password or name:{SCHEME}hash, one per line or separated by commas" example:"alice:secret,bob:{SHA512-CRYPT}$6$…" secret:"true"`
+	Users Users `env:"USERS" doc:"name:password or name:{SCHEME}hash, one per line or separated by commas" example:"alice:secret,bob:{SHA512-CRYPT}$6$salt$hash" secret:"true"`
 
 	TLS            string `env:"TLS" envDefault:"required" choice:"required,yes,no" doc:"required: no login without TLS; yes: offered; no: off" example:"required"`
 	TLSCertPath    Path   `env:"TLS_CERT_PATH" envDefault:"/certs/tls.crt" doc:"certificate chain, PEM; without one a self-signed certificate is made" example:"/certs/tls.crt"`

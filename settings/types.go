@@ -88,11 +88,21 @@ var hostText = regexp.MustCompile(`^[A-Za-z0-9_]([A-Za-z0-9_.-]{0,251}[A-Za-z0-9
 
 // UnmarshalText refuses everything else.
 func (h *Host) UnmarshalText(text []byte) error {
-	if _, err := netip.ParseAddr(string(text)); err != nil && !hostText.Match(text) {
+	if _, err := parseAddress(string(text)); err != nil && !hostText.Match(text) {
 		return errors.New("is not a host name")
 	}
 	*h = Host(text)
 	return nil
+}
+
+// parseAddress refuses zones, which may hold any byte, and writes an IPv4 address
+// in IPv6 clothes as IPv4: Dovecot 2.3 takes its last colon for a port's.
+func parseAddress(text string) (netip.Addr, error) {
+	ip, err := netip.ParseAddr(text)
+	if err == nil && ip.Zone() != "" {
+		err = errors.New("has a zone")
+	}
+	return ip.Unmap(), err
 }
 
 // Delimiter is the set of characters that divide user from detail.
@@ -102,7 +112,8 @@ var delimiterText = regexp.MustCompile(`^[!#$%&'*+/=?^_{|}~.-]{1,8}$`)
 
 // UnmarshalText accepts the punctuation that a mail address may hold (RFC 5322).
 func (d *Delimiter) UnmarshalText(text []byte) error {
-	if !delimiterText.Match(text) {
+	// %{ begins a variable in Dovecot 2.4, however it is quoted.
+	if !delimiterText.Match(text) || strings.Contains(string(text), "%{") {
 		return errors.New("is not made of punctuation that a mail address may hold")
 	}
 	*d = Delimiter(text)
@@ -143,9 +154,12 @@ type Addresses []string
 func (a *Addresses) UnmarshalText(text []byte) error {
 	*a = nil
 	for _, address := range list(text) {
-		address = strings.Trim(address, "[]")
-		if _, err := netip.ParseAddr(address); err != nil && address != "*" {
-			return fmt.Errorf("names %q, which is not an IP address", address)
+		if address != "*" {
+			ip, err := parseAddress(strings.Trim(address, "[]"))
+			if err != nil {
+				return fmt.Errorf("names %q, which is not an IP address", address)
+			}
+			address = ip.String()
 		}
 		*a = append(*a, address)
 	}

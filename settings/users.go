@@ -31,23 +31,27 @@ var (
 func (u *Users) UnmarshalText(text []byte) error {
 	*u = nil
 	seen := map[string]bool{}
-	var wrong []error
+	var wrong []string
 	for i, entry := range entries(string(text)) {
 		user, err := parseUser(entry)
 		if err == nil && seen[user.Name] {
 			err = fmt.Errorf("names %q twice", user.Name)
 		}
 		if err != nil {
-			wrong = append(wrong, fmt.Errorf("entry %d %w", i+1, err))
+			wrong = append(wrong, fmt.Sprintf("entry %d %v", i+1, err))
 			continue
 		}
 		seen[user.Name] = true
 		*u = append(*u, user)
 	}
-	return errors.Join(wrong...)
+	if len(wrong) > 0 {
+		return errors.New(strings.Join(wrong, "; "))
+	}
+	return nil
 }
 
 func entries(text string) []string {
+	text = strings.Trim(text, "\r\n") // YAML's | and most editors end with one
 	separator := ","
 	if strings.Contains(text, "\n") {
 		separator = "\n"

@@ -9,7 +9,9 @@ func (s Sizes) Follow(inForce []Service, protocols []Protocol, machine Machine) 
 	var pairs []pair
 	for _, p := range protocols {
 		if names, ok := serviceNames(p.Name); ok {
-			pairs = append(pairs, pairFor(names, s.Service(names.login).follow(inForce)))
+			p := pairFor(names, s.Service(names.login).follow(inForce))
+			p.session = s.Service(names.session).unlessSet(inForce, p.session)
+			pairs = append(pairs, p)
 		}
 	}
 	return derive(pairs, machine)
@@ -31,4 +33,13 @@ type limits struct{ processes, clients, requests int }
 
 func (s Service) limits() limits {
 	return limits{s.ProcessLimit, s.ClientLimit, s.Requests}
+}
+
+// unlessSet returns what an override says of a service, or otherwise.
+func (s Service) unlessSet(inForce []Service, otherwise Service) Service {
+	if set := s.follow(inForce); set.limits() != s.limits() {
+		set.VSZLimitMiB = 0
+		return set
+	}
+	return otherwise
 }

@@ -26,7 +26,7 @@ type pair struct{ login, session Service }
 
 func pairFor(names names, login Service) pair {
 	return pair{login, Service{
-		Name: names.session, ProcessLimit: login.Capacity(), ClientLimit: 1, Requests: 1,
+		Name: names.session, ProcessLimit: min(login.Capacity(), maxSessions), ClientLimit: 1, Requests: 1,
 	}}
 }
 
@@ -39,7 +39,7 @@ func loginService(name string, p Protocol, machine Machine) Service {
 		}
 	}
 	// One process per CPU, more only where a process could not open enough files.
-	processes := max(machine.CPUs, ceil(loginFiles(connections), machine.Files))
+	processes := max(machine.CPUs, ceil(2*connections, machine.Files-loginFiles(0)))
 	clients := ceil(connections, processes)
 	return Service{
 		Name: name, ProcessLimit: processes, ClientLimit: clients, Requests: Unlimited,
@@ -55,6 +55,10 @@ func loginFiles(clients int) int { return 2*clients + 50 }
 // 10.4 MiB + 89 KiB per TLS session (2.3), 14.5 MiB + 109 KiB (2.4). Past it the
 // process dies and takes all its sessions along.
 func loginVSZ(clients int) int { return max(256, 32+ceil(clients, 8)) }
+
+// maxSessions bounds what an override can make of a process limit: more fits in no
+// container, and Dovecot's numbers end at 2³²-1.
+const maxSessions = 1_000_000
 
 // What stock Dovecot allows the services that are not sized here.
 const (

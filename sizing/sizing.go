@@ -7,6 +7,7 @@
 package sizing
 
 import (
+	"math"
 	"slices"
 )
 
@@ -55,7 +56,12 @@ type Service struct {
 func (s Service) Unlimited() bool { return s.Requests == Unlimited }
 
 // Capacity is how many clients all processes of the service hold together.
-func (s Service) Capacity() int { return s.ProcessLimit * s.ClientLimit }
+func (s Service) Capacity() int {
+	if s.ClientLimit > 0 && s.ProcessLimit > math.MaxInt/s.ClientLimit {
+		return math.MaxInt
+	}
+	return s.ProcessLimit * s.ClientLimit
+}
 
 // Sizes are the services in the order of their names, and what they need of the
 // operating system.

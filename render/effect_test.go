@@ -1,0 +1,161 @@
+package render_test
+
+import (
+	"maps"
+	"regexp"
+	"slices"
+	"strings"
+	"sync"
+	"testing"
+
+	"pidgeon/settings"
+)
+
+// everythingOn is the environment in which one variable at a time is changed.
+var everythingOn = []string{
+	"PROTOCOLS=imap,pop3,lmtp,sieve,submission", "RELAY_HOST=postfix", "MAIL_HOSTNAME=mail.example.com", "USERS=alice:secret",
+	"TLS_CERT_PATH=/certs/other.crt", "RUN_DIR=/run/other",
+}
+
+// effects are the settings of Dovecot that a variable may change; one that is not
+// named changes none.
+var effects = map[string]string{
+	"PROTOCOLS":                   `protocols(/.*)?|service .*|protocol lmtp/.*|plugin/sieve|sieve_script.*|submission_relay_.*`,
+	"IMAP_CONCURRENCY":            sized,
+	"IMAP_MODE":                   sized,
+	"POP3_CONCURRENCY":            sized,
+	"POP3_MODE":                   sized,
+	"SUBMISSION_CONCURRENCY":      sized,
+	"SUBMISSION_MODE":             sized,
+	"SIEVE_CONCURRENCY":           sized,
+	"SIEVE_MODE":                  sized,
+	"MAX_CONNECTIONS_PER_USER_IP": `mail_max_userip_connections`,
+	"TLS":                         `ssl|ssl_cert|ssl_key|ssl_server/(cert|key)_file|ssl_min_protocol|ssl_prefer_server_ciphers|disable_plaintext_auth|auth_allow_cleartext|service .*/inet_listener .*s/port`,
+	"TLS_MIN_PROTOCOL":            `ssl_min_protocol`,
+	"MAIL_HOSTNAME":               `hostname`,
+	"MAIL_DIR":                    home,
+	"MAIL_FORMAT":                 `mail_location|mail_driver`,
+	"MAIL_UID":                    home + `|userdb( users)?/fields/uid|first_valid_uid`,
+	"MAIL_GID":                    home + `|userdb( users)?/fields/gid`,
+	"RECIPIENT_DELIMITER":         `recipient_delimiter`,
+	"RELAY_HOST":                  `submission_relay_host`,
+	"RELAY_PORT":                  `submission_relay_port`,
+	"LISTEN":                      `listen`,
+	"IMAP_PORT":                   `service imap-login/inet_listener imap/port`,
+	"IMAPS_PORT":                  `service imap-login/inet_listener imaps/port`,
+	"POP3_PORT":                   `service pop3-login/inet_listener pop3/port`,
+	"POP3S_PORT":                  `service pop3-login/inet_listener pop3s/port`,
+	"LMTP_PORT":                   `service lmtp/inet_listener lmtp/port`,
+	"SIEVE_PORT":                  `service managesieve-login/inet_listener sieve/port`,
+	"SUBMISSION_PORT":             `service submission-login/inet_listener submission/port`,
+	"SUBMISSIONS_PORT":            `service submission-login/inet_listener submissions/port`,
+	"RUN_DIR":                     `base_dir`,
+	"STATE_DIR":                   `state_dir`,
+	"LOG_LEVEL":                   `mail_debug|auth_debug|log_debug`,
+}
+
+const (
+	sized = `service [a-z0-9-]+/(process_limit|client_limit|service_count|restart_request_count|process_min_avail|vsz_limit)`
+	home  = `userdb( users)?/(args|fields/home)`
+)
+
+// effective is what a dialect makes of settings, by name.
+func effective(t testing.TB, dialect string, s settings.Settings) map[string]string {
+	t.Helper()
+	return settingsOf(accepted(t, dialect, renderAll(t, input(t, dialect, s)), "-a"))
+}
+
+var unchanged sync.Map // what effective gives for everythingOn, by dialect
+
+func baseline(t testing.TB, dialect string) map[string]string {
+	t.Helper()
+	if known, ok := unchanged.Load(dialect); ok {
+		return known.(map[string]string)
+	}
+	found := effective(t, dialect, load(t, everythingOn...))
+	if len(found) < 400 {
+		t.Fatalf("doveconf of %s printed %d settings only", dialect, len(found))
+	}
+	unchanged.Store(dialect, found)
+	return found
+}
+
+// checkEffect gives a variable a value: either a fault says what is wrong with
+// it, or Dovecot accepts the outcome and no other setting is touched.
+func checkEffect(t testing.TB, name, value string) {
+	t.Helper()
+	environ := slices.DeleteFunc(slices.Clone(everythingOn), func(e string) bool { return strings.HasPrefix(e, name+"=") })
+	s, err := settings.Load(append(environ, name+"="+value))
+	if err != nil {
+		return
+	}
+	t.Logf("%s=%q", name, value)
+	allowed := regexp.MustCompile(`^(` + effects[name] + `)$`)
+	for _, dialect := range dialects {
+		was, is := baseline(t, dialect), effective(t, dialect, s)
+		for _, setting := range names(was, is) {
+			before, had := was[setting]
+			after, has := is[setting]
+			if (before != after || had != has) && !allowed.MatchString(setting) {
+				t.Errorf("%s=%q changes %s of Dovecot %s from %q to %q", name, value, setting, dialect, before, after)
+			}
+		}
+	}
+}
+
+func names(a, b map[string]string) []string {
+	all := maps.Clone(a)
+	maps.Copy(all, b)
+	return slices.Sorted(maps.Keys(all))
+}
+
+// FuzzEffect: no value of any variable adds or changes a setting that it is not
+// meant for.
+func FuzzEffect(f *testing.F) {
+	for _, dialect := range dialects {
+		needDoveconf(f, dialect)
+	}
+	variables := settings.Variables()
+	for i, v := range variables {
+		for _, value := range seeds(v) {
+			f.Add(i, value)
+		}
+	}
+	f.Fuzz(func(t *testing.T, which int, value string) {
+		checkEffect(t, variables[uint(which)%uint(len(variables))].Name, value)
+	})
+}
+
+// seeds are values at the edge of what the variable takes, and some beyond.
+func seeds(v settings.Variable) []string {
+	switch v.Name {
+	case "PROTOCOLS":
+		return []string{"imap", "sieve"}
+	case "IMAP_CONCURRENCY":
+		return []string{"1", "1000000"}
+	case "IMAP_MODE", "POP3_MODE":
+		return []string{"secure", "performance"}
+	case "USERS":
+		return []string{"", "a:\"\\#{}$%\xff\nb:{SHA256}x", "@:x", "-:{X}y\n\n#"}
+	case "TLS":
+		return []string{"no", "yes"}
+	case "RECIPIENT_DELIMITER":
+		return []string{"#", "'#'", "{", "}", "$", "%%", "$mail", "%{", "%{}", "{$}#%=/?|", "!", "''"}
+	case "MAIL_HOSTNAME", "RELAY_HOST":
+		return []string{"::1", "fe80::1%a{b}\"#", "fe80::1%\"", "fe80::1%a\nb = c", "fe80::1%{", "no", "0", "_"}
+	case "MAIL_DIR":
+		return []string{"/", "/a=b,c~d@e:f", "/srv/mail/../x uid=0", "/~"}
+	case "LISTEN":
+		return []string{"127.0.0.1 ::1,*", "2001:db8::1", "fe80::1%eth0", "fe80::1%a b", "fe80::1%#", "::ffff:1.2.3.4", "[*]"}
+	case "RUN_DIR", "STATE_DIR":
+		return []string{"/", "/a~b=c,d"}
+	case "LOG_LEVEL":
+		return []string{"debug"}
+	case "MAIL_UID", "MAIL_GID":
+		return []string{"1", "2147483647"}
+	}
+	if strings.HasSuffix(v.Name, "_PORT") {
+		return []string{"65535"}
+	}
+	return []string{v.Example}
+}

@@ -1,0 +1,89 @@
+package settings_test
+
+import (
+	"encoding/base64"
+	"os"
+	"path/filepath"
+	"slices"
+	"strings"
+	"testing"
+
+	"pidgeon/settings"
+)
+
+// plain is how a password that is no hash reaches Dovecot.
+func plain(password string) string {
+	return "{PLAIN.b64}" + base64.StdEncoding.EncodeToString([]byte(password))
+}
+
+func TestLoadUsers(t *testing.T) {
+	const hash = "{SHA512-CRYPT}$6$rounds=5000$abc.def$x/y."
+	tests := []struct {
+		name, users string
+		want        settings.Users
+	}{
+		{"one", "alice:secret", settings.Users{{"alice", plain("secret")}}},
+		{"commas", "alice:a,bob:b,", settings.Users{{"alice", plain("a")}, {"bob", plain("b")}}},
+		{"blank after a comma", "alice:a, bob:b", settings.Users{{"alice", plain("a")}, {"bob", plain("b")}}},
+		{"lines", "alice:a\nbob:b\n", settings.Users{{"alice", plain("a")}, {"bob", plain("b")}}},
+		{"lines keep commas", "alice:a,b\nbob:b", settings.Users{{"alice", plain("a,b")}, {"bob", plain("b")}}},
+		{"CRLF", "alice:a\r\nbob:b\r\n", settings.Users{{"alice", plain("a")}, {"bob", plain("b")}}},
+		{"comments and empty lines", "# people\n\nalice:a\n \n#bob:b\n", settings.Users{{"alice", plain("a")}}},
+		{"colon in a password", "alice:a:b:", settings.Users{{"alice", plain("a:b:")}}},
+		{"odd bytes in a password", "alice: \"\\$%{}#\xff\t ", settings.Users{{"alice", plain(" \"\\$%{}#\xff\t ")}}},
+		{"hash", "alice:" + hash, settings.Users{{"alice", hash}}},
+		{"hash with an encoding", "alice:{SHA256.hex}00ff", settings.Users{{"alice", "{SHA256.hex}00ff"}}},
+		{"braces that are no scheme", "alice:{not a scheme}x,bob:{}y", settings.Users{{"alice", plain("{not a scheme}x")}, {"bob", plain("{}y")}}},
+		{"upper case", "Alice@Example.COM:a", settings.Users{{"alice@example.com", plain("a")}}},
+		{"domain", "a.b_c-1@example.com:a", settings.Users{{"a.b_c-1@example.com", plain("a")}}},
+		{"nobody", "\n\n", nil},
+	}
+	for _, tt := range tests {
+		t.Run(tt.name, func(t *testing.T) {
+			if got := load(t, "USERS="+tt.users).Users; !slices.Equal(got, tt.want) {
+				t.Errorf("got %q, want %q", got, tt.want)
+			}
+		})
+	}
+}
+
+// The last line end of a list says nothing: YAML's "|" and an editor add one.
+func TestLoadUsersOnOneLine(t *testing.T) {
+	want := settings.Users{{"alice", plain("a")}, {"bob", plain("b")}}
+	if got := load(t, "USERS=alice:a,bob:b\n").Users; !slices.Equal(got, want) {
+		t.Errorf("got %q, want %q", got, want)
+	}
+	file := filepath.Join(t.TempDir(), "users")
+	if err := os.WriteFile(file, []byte("alice:a,bob:b\r\n"), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	if got := load(t, "USERS_FILE="+file).Users; !slices.Equal(got, want) {
+		t.Errorf("from a file: got %q, want %q", got, want)
+	}
+}
+
+func TestLoadUsersFaults(t *testing.T) {
+	const hint = ": write for example USERS=alice:secret,bob:{SHA512-CRYPT}$6$salt$hash"
+	tests := []struct{ name, users, want string }{
+		{"no colon", "alice", "USERS entry 1 has no colon between name and password (a password with a comma needs one user per line)"},
+		{"comma in a password", "alice:a,b", "USERS entry 2 has no colon between name and password (a password with a comma needs one user per line)"},
+		{"no name", ":a", `USERS entry 1 has the name "": letters, digits and ._@- are allowed`},
+		{"leading dot", ".a:b", `USERS entry 1 has the name ".a": letters, digits and ._@- are allowed`},
+		{"slash", "a/../b:c", `USERS entry 1 has the name "a/../b": letters, digits and ._@- are allowed`},
+		{"umlaut", "jürgen:c", `USERS entry 1 has the name "jürgen": letters, digits and ._@- are allowed`},
+		{"no password", "alice:", `USERS entry 1 gives "alice" no password`},
+		{"twice", "alice:a,Alice:b", `USERS entry 2 names "alice" twice`},
+		{"NUL", "alice:a\x00b", `USERS entry 1 gives "alice" a password with a NUL byte`},
+		{"blank in a hash", "alice:{SHA256}a b", `USERS entry 1 gives "alice" a hash with a character that no hash has`},
+		{"colon in a hash", "alice:{SHA256}a:b", `USERS entry 1 gives "alice" a hash with a character that no hash has`},
+		{"empty hash", "alice:{SHA256}", `USERS entry 1 gives "alice" a hash with a character that no hash has`},
+		{"several", "alice\nbob:b\ncarol:", "USERS entry 1 has no colon between name and password (a password with a comma needs one user per line); entry 3 gives \"carol\" no password"},
+	}
+	for _, tt := range tests {
+		t.Run(tt.name, func(t *testing.T) {
+			if got := strings.Join(complaints(t, "USERS="+tt.users), "\n"); got != tt.want+hint {
+				t.Errorf("got  %s\nwant %s", got, tt.want+hint)
+			}
+		})
+	}
+}
