@@ -29,8 +29,8 @@ type candidate struct {
 	sizes      sizing.Sizes
 	files      render.Files
 	digest     [sha256.Size]byte
-	references []string // files elsewhere that it names
-	remarks    []string // that refuse nothing
+	references []string     // files elsewhere that it names
+	remarks    finding.List // that refuse nothing
 	listeners  []dovecot.Listener
 	effective  dovecot.Settings
 	effect     [sha256.Size]byte // what Dovecot would do: the same for two candidates that differ in nothing but words
@@ -68,7 +68,7 @@ type sources struct {
 	settings settings.Settings
 	tree     mount.Tree
 	pair     certificate.Pair
-	remarks  []string
+	remarks  finding.List
 }
 
 // read reads all sources. A failure of one does not hide those of the others.
@@ -78,28 +78,30 @@ func (b builder) read(ctx context.Context) (sources, error) {
 	if faults != nil {
 		return in, faults
 	}
-	in.remarks = append(in.remarks, s.Notes...)
+	for _, note := range s.Notes {
+		in.remarks = append(in.remarks, remark(finding.Environment, "", note))
+	}
 	if listen, without := withoutIPv6(s.Listen); without {
 		s.Listen = listen
-		in.remarks = append(in.remarks, "this container has no IPv6: listening on IPv4 alone")
+		in.remarks = append(in.remarks, remark(finding.CannotListen, "", "this container has no IPv6: listening on IPv4 alone"))
 	}
 	in.settings = s
 	tree, treeErr := mount.ReadStable(ctx, string(s.OverridesDir))
 	if errors.Is(treeErr, fs.ErrNotExist) && !b.overridden {
-		in.remarks = append(in.remarks, fmt.Sprintf("%s does not exist: no overrides", s.OverridesDir))
+		in.remarks = append(in.remarks, remark(finding.MissingFile, string(s.OverridesDir), "the directory does not exist: no overrides"))
 		treeErr = nil
 	}
 	in.tree = tree
 	for _, ignored := range tree.Ignored {
-		in.remarks = append(in.remarks, fmt.Sprintf("%s is ignored: %s", ignored.Path, ignored.Reason))
+		in.remarks = append(in.remarks, remark(finding.IgnoredFile, ignored.Path, "is ignored: "+ignored.Reason))
 	}
 	pair, selfSigned, certErr := b.certificate(s)
 	in.pair = pair
 	if selfSigned {
-		in.remarks = append(in.remarks, fmt.Sprintf("%s does not exist: serving a self-signed certificate, which mail programs will warn of", s.TLSCertPath))
+		in.remarks = append(in.remarks, remark(finding.SelfSigned, string(s.TLSCertPath), "does not exist: serving a self-signed certificate, which mail programs will warn of"))
 	}
 	if left := time.Until(pair.NotAfter); certErr == nil && s.TLS != "no" && left < expiryWarning {
-		in.remarks = append(in.remarks, fmt.Sprintf("the certificate %s expires on %s", s.TLSCertPath, pair.NotAfter.Format(time.RFC1123)))
+		in.remarks = append(in.remarks, expiry(string(s.TLSCertPath), pair.NotAfter, time.Now()))
 	}
 	return in, errors.Join(treeErr, certErr)
 }
@@ -128,13 +130,22 @@ func (b builder) render(in sources, sizes sizing.Sizes, dir string) (render.File
 		Templates: renderSources(in.tree.Templates),
 		Overrides: renderSources(in.tree.Conf),
 		Data: render.Data{
-			Settings: s, Sizes: sizes, Env: s.Environ,
+			Settings: s, Sizes: sizes, Env: anyValues(s.Environ),
 			Dir: dir, BaseDir: baseDir(s), StateDir: dovecotState(s),
 			User: b.identity.user, Group: b.identity.group,
 			MailUID: b.identity.mailUID(s), MailGID: b.identity.mailGID(s),
 			Certificate: in.pair.Certificate, Key: in.pair.Key,
 		},
 	})
+}
+
+// anyValues is the map as sprig's functions want it.
+func anyValues(m map[string]string) map[string]any {
+	values := make(map[string]any, len(m))
+	for k, v := range m {
+		values[k] = v
+	}
+	return values
 }
 
 func renderSources(files []mount.File) []render.Source {
@@ -215,9 +226,7 @@ func (b builder) judge(ctx context.Context, dir string, c *candidate) error {
 	if err != nil {
 		return err
 	}
-	for _, warning := range found.Warnings() {
-		c.remarks = append(c.remarks, warning.Error())
-	}
+	c.remarks = append(c.remarks, found.Warnings()...)
 	if faults := found.Faults(); len(faults) > 0 {
 		return faults
 	}
@@ -249,14 +258,14 @@ func (b builder) understand(ctx context.Context, main, dir string, c *candidate)
 
 // undercut names the protocols that hold fewer sessions than was asked for,
 // because an override says so.
-func undercut(effective dovecot.Settings, s settings.Settings) []string {
-	var remarks []string
+func undercut(effective dovecot.Settings, s settings.Settings) finding.List {
+	var remarks finding.List
 	for _, p := range s.Ask() {
 		for _, service := range p.Services() {
 			processes, clients, _, ok := effective.Limits(service)
 			if ok && processes*clients < p.Sessions {
-				remarks = append(remarks, fmt.Sprintf("an override limits %s to %d sessions (service %s: process_limit %d × client_limit %d), and %d were asked for",
-					p.Name, processes*clients, service, processes, clients, p.Sessions))
+				remarks = append(remarks, remark(finding.Undercut, "", fmt.Sprintf("an override limits %s to %d sessions (service %s: process_limit %d × client_limit %d), and %d were asked for",
+					p.Name, processes*clients, service, processes, clients, p.Sessions)))
 				break
 			}
 		}
@@ -268,7 +277,7 @@ func undercut(effective dovecot.Settings, s settings.Settings) []string {
 func effect(dump string, files render.Files, references []string, dir string) [sha256.Size]byte {
 	h := sha256.New()
 	h.Write(contentsOf(references))
-	fmt.Fprintln(h, strings.ReplaceAll(dump, dir, ""))
+	fmt.Fprintln(h, strings.ReplaceAll(dump, dir, "\x00"))
 	for _, f := range files {
 		if filepath.Ext(f.Name) != ".conf" && f.Name != render.Place {
 			fmt.Fprintf(h, "%q %d\n%s\n", f.Name, len(f.Data), f.Data)

@@ -7,6 +7,7 @@ import (
 	"strings"
 	"time"
 
+	"pidgeon/finding"
 	"pidgeon/publish"
 )
 
@@ -48,7 +49,7 @@ func (e *entrypoint) accept(c candidate, dir string) {
 	e.state.CertificateExpires = c.expires
 	e.state.Degraded, e.state.Refused = false, nil
 	if len(c.settings.Users) == 0 {
-		e.tell([]string{"nobody can log in: add a user with USERS=name:password"})
+		e.tell(finding.List{remark(finding.Remark, "", "nobody can log in: add a user with USERS=name:password")})
 	}
 }
 
@@ -86,13 +87,13 @@ func (e *entrypoint) recover() {
 }
 
 // tell logs remarks, unless they are those that were logged last.
-func (e *entrypoint) tell(remarks []string) {
-	all := strings.Join(remarks, "\n")
+func (e *entrypoint) tell(remarks finding.List) {
+	all := remarks.Error()
 	if all == e.told || len(remarks) == 0 {
 		return
 	}
 	for _, remark := range remarks {
-		if !strings.Contains(e.told, remark) {
+		if !strings.Contains(e.told, remark.Error()) {
 			e.log.Warn("noticed", "what", remark)
 		}
 	}

@@ -32,6 +32,7 @@ func bindable(listeners []dovecot.Listener, live []dovecot.Listener) error {
 				continue
 			}
 			found = append(found, finding.Finding{
+				Code:    finding.CannotListen,
 				Problem: fmt.Sprintf("cannot listen for %s on %s port %d: %v", l.Name, address, l.Port, err),
 				Hint:    bindHint(l.Name, err),
 			})

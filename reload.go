@@ -2,6 +2,7 @@ package main
 
 import (
 	"context"
+	"crypto/sha256"
 	"errors"
 	"fmt"
 	"path/filepath"
@@ -26,26 +27,32 @@ func (e *entrypoint) load(ctx context.Context, c candidate, dir string) error {
 		return nil
 	}
 	settled := e.settled
+	var refused *dovecot.Refused
+	if errors.As(err, &refused) && !refused.Partial {
+		// Nothing is wrong with it: the master refuses for 2 s after a refusal too,
+		// whatever it is given. The next poll tries again.
+		settled = [sha256.Size]byte{}
+	}
 	e.generations, e.bound = before, live
 	e.settled = settled
 	e.refuse(err)
-	return e.undo(ctx, err)
+	e.undo(ctx, err)
+	return e.discard(dir)
 }
 
 // undo publishes the generation that ran before. Dovecot runs it still, unless
 // the reload was carried out in part.
-func (e *entrypoint) undo(ctx context.Context, reason error) error {
+func (e *entrypoint) undo(ctx context.Context, reason error) {
 	if err := e.store.Publish(e.dir); err != nil {
 		e.log.Error("previous generation not published", "error", err)
 	}
 	var refused *dovecot.Refused
 	if errors.As(reason, &refused) && !refused.Partial {
-		return nil
+		return
 	}
 	if err := e.reload(ctx); err != nil && ctx.Err() == nil {
 		e.log.Error("previous generation not reloaded", "error", err)
 	}
-	return nil
 }
 
 // reload has Dovecot load what is published and makes sure that it did.

@@ -3,12 +3,14 @@
 package finding
 
 import (
+	"encoding/json"
 	"fmt"
 	"strings"
 )
 
 // Finding is one fault, or one remark.
 type Finding struct {
+	Code    Code   // what kind it is
 	File    string // the path that the operator knows; empty where none can be named
 	Line    int    // 1-based; 0 where unknown
 	Problem string // one sentence without a full stop
@@ -27,6 +29,22 @@ func (f Finding) Error() string {
 		b.WriteString(": " + f.Hint)
 	}
 	return b.String()
+}
+
+// MarshalJSON gives scripts the same fields in every finding.
+func (f Finding) MarshalJSON() ([]byte, error) {
+	severity := "error"
+	if f.Warning {
+		severity = "warning"
+	}
+	return json.Marshal(struct {
+		Code     Code   `json:"code"`
+		Severity string `json:"severity"`
+		File     string `json:"file"`
+		Line     int    `json:"line"`
+		Problem  string `json:"problem"`
+		Hint     string `json:"hint"`
+	}{f.Code, severity, f.File, f.Line, f.Problem, f.Hint})
 }
 
 // Place is file:line, or what of it is known.

@@ -1,0 +1,65 @@
+package finding
+
+// Code is the stable name of a kind of finding, for scripts and for
+// docs/findings.md, where each has its meaning and its cure.
+type Code string
+
+// What is wrong with the text of a file.
+const (
+	ByteOrderMark    Code = "byte-order-mark"
+	NULByte          Code = "nul-byte"
+	UnclosedSection  Code = "unclosed-section"
+	UnexpectedBrace  Code = "unexpected-brace"
+	OneLineSection   Code = "one-line-section"
+	UnnamedSection   Code = "unnamed-section"
+	NoSetting        Code = "no-setting"
+	RecursiveInclude Code = "recursive-include"
+	TemplateError    Code = "template-error"
+)
+
+// What is wrong with a setting.
+const (
+	UnknownSetting  Code = "unknown-setting"
+	UnknownProtocol Code = "unknown-protocol"
+	OtherDialect    Code = "other-dialect"
+	OtherMeaning    Code = "other-meaning"
+	ObsoleteSetting Code = "obsolete-setting"
+	InvalidValue    Code = "invalid-value"
+	OwnedSetting    Code = "owned-setting"
+	Refused         Code = "refused"
+)
+
+// What a setting names and is not there, or is not what it has to be.
+const (
+	MissingFile         Code = "missing-file"
+	UnreadableFile      Code = "unreadable-file"
+	MissingPlugin       Code = "missing-plugin"
+	MissingExecutable   Code = "missing-executable"
+	MissingUser         Code = "missing-user"
+	MissingGroup        Code = "missing-group"
+	UnusableCertificate Code = "unusable-certificate"
+	ForeignKey          Code = "foreign-key"
+	ExpiredCertificate  Code = "expired-certificate"
+	ExpiringCertificate Code = "expiring-certificate"
+	SelfSigned          Code = "self-signed"
+)
+
+// What has not the effect that was meant.
+const (
+	NoEffect    Code = "no-effect"
+	Overwritten Code = "overwritten"
+	SameValue   Code = "same-value"
+	Undercut    Code = "undercut"
+	LimitTooLow Code = "limit-too-low"
+	IgnoredFile Code = "ignored-file"
+)
+
+// What stands outside of the files.
+const (
+	Environment     Code = "environment"
+	CannotListen    Code = "cannot-listen"
+	RehearsalFailed Code = "rehearsal-failed"
+	CheckFailed     Code = "check-failed"
+	MoreFaults      Code = "more-faults"
+	Remark          Code = "remark"
+)

@@ -1,0 +1,42 @@
+package finding_test
+
+import (
+	"testing"
+
+	"pidgeon/finding"
+)
+
+func TestError(t *testing.T) {
+	tests := []struct {
+		finding finding.Finding
+		want    string
+	}{
+		{finding.Finding{Problem: "it rains"}, "it rains"},
+		{finding.Finding{Problem: "it rains", Hint: "stay in"}, "it rains: stay in"},
+		{finding.Finding{File: "/a.conf", Problem: "it rains"}, "/a.conf: it rains"},
+		{finding.Finding{File: "/a.conf", Line: 3, Problem: "it rains", Hint: "stay in", Warning: true}, "/a.conf:3: it rains: stay in"},
+	}
+	for _, tt := range tests {
+		if got := tt.finding.Error(); got != tt.want {
+			t.Errorf("got %q, want %q", got, tt.want)
+		}
+	}
+}
+
+func TestList(t *testing.T) {
+	list := finding.List{{Problem: "a", Warning: true}, {Problem: "b"}, {Problem: "c", Warning: true}, {Problem: "d"}}
+	for _, tt := range []struct {
+		name string
+		list finding.List
+		want string
+	}{
+		{"all", list, "a\nb\nc\nd"},
+		{"faults", list.Faults(), "b\nd"},
+		{"warnings", list.Warnings(), "a\nc"},
+		{"none", finding.List{}.Faults(), ""},
+	} {
+		if got := tt.list.Error(); got != tt.want {
+			t.Errorf("%s: got %q, want %q", tt.name, got, tt.want)
+		}
+	}
+}
