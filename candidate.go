@@ -42,6 +42,7 @@ type candidate struct {
 // directories at the moment.
 type builder struct {
 	environ    []string
+	run        dovecot.Runner
 	dovecot    *dovecot.Dovecot
 	builtin    fs.FS
 	identity   identity

@@ -54,6 +54,9 @@ func (e *entrypoint) judgeSources(ctx context.Context) (candidate, string, error
 		return candidate{}, "", e.unlessSettled(sha256.Sum256([]byte(err.Error())), err)
 	}
 	e.tell(in.remarks)
+	if err := e.tryOnce(ctx, in.tree); err != nil {
+		return candidate{}, "", e.unlessSettled(sha256.Sum256([]byte(err.Error())), err)
+	}
 	c, err := e.build(in, e.store.Next())
 	e.watchSources(in.settings, c.references)
 	if err != nil {
@@ -72,6 +75,19 @@ func (e *entrypoint) judgeSources(ctx context.Context) (candidate, string, error
 	}
 	e.tell(c.remarks)
 	return c, dir, err
+}
+
+// tryOnce has templates tried that were not tried before.
+func (e *entrypoint) tryOnce(ctx context.Context, tree mount.Tree) error {
+	digest := tree.Digest()
+	if digest == e.tried {
+		return nil
+	}
+	if err := e.trial(ctx, tree); err != nil {
+		return err
+	}
+	e.tried = digest
+	return nil
 }
 
 // unlessSettled turns an error that was reported before into errUnchanged.

@@ -56,7 +56,7 @@ func (c command) workshop() (*workshop, error) {
 }
 
 func (w *workshop) open(environ []string, s settings.Settings, children *supervise.Supervisor) (err error) {
-	w.environ = environ
+	w.environ, w.run = environ, children.Run
 	if w.dovecot, err = dovecot.Find(context.Background(), children.Run); err != nil {
 		return err
 	}
@@ -82,6 +82,9 @@ func (w *workshop) open(environ []string, s settings.Settings, children *supervi
 func (w *workshop) candidate(ctx context.Context) (candidate, string, error) {
 	in, err := w.read(ctx)
 	if err != nil {
+		return candidate{remarks: in.remarks}, "", err
+	}
+	if err := w.trial(ctx, in.tree); err != nil {
 		return candidate{remarks: in.remarks}, "", err
 	}
 	c, err := w.build(in, w.store.Next())

@@ -53,7 +53,7 @@ func runEntrypoint(environ []string, builtin fs.FS) int {
 	}
 	defer children.Close()
 	e := &entrypoint{settings: s, log: log, signals: signals, children: children}
-	e.environ = environ
+	e.environ, e.run = environ, children.Run
 	e.selfSigned = filepath.Join(string(s.StateDir), "self-signed")
 	e.rehearsal = filepath.Join(string(s.RunDir), "rehearsal")
 	closing, err := e.open(builtin)

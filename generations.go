@@ -16,6 +16,7 @@ type generations struct {
 	// settled is the last one that was judged, published or refused: the same
 	// sources need not be judged again.
 	settled [sha256.Size]byte
+	tried   [sha256.Size]byte // the overrides whose templates come to an end
 	applied [sha256.Size]byte // the one that Dovecot runs
 	effect  [sha256.Size]byte
 	dir     string // where that one lies

@@ -48,6 +48,8 @@ func run(args, environ []string, stdout, stderr io.Writer) int {
 		return c.status()
 	case "env":
 		return c.env()
+	case trialCommand:
+		return c.trial(os.Stdin)
 	case "version", "--version", "-v":
 		fmt.Fprintln(stdout, "pidgeon", version)
 		return 0

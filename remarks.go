@@ -1,0 +1,58 @@
+package main
+
+import (
+	"errors"
+	"fmt"
+	"time"
+
+	"pidgeon/finding"
+	"pidgeon/settings"
+)
+
+// remark is a finding that refuses nothing.
+func remark(code finding.Code, file, problem string) finding.Finding {
+	return finding.Finding{Code: code, File: file, Problem: problem, Warning: true}
+}
+
+// expiry warns of a certificate that ends soon, or has ended: mail programs
+// refuse it, but Dovecot serves it, and to refuse it would take mail down.
+func expiry(path string, notAfter, now time.Time) finding.Finding {
+	date := notAfter.UTC().Format(time.RFC1123)
+	if notAfter.Before(now) {
+		f := remark(finding.ExpiredCertificate, path, "the certificate has expired on "+date)
+		f.Hint = "renew it: mail programs refuse it"
+		return f
+	}
+	days := int(notAfter.Sub(now).Hours() / 24)
+	f := remark(finding.ExpiringCertificate, path, fmt.Sprintf("the certificate expires on %s, in %d days", date, days))
+	f.Hint = "look why it was not renewed"
+	return f
+}
+
+// findings are all that is wrong, whatever way it is told.
+func findings(err error) finding.List {
+	var list finding.List
+	var faults settings.Faults
+	switch joined, isJoined := err.(interface{ Unwrap() []error }); {
+	case err == nil:
+		return nil
+	case isJoined:
+		for _, err := range joined.Unwrap() {
+			list = append(list, findings(err)...)
+		}
+		return list
+	case errors.As(err, &list):
+		return list
+	case errors.As(err, &faults):
+		return environmentFindings(faults)
+	}
+	return finding.List{{Code: finding.CheckFailed, Problem: err.Error()}}
+}
+
+func environmentFindings(faults settings.Faults) finding.List {
+	var list finding.List
+	for _, f := range faults {
+		list = append(list, finding.Finding{Code: finding.Environment, Problem: f.Variable + " " + f.Problem, Hint: f.Hint})
+	}
+	return list
+}
