@@ -25,7 +25,7 @@ import (
 // in a process of their own first.
 const (
 	trialPatience = 5 * time.Second
-	trialMemory   = 512 << 20 // bytes; rendering takes a few MiB
+	trialMemory   = 192 << 20 // bytes; rendering takes a few MiB
 )
 
 // trial renders in a process of its own what holds templates of the operator. The
