@@ -47,6 +47,7 @@ type builder struct {
 	builtin    fs.FS
 	identity   identity
 	machine    sizing.Machine
+	allowed    sizing.Allowed
 	selfSigned string             // where a self-signed certificate is kept
 	rehearsal  string             // where candidates are rehearsed
 	bound      []dovecot.Listener // what Dovecot listens on already
@@ -227,15 +228,13 @@ func (b builder) judge(ctx context.Context, dir string, c *candidate) error {
 	if err != nil {
 		return err
 	}
+	found = append(found, texts.Owned(ownedSettings(c.settings))...)
 	c.remarks = append(c.remarks, found.Warnings()...)
 	if faults := found.Faults(); len(faults) > 0 {
 		return faults
 	}
 	if err := b.understand(ctx, main, dir, c); err != nil {
 		return err
-	}
-	if faults := texts.Owned(c.effective, ownedSettings(c.settings)); len(faults) > 0 {
-		return faults
 	}
 	c.remarks = append(c.remarks, undercut(c.effective, c.settings)...)
 	return bindable(c.listeners, b.bound)

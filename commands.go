@@ -66,7 +66,7 @@ func (w *workshop) open(environ []string, s settings.Settings, children *supervi
 	if w.identity, err = whoami(string(s.RunDir)); err != nil {
 		return err
 	}
-	if w.machine, _, err = measure(s); err != nil {
+	if w.machine, w.allowed, err = measure(s); err != nil {
 		return err
 	}
 	store, remove, err := tempStore(dovecotGroup(w.identity))
@@ -93,27 +93,6 @@ func (w *workshop) candidate(ctx context.Context) (candidate, string, error) {
 	}
 	dir, err := w.builder.check(ctx, w.store, in, &c)
 	return c, dir, err
-}
-
-// check prints every finding; it exits 78 if one of them refuses.
-func (c command) check() int {
-	if len(c.args) > 0 {
-		return c.usage("check takes no arguments")
-	}
-	w, err := c.workshop()
-	if err != nil {
-		return c.complain(err)
-	}
-	defer w.closing.close()
-	candidate, _, err := w.candidate(context.Background())
-	for _, remark := range candidate.remarks {
-		fmt.Fprintln(c.stdout, "warning:", remark)
-	}
-	if err != nil {
-		return c.complain(err)
-	}
-	fmt.Fprintf(c.stdout, "fine: Dovecot %s accepts the configuration, with %d overrides\n", w.dovecot.Version, len(candidate.overrides))
-	return 0
 }
 
 func (c command) complain(err error) int {

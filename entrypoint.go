@@ -6,11 +6,11 @@ import (
 	"log/slog"
 	"os"
 	"path/filepath"
-	"strconv"
 
 	"pidgeon/dovecot"
 	"pidgeon/publish"
 	"pidgeon/settings"
+	"pidgeon/sizing"
 	"pidgeon/supervise"
 	"pidgeon/watch"
 )
@@ -107,16 +107,13 @@ func (e *entrypoint) open(builtin fs.FS) (closing closers, err error) {
 	return closing, nil
 }
 
-// size measures the container, and says so when it holds less than was asked for.
-func (e *entrypoint) size() error {
-	machine, short, err := measure(e.settings)
-	if short > 0 {
-		e.log.Warn("this container cannot hold the sessions asked for",
-			"limit", "open files per process", "is", machine.Files, "needed", short,
-			"cure", "docker run --ulimit nofile="+strconv.Itoa(short)+", or ulimits.nofile in Compose")
+// size measures the container, and says what it holds.
+func (e *entrypoint) size() (err error) {
+	if e.machine, e.allowed, err = measure(e.settings); err != nil {
+		return err
 	}
-	e.machine = machine
-	return err
+	announce(e.log, sizing.NeedOf(e.settings.Ask(), e.machine, sizing.Costs(e.dovecot.Dialect)), e.allowed)
+	return nil
 }
 
 // follow starts to watch; what it returns ends that.

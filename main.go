@@ -44,6 +44,8 @@ func run(args, environ []string, stdout, stderr io.Writer) int {
 		return c.render()
 	case "health":
 		return c.health()
+	case "plan":
+		return c.plan()
 	case "status":
 		return c.status()
 	case "env":
@@ -66,9 +68,11 @@ Usage: pidgeon [command]
 
   run            render, check and start; follow changes; the default
   check          check settings, overrides and the configuration they make
+    --json       print the findings as an array
   render         print the configuration
     --diff       print what the overrides change in what Dovecot runs with
     --output DIR write it to DIR
+  plan           what the sessions asked for take, and what this container holds
   health         is the running one alive and ready (for HEALTHCHECK and probes)
   status         what the running one serves, and what it refused; --json
   env            list the variables, their values and defaults

@@ -86,9 +86,8 @@ func derive(pairs []pair, machine Machine) Sizes {
 	sizes.Services = append(sizes.Services,
 		// Counted by Dovecot itself, which warns when it is lower.
 		Service{Name: "auth", ClientLimit: logins + lookups + urlauthLogins + lmtpProcesses + otherClients},
-		// Counted by Dovecot too. It alone is kept across reloads with the limit
-		// it was started with, so it gets room for what later overrides may raise.
-		Service{Name: "anvil", ClientLimit: max(defaultLimit, 4*(logins+urlauthLogins)+otherClients)},
+		// Counted by Dovecot too.
+		Service{Name: "anvil", ClientLimit: max(defaultLimit, logins+urlauthLogins+otherClients)},
 		// Never checked by Dovecot: past it each login stalls for 10 s.
 		Service{Name: "stats", ClientLimit: logins + sessions + lmtpProcesses + urlauthLogins + otherClients},
 		// 2.3 reads its settings from it: one connection per login process and per
@@ -98,12 +97,20 @@ func derive(pairs []pair, machine Machine) Sizes {
 	return sizes.bounded(machine)
 }
 
+// anvilReserve is by how much anvil's limit exceeds the need: it alone is kept
+// across reloads, with the limit it was started with, and a later override may
+// raise the number of logins.
+const anvilReserve = 4
+
 // bounded keeps every client limit below what a process may open, or Dovecot
 // warns at each start.
 func (s Sizes) bounded(machine Machine) Sizes {
 	s.Files = max(s.Files, defaultLimit)
 	for i, service := range s.Services {
 		s.Files = max(s.Files, service.ClientLimit)
+		if service.Name == "anvil" {
+			service.ClientLimit *= anvilReserve
+		}
 		s.Services[i].ClientLimit = min(service.ClientLimit, max(1, machine.Files))
 	}
 	slices.SortFunc(s.Services, func(a, b Service) int { return cmp.Compare(a.Name, b.Name) })

@@ -1,0 +1,85 @@
+package sizing
+
+import (
+	"cmp"
+	"slices"
+)
+
+// Cost is what one idle TLS session takes, empty mailbox, in KiB of memory that
+// is not shared (proportional set size). Measured with 300 sessions on each
+// dialect; active sessions with large mailboxes take more.
+type Cost struct{ SecureKiB, PerformanceKiB int }
+
+// Costs are by dialect.
+func Costs(dialect string) Cost {
+	if dialect == "2.3" {
+		return Cost{SecureKiB: 1830, PerformanceKiB: 570}
+	}
+	return Cost{SecureKiB: 3280, PerformanceKiB: 1460}
+}
+
+// Need is what sessions take of the container.
+type Need struct {
+	Sessions  int
+	Processes int
+	Files     int // of the process that needs most
+	MemoryKiB int
+}
+
+// What runs without a session, and what a reload and a rehearsal take beside it
+// for a while: measured 12 to 14 processes, 8 threads of our own and 19 to 43 MiB.
+const (
+	idleProcesses = 60
+	idleMemoryKiB = 96 << 10
+)
+
+// NeedOf adds up what the sessions asked for take.
+func NeedOf(protocols []Protocol, machine Machine, cost Cost) Need {
+	need := Need{Processes: idleProcesses, MemoryKiB: idleMemoryKiB, Files: Size(protocols, machine).Files}
+	for _, p := range protocols {
+		processes, memory := 1, cost.PerformanceKiB
+		if p.mode() == Secure {
+			processes, memory = 2, cost.SecureKiB
+		}
+		need.Sessions += p.Sessions
+		need.Processes += processes * p.Sessions
+		need.MemoryKiB += memory * p.Sessions
+	}
+	return need
+}
+
+// Ceiling is how many sessions fit when the container gives only have of
+// something of which idle is needed without any session and need with all of
+// them. have 0 means without limit.
+func (n Need) Ceiling(have, idle, need int) int {
+	if have == 0 || have >= need {
+		return n.Sessions
+	}
+	return max(0, n.Sessions*(have-idle)/max(1, need-idle))
+}
+
+// Wall is a limit of the container that is reached before the sessions asked for.
+type Wall struct {
+	Limit      string // pids.max, memory.max, ulimit -n
+	Have, Need int    // memory in KiB
+	Sessions   int    // how many fit
+}
+
+// Allowed is what the container gives; 0 is without limit.
+type Allowed struct{ Processes, MemoryKiB, Files int }
+
+// Walls are the limits that are too low, the lowest first.
+func (n Need) Walls(a Allowed) []Wall {
+	var walls []Wall
+	for _, w := range []Wall{
+		{"pids.max", a.Processes, n.Processes, n.Ceiling(a.Processes, idleProcesses, n.Processes)},
+		{"memory.max", a.MemoryKiB, n.MemoryKiB, n.Ceiling(a.MemoryKiB, idleMemoryKiB, n.MemoryKiB)},
+		{"ulimit -n", a.Files, n.Files, n.Ceiling(a.Files, otherClients, n.Files)},
+	} {
+		if w.Sessions < n.Sessions {
+			walls = append(walls, w)
+		}
+	}
+	slices.SortStableFunc(walls, func(a, b Wall) int { return cmp.Compare(a.Sessions, b.Sessions) })
+	return walls
+}
