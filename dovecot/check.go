@@ -6,8 +6,7 @@ import (
 	"fmt"
 	"os/exec"
 	"path/filepath"
-	"regexp"
-	"strconv"
+	"slices"
 	"strings"
 
 	"pidgeon/finding"
@@ -27,13 +26,34 @@ type Texts []Text
 // Check has doveconf read the configuration main and returns all that is wrong
 // with it. An error means that the check itself could not be made.
 func (d *Dovecot) Check(ctx context.Context, main string, texts Texts) (finding.List, error) {
-	found := lint(texts)
 	said, err := d.conf(ctx, "-x", "-n", "-c", main)
 	if err != nil {
 		return nil, err
 	}
-	found = append(found, texts.findings(said, d.Dialect)...)
-	return unique(found), nil
+	statements := texts.statements()
+	found := texts.findings(said, d.Dialect)
+	if faults := found.Faults(); len(faults) > 0 {
+		found = append(d.everything(ctx, main, texts, faults), found.Warnings()...)
+	}
+	for i := range texts {
+		if texts[i].Mine {
+			found = append(found, plain(encoding(&texts[i]))...)
+		}
+	}
+	found = append(found, silent(statements, d.Dialect)...)
+	found = append(found, d.absent(ctx, statements)...)
+	if len(found.Faults()) == 0 {
+		found = append(found, d.withoutEffect(ctx, statements)...)
+	}
+	return ordered(unique(found), statements), nil
+}
+
+func plain(faults []fault) finding.List {
+	var found finding.List
+	for _, f := range faults {
+		found = append(found, f.Finding)
+	}
+	return found
 }
 
 // conf runs doveconf and returns what it complained of. Its standard output is
@@ -48,92 +68,22 @@ func (d *Dovecot) conf(ctx context.Context, args ...string) (string, error) {
 	if ctx.Err() != nil {
 		return "", fmt.Errorf("checking with doveconf: %w", context.Cause(ctx))
 	}
-	if err != nil && said.Len() == 0 {
+	if err != nil && !slices.ContainsFunc(sentences(said.String()), func(c sentence) bool { return c.fatal }) {
 		return "", fmt.Errorf("checking with doveconf: %w", err)
 	}
 	return said.String(), nil
 }
 
-var (
-	// "doveconf: Fatal: Error in configuration file F line N: …", and without line.
-	faultText = regexp.MustCompile(`(?:Error in configuration file |: Error: )(\S+?)(?: line (\d+))?: (.*)$`)
-	// "doveconf: Warning: [Configuration file ]F line N: …"
-	warningText = regexp.MustCompile(`doveconf: Warning: (?:Obsolete setting in |Configuration file )?(/\S+?)(?: line |:)(\d+): (.*)$`)
-	startedAt   = regexp.MustCompile(` ?\(section started at (\S+):(\d+)\)`)
-	serviceText = regexp.MustCompile(`service\(([^)]+)\): (\w+)`)
-)
-
 // findings reads doveconf's standard error.
 func (t Texts) findings(said, dialect string) finding.List {
 	var found finding.List
-	for line := range strings.Lines(said) {
-		line = strings.TrimSpace(line)
-		switch {
-		case strings.Contains(line, "Fatal: "):
-			found = append(found, t.fault(line, dialect))
-		case strings.Contains(line, "Warning: "):
-			found = append(found, t.warning(line))
-		}
+	statements := t.statements()
+	for _, c := range sentences(said) {
+		f := t.fault(c, statements, dialect).Finding
+		f.Warning = !c.fatal
+		found = append(found, f)
 	}
 	return found
-}
-
-func (t Texts) fault(line, dialect string) finding.Finding {
-	f := finding.Finding{Problem: strings.TrimPrefix(line, "doveconf: Fatal: ")}
-	if m := faultText.FindStringSubmatch(line); m != nil {
-		f.File, f.Problem = m[1], m[3]
-		f.Line, _ = strconv.Atoi(m[2])
-	}
-	if m := startedAt.FindStringSubmatch(f.Problem); m != nil {
-		f.File, f.Problem = m[1], startedAt.ReplaceAllString(f.Problem, "")
-		f.Line, _ = strconv.Atoi(m[2])
-	}
-	if f.Line == 0 {
-		f.File, f.Line = t.culprit(f)
-	}
-	f.File = t.origin(f.File)
-	f.Hint = hint(f.Problem, dialect)
-	return f
-}
-
-func (t Texts) warning(line string) finding.Finding {
-	f := finding.Finding{Problem: strings.TrimPrefix(line, "doveconf: Warning: "), Warning: true}
-	if m := warningText.FindStringSubmatch(line); m != nil {
-		f.File, f.Problem = t.origin(m[1]), m[3]
-		f.Line, _ = strconv.Atoi(m[2])
-	}
-	for _, text := range t { // a second place may be named within the sentence
-		f.Problem = strings.ReplaceAll(f.Problem, text.Path, text.Origin)
-	}
-	return f
-}
-
-// culprit looks for who set what a check of the whole complains of: Dovecot
-// blames the main file, the operator wants the line.
-func (t Texts) culprit(f finding.Finding) (string, int) {
-	key, _, _ := strings.Cut(f.Problem, ":")
-	if m := serviceText.FindStringSubmatch(f.Problem); m != nil {
-		key = m[2]
-	}
-	if text, line, ok := t.last(key); ok {
-		return text.Path, line
-	}
-	return f.File, 0
-}
-
-// last finds the last line that assigns key, an override's before a template's:
-// that is the one in force.
-func (t Texts) last(key string) (Text, int, bool) {
-	assignment := regexp.MustCompile(`^\s*` + regexp.QuoteMeta(key) + `\s*[={]`)
-	for i := len(t) - 1; i >= 0; i-- {
-		lines := strings.Split(string(t[i].Data), "\n")
-		for n := len(lines) - 1; n >= 0; n-- {
-			if assignment.MatchString(lines[n]) {
-				return t[i], n + 1, true
-			}
-		}
-	}
-	return Text{}, 0, false
 }
 
 func (t Texts) origin(path string) string {
@@ -141,6 +91,9 @@ func (t Texts) origin(path string) string {
 		if text.Path == path {
 			return text.Origin
 		}
+	}
+	if path == "" {
+		return ""
 	}
 	return filepath.Clean(path)
 }
@@ -166,4 +119,34 @@ func unique(found finding.List) finding.List {
 		}
 	}
 	return kept
+}
+
+// ordered puts findings in the order in which Dovecot reads their files, those
+// without a file last.
+func ordered(found finding.List, statements []statement) finding.List {
+	place := map[string]int{}
+	for i, s := range statements {
+		if _, known := place[s.text.Origin]; !known {
+			place[s.text.Origin] = i + 1
+		}
+	}
+	of := func(f finding.Finding) int {
+		if at, known := place[f.File]; known {
+			return at
+		}
+		if f.File == "" {
+			return len(statements) + 2
+		}
+		return len(statements) + 1
+	}
+	slices.SortStableFunc(found, func(a, b finding.Finding) int {
+		if of(a) != of(b) {
+			return of(a) - of(b)
+		}
+		if a.File != b.File {
+			return strings.Compare(a.File, b.File)
+		}
+		return a.Line - b.Line
+	})
+	return found
 }

@@ -25,6 +25,8 @@ type Dovecot struct {
 	path     string
 	doveconf string
 	run      Runner
+	root     string // where the file system that Dovecot sees lies for us; empty but in tests
+	known    known
 }
 
 // patience bounds every call of a command that Dovecot answers in milliseconds;

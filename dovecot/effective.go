@@ -43,7 +43,7 @@ func parseSettings(out string) Settings {
 	for line := range strings.Lines(out) {
 		line = strings.TrimSpace(line)
 		switch key, value, assigned := strings.Cut(line, " ="); {
-		case strings.HasSuffix(line, " {"):
+		case strings.HasSuffix(line, " {") && !assigned:
 			name := strings.ReplaceAll(strings.TrimSuffix(line, " {"), " ", "/")
 			sections = append(sections, strings.ReplaceAll(name, `"`, ""))
 		case line == "}":

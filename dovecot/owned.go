@@ -2,8 +2,6 @@ package dovecot
 
 import (
 	"fmt"
-	"maps"
-	"slices"
 
 	"pidgeon/finding"
 )
@@ -52,22 +50,18 @@ func (s Settings) requests(prefix string) int {
 	return n
 }
 
-// Owned finds owned settings that an override has changed: the entrypoint relies
-// on them, and Dovecot 2.3 panics when base_dir changes on a reload.
-func (t Texts) Owned(effective Settings, owned map[string]string) finding.List {
+// Owned finds the lines of overrides that set what the entrypoint relies on to
+// something else, in whatever file: Dovecot 2.3 panics when base_dir changes on a
+// reload.
+func (t Texts) Owned(owned map[string]string) finding.List {
 	var found finding.List
-	for _, name := range slices.Sorted(maps.Keys(owned)) {
-		if effective[name] == owned[name] {
+	for _, s := range t.statements() {
+		want, ok := owned[s.key]
+		if !ok || !s.text.Mine || !s.sets() || s.value == want {
 			continue
 		}
-		f := finding.Finding{
-			Problem: fmt.Sprintf("%s is set to %q, and pidgeon needs it to be %q", name, effective[name], owned[name]),
-			Hint:    "remove the line",
-		}
-		if text, line, ok := t.last(name); ok {
-			f.File, f.Line = text.Origin, line
-		}
-		found = append(found, f)
+		found = append(found, s.fault(finding.OwnedSetting,
+			fmt.Sprintf("%s is set to %q, and pidgeon needs it to be %q", s.key, s.value, want), "remove the line").Finding)
 	}
 	return found
 }

@@ -128,7 +128,7 @@ func (s stage) verdict(failure error, said string) finding.List {
 	}
 	found := s.Texts.logged(said, s.dialect)
 	if len(found) == 0 {
-		return finding.List{{Problem: "the rehearsal failed: " + failure.Error(), Hint: "mail would not work with this configuration"}}
+		return finding.List{{Code: finding.RehearsalFailed, Problem: "the rehearsal failed: " + failure.Error(), Hint: "mail would not work with this configuration"}}
 	}
 	slices.SortStableFunc(found, func(a, b finding.Finding) int { return cmp.Compare(b.File, a.File) }) // placed ones first
 	for i := range found {
@@ -151,7 +151,8 @@ func (t Texts) logged(said, dialect string) finding.List {
 			continue
 		}
 		seen[m[1]] = true
-		f := finding.Finding{Problem: m[1], Hint: hint(m[1], dialect)}
+		_, hint := understand(m[1], dialect)
+		f := finding.Finding{Code: finding.RehearsalFailed, Problem: m[1], Hint: hint}
 		if text, n, ok := t.behind(m[1]); ok {
 			f.File, f.Line = text.Origin, n
 		}

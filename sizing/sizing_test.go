@@ -73,7 +73,7 @@ func checkRules(t *testing.T, sizes sizing.Sizes, protocols []sizing.Protocol) {
 		}
 	}
 	for _, s := range sizes.Services {
-		if sizes.Files < s.ClientLimit {
+		if s.Name != "anvil" && sizes.Files < s.ClientLimit { // its reserve is no need
 			t.Errorf("%d files, fewer than the client_limit %d of %s", sizes.Files, s.ClientLimit, s.Name)
 		}
 	}
