@@ -1,0 +1,141 @@
+#!/usr/bin/env bash
+# image-test.sh IMAGE: the image as its users meet it.
+set -uo pipefail
+[[ $# -eq 1 ]] || {
+	echo "usage: ${0##*/} IMAGE" >&2
+	exit 64
+}
+image=$1
+passed=0 failed=0
+containers=()
+work=$(mktemp -d)
+chmod 755 "$work"
+trap 'docker rm -f -v "${containers[@]}" >/dev/null 2>&1; rm -rf "$work"' EXIT
+
+# start NAME ARGUMENT...: a container in the background, probed every second.
+start() {
+	current=pidgeon-test-$$-$1
+	shift
+	containers+=("$current")
+	docker run -d --name "$current" --health-interval 1s -p 127.0.0.1::993 "$@" >/dev/null
+}
+
+# within SECONDS COMMAND...: until it succeeds.
+within() {
+	local end=$((SECONDS + $1))
+	shift
+	until "$@"; do
+		((SECONDS < end)) || return 1
+		sleep 0.2
+	done
+}
+
+check() {
+	local name=$1
+	shift
+	if "$@" >"$work/out" 2>&1; then
+		passed=$((passed + 1))
+		echo "ok    $name"
+	else
+		failed=$((failed + 1))
+		echo "FAIL  $name"
+		tail -n 5 "$work/out" | sed 's/^/      | /'
+		docker logs "$current" 2>&1 | tail -n 15 | sed 's/^/      log | /'
+	fi
+}
+
+address() { docker port "$current" 993/tcp | head -n 1; }
+url() { echo "imaps://$(address)"; }
+imap() { curl -sSk --max-time 10 -u demo:demo "$@"; }
+login() { imap "$(url)/INBOX" >/dev/null; }
+# No grep -q: it leaves early, and the writer then fails with a broken pipe. The
+# pause keeps the session open until the greeting is here; curl does not show it.
+greeting() {
+	{ sleep 0.5 && printf 'a LOGOUT\r\n'; } |
+		timeout 10 openssl s_client -quiet -connect "$(address)" 2>/dev/null | grep -- "$1" >/dev/null
+}
+logged() { docker logs "$current" 2>&1 | grep -- "$1" >/dev/null; }
+healthy() { [[ $(docker inspect -f '{{.State.Health.Status}}' "$current") == healthy ]]; }
+ends() {
+	local want=$1
+	shift
+	containers+=("pidgeon-test-$$-once")
+	docker run --rm --name "pidgeon-test-$$-once" "$@"
+	local got=$?
+	[[ $got -eq $want ]] || {
+		echo "exit code $got instead of $want"
+		return 1
+	}
+}
+
+# stops LIMIT: docker stop is done in time, with nothing killed.
+stops() {
+	local before=$SECONDS code
+	docker stop "$current" >/dev/null
+	code=$(docker inspect -f '{{.State.ExitCode}}' "$current")
+	echo "$((SECONDS - before)) s, exit code $code"
+	[[ $code -eq 0 && $((SECONDS - before)) -lt 10 ]]
+}
+
+deliver_and_read() {
+	printf 'From: a@example.org\r\nTo: demo\r\nSubject: pidgeon-test\r\n\r\nkept\r\n' >"$work/mail"
+	imap "$(url)/INBOX" -T "$work/mail" && read_again
+}
+read_again() { imap "$(url)/INBOX;UID=1" | grep 'Subject: pidgeon-test'; }
+no_keys() {
+	ends 0 --entrypoint /bin/sh "$image" -c \
+		'! find /etc/dovecot /etc/ssl -type f \( -name "*.key" -o -name "*snakeoil*" -o -path "*/private/*" \) | grep .'
+}
+reloads() { docker logs "$current" 2>&1 | grep -c 'msg=reloaded'; }
+reloaded_since() { [[ $(reloads) -gt $1 ]]; }
+# The login waits for the reload: one that is under way while Dovecot reloads fails.
+hup_reloads() {
+	local before count
+	before=$(docker inspect -f '{{.State.Pid}}' "$current")
+	count=$(reloads)
+	docker kill -s HUP "$current" >/dev/null
+	within 10 reloaded_since "$count" && login || return 1
+	[[ $before == "$(docker inspect -f '{{.State.Pid}}' "$current")" ]]
+}
+override_takes_effect() {
+	echo 'login_greeting = changed-by-override' >"$work/overrides/10-greeting.conf"
+	within 15 greeting changed-by-override
+}
+override_refused() {
+	echo 'no_such_setting = yes' >"$work/overrides/20-broken.conf"
+	within 15 logged no_such_setting && login && greeting changed-by-override
+}
+
+current=none
+check "a command of the user's is run and its exit code kept" ends 7 "$image" sh -c 'exit 7'
+check "a command that does not exist gives 127" ends 127 "$image" no-such-command
+check "a bad variable gives 78" ends 78 -e IMAP_CONCURRENCY=many "$image"
+check "no private key is in the image" no_keys
+
+start bare "$image"
+check "with nothing set, one line says how to add a user" within 20 logged USERS
+docker rm -f -v "$current" >/dev/null
+
+mkdir "$work/overrides"
+start users --tmpfs /run -e USERS=demo:demo -v "$work/overrides:/overrides:ro" "$image"
+check "login over IMAPS" within 20 login
+check "healthy" within 20 healthy
+check "mail goes in and comes out" deliver_and_read
+check "an override takes effect" override_takes_effect
+check "a broken override is refused" override_refused
+check "HUP reloads, the process stays" hup_reloads
+check "docker stop: in time, exit code 0" stops
+rm -f "$work/overrides/20-broken.conf"
+docker start "$current" >/dev/null
+check "mail survives a restart" within 20 read_again
+docker rm -f -v "$current" >/dev/null
+
+start bound -u 1000:1000 --read-only --cap-drop ALL --security-opt no-new-privileges \
+	--tmpfs /run --tmpfs /tmp -e USERS=demo:demo "$image"
+check "no root, no capability, read-only: login" within 20 login
+check "no root, no capability, read-only: healthy" within 20 healthy
+check "no root, no capability, read-only: mail goes in and comes out" deliver_and_read
+check "no root, no capability, read-only: docker stop" stops
+
+echo "$image: $passed passed, $failed failed"
+[[ $failed -eq 0 ]]

@@ -1,0 +1,110 @@
+#!/usr/bin/env bash
+# rootfs.sh base SUITE: a minimal Debian as a tar, for `docker import`.
+# rootfs.sh dovecot SUITE: a Debian with Dovecot as a directory, for tests that
+# enter it with in-rootfs.sh.
+# rootfs.sh clean: removes all of them.
+#
+# Prints the path. It lies outside the clone, so a second clone finds it, under
+# a name made of this recipe's hash, so a changed recipe makes a new one.
+set -euo pipefail
+
+usage() {
+	echo "usage: ${0##*/} base|dovecot SUITE | clean" >&2
+	exit 64
+}
+cache=${XDG_CACHE_HOME:-$HOME/.cache}/pidgeon
+sudo=()
+if [[ $(id -u) -ne 0 ]]; then
+	sudo=(sudo)
+fi
+
+if [[ $* == clean ]]; then
+	exec "${sudo[@]}" rm -rf --one-file-system "$cache"
+fi
+[[ $# -eq 2 ]] || usage
+kind=$1 suite=$2
+
+recipe=$(sha256sum "${BASH_SOURCE[0]}" | cut -c1-12)
+name=$kind-$suite-$(dpkg --print-architecture)-$recipe
+mkdir -p "$cache"
+
+slim=(
+	--dpkgopt='path-exclude=/usr/share/man/*'
+	--dpkgopt='path-exclude=/usr/share/info/*'
+	--dpkgopt='path-exclude=/usr/share/locale/*'
+	--dpkgopt='path-exclude=/usr/share/doc/*'
+	--dpkgopt='path-include=/usr/share/doc/*/copyright'
+)
+case $kind in
+base)
+	target=$cache/$name.tar
+	format=tar
+	options=(--variant=minbase "${slim[@]}")
+	;;
+dovecot)
+	target=$cache/$name
+	format=directory
+	packages=(
+		ca-certificates libnss-extrausers
+		dovecot-core dovecot-imapd dovecot-pop3d dovecot-lmtpd
+		dovecot-managesieved dovecot-sieve dovecot-submissiond
+		dovecot-ldap dovecot-mysql dovecot-pgsql dovecot-sqlite
+	)
+	# shellcheck disable=SC2016 # $1 is the hook's
+	options=(
+		--variant=minbase "${slim[@]}"
+		--include="$(IFS=,; echo "${packages[*]}")"
+		--customize-hook='chroot "$1" groupadd --gid 5000 vmail'
+		--customize-hook='chroot "$1" useradd --uid 5000 --gid 5000 --home-dir /srv/mail --no-create-home --shell /usr/sbin/nologin vmail'
+		--customize-hook='install -d -o 5000 -g 5000 "$1/srv/mail"'
+		--customize-hook='sed -i -E "/^(passwd|group):/s/\$/ extrausers/" "$1/etc/nsswitch.conf"'
+		--customize-hook='rm -rf "$1/var/lib/extrausers"'
+		--customize-hook='ln -s /run/pidgeon/extrausers "$1/var/lib/extrausers"'
+		--customize-hook='install -d "$1/overrides" "$1/certs" "$1/var/lib/pidgeon"'
+	)
+	;;
+*) usage ;;
+esac
+
+if [[ -e $target ]]; then
+	echo "$target"
+	exit 0
+fi
+
+# Whoever comes second waits and then finds the first one's work.
+exec 9>"$cache/.$name.lock"
+flock 9
+if [[ -e $target ]]; then
+	echo "$target"
+	exit 0
+fi
+
+"$(dirname "${BASH_SOURCE[0]}")/need.sh" mmdebstrap >&2
+if [[ ${#sudo[@]} -gt 0 ]]; then
+	echo "making $name with sudo: a root file system has files of several users" >&2
+else
+	echo "making $name" >&2
+fi
+
+work=$(mktemp -d "$cache/.making.XXXXXX")
+cleanup() { "${sudo[@]}" rm -rf --one-file-system "$work"; }
+trap cleanup EXIT
+trap 'exit 130' INT
+trap 'exit 143' TERM HUP
+chmod 755 "$work" # apt's sandbox user has to get through
+
+# No mirror is named: mmdebstrap then takes its own default, with the suites for
+# updates and security.
+# In a mount namespace of its own, what it mounts is gone however it ends; a
+# cleanup must never walk into a /sys or /dev that was left mounted.
+if ! "${sudo[@]}" env TMPDIR="$work" unshare --mount mmdebstrap --mode=root --format="$format" \
+	"${options[@]}" "$suite" "$work/rootfs" >"$work/log" 2>&1 </dev/null 9<&-; then
+	tail -n 30 "$work/log" >&2
+	echo "${0##*/}: mmdebstrap could not make $name" >&2
+	exit 1
+fi
+if [[ $kind == base && ${#sudo[@]} -gt 0 ]]; then
+	sudo chown "$(id -u):$(id -g)" "$work/rootfs"
+fi
+mv -T "$work/rootfs" "$target"
+echo "$target"

@@ -1,0 +1,106 @@
+#!/usr/bin/env bash
+# test.sh [lint]: all that has to hold before a change goes in, cheapest first.
+# What cannot run here is a line that begins with SKIP, and with CI=true a failure.
+set -euo pipefail
+cd "$(dirname "${BASH_SOURCE[0]}")/.."
+only=${1:-all}
+# One version for all builds of this run, or each would compile anew.
+VERSION=${VERSION:-$(git describe --tags --always --dirty 2>/dev/null || echo devel)}
+export VERSION
+
+if ! command -v go >/dev/null; then
+	echo "${0##*/}: Go is missing; $(grep '^go ' go.mod) or newer is needed, see https://go.dev/dl" >&2
+	exit 1
+fi
+
+step() {
+	echo "== $* (at ${SECONDS}s)"
+}
+
+skip() {
+	if [[ ${CI:-} == true ]]; then
+		echo "FAIL: $*, and CI=true allows no gap" >&2
+		exit 1
+	fi
+	echo "SKIP: $*"
+}
+
+lint() {
+	step "lint"
+	tools/need.sh shellcheck git
+	shellcheck tools/*.sh .ci/run
+	local unformatted
+	unformatted=$(go tool gofumpt -l .)
+	if [[ -n $unformatted ]]; then
+		echo "gofumpt would change: $unformatted" >&2
+		return 1
+	fi
+	go vet ./...
+	go tool staticcheck ./...
+}
+
+rootfs() {
+	step "root file systems with Dovecot 2.3 and 2.4"
+	local out
+	out=$(mktemp -d)
+	tools/rootfs.sh dovecot bookworm >"$out/bookworm" &
+	local other=$! bad=
+	tools/rootfs.sh dovecot trixie >"$out/trixie" || bad=yes
+	wait "$other" || bad=yes
+	PIDGEON_ROOTFS_BOOKWORM=$(cat "$out/bookworm")
+	PIDGEON_ROOTFS_TRIXIE=$(cat "$out/trixie")
+	rm -rf "$out"
+	[[ -z $bad ]]
+	export PIDGEON_ROOTFS_BOOKWORM PIDGEON_ROOTFS_TRIXIE
+}
+
+gotest() {
+	step "go test"
+	local as=()
+	if [[ $(id -u) -ne 0 ]]; then
+		# A root file system is entered with chroot. HOME moves along, or root's
+		# files would end up in the user's Go cache.
+		echo "running the tests with sudo: they enter root file systems"
+		as=(-exec "sudo -E env HOME=/root PATH=$PATH")
+	fi
+	CGO_ENABLED=1 go test -race -shuffle=on "${as[@]}" ./...
+}
+
+images() {
+	step "images"
+	if ! docker version >/dev/null 2>&1; then
+		skip "the images: no Docker engine answers"
+		return
+	fi
+	# One image with each builder.
+	DOCKER_BUILDKIT=0 tools/images.sh bookworm
+	tools/images.sh trixie
+	if ! tools/buildkit.sh >/dev/null; then
+		echo "SKIP: no docker client here has BuildKit; both images came from the classic builder"
+	fi
+	local suite
+	for suite in bookworm trixie; do
+		step "image pidgeon:$suite"
+		tools/image-test.sh "pidgeon:$suite"
+	done
+	step "compose"
+	tools/compose-test.sh
+}
+
+tools_needed=(mmdebstrap curl python3 openssl isync git util-linux gcc libc6-dev shellcheck)
+
+case $only in
+lint) lint ;;
+all)
+	tools/need.sh "${tools_needed[@]}"
+	lint
+	rootfs
+	gotest
+	images
+	step "done"
+	;;
+*)
+	echo "usage: ${0##*/} [lint]" >&2
+	exit 64
+	;;
+esac
