@@ -70,7 +70,7 @@ func (e *entrypoint) judgeSources(ctx context.Context) (candidate, string, error
 		return c, "", errUnchanged
 	}
 	dir, err := e.check(ctx, e.store, in, &c)
-	if judged := (finding.List)(nil); err == nil || errors.As(err, &judged) {
+	if judged := finding.List(nil); err == nil || errors.As(err, &judged) {
 		e.settled = c.digest // a check that could not be made is made again
 	}
 	e.tell(c.remarks)

@@ -2,6 +2,7 @@ package main
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"io/fs"
 	"log/slog"
@@ -223,7 +224,7 @@ func (c command) health() int {
 	defer cancel()
 	now, err := ask(ctx, string(s.RunDir))
 	if err == nil && !now.Ready {
-		err = fmt.Errorf("Dovecot does not serve yet")
+		err = errors.New("not ready: Dovecot does not serve yet")
 	}
 	if err == nil {
 		err = missing(now.Listeners)

@@ -6,7 +6,10 @@ import (
 	"io"
 	"os"
 	"path/filepath"
+	"strconv"
+	"strings"
 	"syscall"
+	"time"
 
 	"golang.org/x/sys/unix"
 
@@ -19,6 +22,13 @@ func prepare(s settings.Settings, id identity) (lock *os.File, err error) {
 	for _, dir := range []string{string(s.RunDir), string(s.StateDir), dovecotState(s)} {
 		if err := os.MkdirAll(dir, 0o755); err != nil {
 			return nil, fmt.Errorf("making a directory: %w", err)
+		}
+		if !id.root() {
+			continue
+		}
+		// The image has them open to any user it may run as; root needs nobody else.
+		if err := os.Chmod(dir, 0o755); err != nil {
+			return nil, fmt.Errorf("closing a directory: %w", err)
 		}
 	}
 	if err := prepareMail(string(s.MailDir), id.mailUID(s), id.mailGID(s)); err != nil {
@@ -64,8 +74,8 @@ func inUse(dir string, uid int) (bool, error) {
 }
 
 // lockRun keeps a second entrypoint out: the two would swap each other's
-// generations. It also clears what a killed container left behind: the PID in
-// master.pid may be somebody else's by now, and Dovecot would refuse to start.
+// generations. Then it clears what a killed one left behind: the PID in master.pid
+// may be somebody else's by now, and Dovecot would refuse to start.
 func lockRun(dir string) (*os.File, error) {
 	lock, err := os.OpenFile(filepath.Join(dir, "lock"), os.O_CREATE|os.O_RDWR, 0o600)
 	if err != nil {
@@ -75,8 +85,37 @@ func lockRun(dir string) (*os.File, error) {
 		lock.Close()
 		return nil, fmt.Errorf("locking %s: another pidgeon runs there: give each its own RUN_DIR", dir)
 	}
-	if err := os.Remove(filepath.Join(dir, "dovecot", "master.pid")); err != nil && !errors.Is(err, os.ErrNotExist) {
-		return nil, fmt.Errorf("removing a stale PID file: %w", err)
+	base := filepath.Join(dir, "dovecot")
+	endStray(base, dir)
+	if err := os.RemoveAll(base); err != nil {
+		lock.Close()
+		return nil, fmt.Errorf("clearing Dovecot's directory: %w", err)
 	}
 	return lock, nil
+}
+
+// strayPatience is how long a master that was left behind may take to end.
+const strayPatience = 5 * time.Second
+
+// endStray ends a master that outlived its entrypoint: outside a container
+// nothing else does, and it holds the ports. That it is one is seen by its
+// command line, which names our run directory.
+func endStray(base, runDir string) {
+	text, err := os.ReadFile(filepath.Join(base, "master.pid"))
+	if err != nil {
+		return
+	}
+	pid, err := strconv.Atoi(strings.TrimSpace(string(text)))
+	if err != nil || pid <= 1 || !ours(pid, runDir) {
+		return
+	}
+	_ = unix.Kill(pid, unix.SIGTERM)
+	for end := time.Now().Add(strayPatience); ours(pid, runDir) && time.Now().Before(end); {
+		time.Sleep(10 * time.Millisecond)
+	}
+}
+
+func ours(pid int, runDir string) bool {
+	cmdline, err := os.ReadFile(fmt.Sprintf("/proc/%d/cmdline", pid))
+	return err == nil && strings.Contains(string(cmdline), filepath.Join(runDir, "current")+"/")
 }

@@ -6,7 +6,6 @@ package dovecot
 import (
 	"bytes"
 	"context"
-	"errors"
 	"fmt"
 	"os/exec"
 	"regexp"
@@ -92,11 +91,3 @@ type refusal struct {
 
 func (r *refusal) Error() string { return r.text }
 func (r *refusal) Unwrap() error { return r.err }
-
-func complaint(err error) (string, bool) {
-	var r *refusal
-	if errors.As(err, &r) {
-		return r.text, true
-	}
-	return "", false
-}

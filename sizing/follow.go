@@ -1,7 +1,5 @@
 package sizing
 
-import ()
-
 // Follow sizes again around login services that an override has changed: who
 // raises the number of logins means the number of sessions, so everything that
 // depends on it is raised too. inForce are the limits read back from Dovecot.
