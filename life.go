@@ -4,6 +4,7 @@ import (
 	"context"
 	"os"
 	"path/filepath"
+	"runtime/debug"
 	"syscall"
 	"time"
 
@@ -24,6 +25,7 @@ func (e *entrypoint) live() int {
 		return e.finish(err)
 	}
 	for {
+		debug.FreeOSMemory() // what a look has used is not needed until the next one
 		select {
 		case sig := <-e.signals:
 			if over := e.hear(sig); over {
