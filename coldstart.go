@@ -15,6 +15,8 @@ import (
 // coldStart publishes the first generation: what was asked for, or, when that
 // cannot be used, what last worked.
 func (e *entrypoint) coldStart(ctx context.Context) error {
+	e.cold = true
+	defer func() { e.cold = false }()
 	c, dir, err := e.judgeSources(ctx)
 	if err != nil {
 		if ctx.Err() != nil {

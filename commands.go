@@ -70,6 +70,7 @@ func (w *workshop) open(environ []string, s settings.Settings, children *supervi
 	if w.machine, w.allowed, err = measure(s); err != nil {
 		return err
 	}
+	w.bound = listening(string(s.RunDir))
 	store, remove, err := tempStore(dovecotGroup(w.identity))
 	if err != nil {
 		return err

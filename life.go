@@ -8,6 +8,7 @@ import (
 	"syscall"
 	"time"
 
+	"pidgeon/dovecot"
 	"pidgeon/render"
 	"pidgeon/supervise"
 )
@@ -135,7 +136,7 @@ func (e *entrypoint) finish(err error) int {
 	if err != nil {
 		e.log.Error("Dovecot does not serve", "error", err)
 	}
-	code := e.children.Stop(e.process, e.signals, time.Duration(e.settings.StopGrace))
+	code := e.children.Stop(e.process, e.signals, time.Duration(e.settings.StopGrace), dovecot.IsSession)
 	e.master.Close()
 	e.log.Info("exited", "code", code)
 	if err != nil && code == 0 {

@@ -1,6 +1,7 @@
 package main
 
 import (
+	"context"
 	"errors"
 	"fmt"
 	"net"
@@ -42,6 +43,22 @@ func bindable(listeners []dovecot.Listener, live []dovecot.Listener) error {
 		return found
 	}
 	return nil
+}
+
+// listening returns what the entrypoint that runs in runDir, if there is one, has
+// Dovecot listen on.
+func listening(runDir string) []dovecot.Listener {
+	ctx, cancel := context.WithTimeout(context.Background(), healthPatience)
+	defer cancel()
+	now, err := ask(ctx, runDir)
+	if err != nil {
+		return nil
+	}
+	var listeners []dovecot.Listener
+	for name, port := range now.Listeners {
+		listeners = append(listeners, dovecot.Listener{Name: name, Port: port})
+	}
+	return listeners
 }
 
 // withoutIPv6 leaves :: out of the addresses where the container has no IPv6:

@@ -40,6 +40,8 @@ func run(args, environ []string, stdout, stderr io.Writer) int {
 		return runEntrypoint(environ, templates)
 	case "check":
 		return c.check()
+	case "explain":
+		return c.explain()
 	case "render":
 		return c.render()
 	case "health":
@@ -69,6 +71,8 @@ Usage: pidgeon [command]
   run            render, check and start; follow changes; the default
   check          check settings, overrides and the configuration they make
     --json       print the findings as an array
+  explain NAME   what a setting or a variable is, and which line set it
+    --json       the same as JSON
   render         print the configuration
     --diff       print what the overrides change in what Dovecot runs with
     --output DIR write it to DIR

@@ -18,17 +18,17 @@ var templateError = regexp.MustCompile(`^template: ([^:]*):(\d+):(?:\d+:)?\s+(?:
 // names; places gives its path, file is where none is known.
 func templateFinding(err error, file string, places map[string]Source) finding.Finding {
 	if errors.Is(err, errTooLong) {
-		return finding.Finding{File: file, Problem: errTooLong.Error(), Hint: "look for a loop that does not end"}
+		return finding.Finding{Code: finding.TemplateError, File: file, Problem: errTooLong.Error(), Hint: "look for a loop that does not end"}
 	}
 	m := templateError.FindStringSubmatch(err.Error())
 	if m == nil {
-		return finding.Finding{File: file, Problem: err.Error()}
+		return finding.Finding{Code: finding.TemplateError, File: file, Problem: err.Error()}
 	}
 	if source, ok := places[m[1]]; ok {
 		file = source.Path
 	}
 	line, _ := strconv.Atoi(m[2])
-	return finding.Finding{File: file, Line: line, Problem: m[3], Hint: hint(m[3])}
+	return finding.Finding{Code: finding.TemplateError, File: file, Line: line, Problem: m[3], Hint: hint(m[3])}
 }
 
 func hint(problem string) string {

@@ -15,7 +15,7 @@ import (
 func parse(in Input) (*template.Template, map[string]Source, finding.List) {
 	sources, err := builtin(in.Builtin)
 	if err != nil {
-		return nil, nil, finding.List{{Problem: err.Error()}}
+		return nil, nil, finding.List{{Code: finding.TemplateError, Problem: err.Error()}}
 	}
 	for _, s := range in.Templates {
 		s.Name = strings.TrimSuffix(s.Name, ".tmpl")

@@ -81,8 +81,9 @@ func parseUser(entry string) (User, error) {
 	switch {
 	case password == "":
 		return User{}, fmt.Errorf("gives %q no password", name)
-	case strings.ContainsRune(password, 0):
-		return User{}, fmt.Errorf("gives %q a password with a NUL byte", name)
+	case strings.ContainsAny(password, "\x00\x01\t\n\r"):
+		// Dovecot 2.3.19 and 2.4.1 find such a password wrong whatever is sent.
+		return User{}, fmt.Errorf("gives %q a password with a TAB, a line end or another control byte that no login gets through", name)
 	case hashed.MatchString(password):
 		return User{name, password}, nil
 	case scheme.MatchString(password):

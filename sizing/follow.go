@@ -1,43 +1,44 @@
 package sizing
 
-// Follow sizes again around login services that an override has changed: who
-// raises the number of logins means the number of sessions, so everything that
-// depends on it is raised too. inForce are the limits read back from Dovecot.
+// Follow sizes again around what an override has changed of login and session
+// services: who raises the number of logins means the number of sessions, so
+// everything that depends on it is raised too. inForce are the limits read back
+// from Dovecot. What the override sets itself stays as it was sized: it is not
+// what counts.
 func (s Sizes) Follow(inForce []Service, protocols []Protocol, machine Machine) Sizes {
-	var pairs []pair
+	var sized, effective []pair
 	for _, p := range protocols {
-		if names, ok := serviceNames(p.Name); ok {
-			p := pairFor(names, s.Service(names.login).follow(inForce))
-			p.session = s.Service(names.session).unlessSet(inForce, p.session)
-			pairs = append(pairs, p)
-		}
-	}
-	return derive(pairs, machine)
-}
-
-func (s Service) follow(inForce []Service) Service {
-	for _, is := range inForce {
-		if is.Name != s.Name || is.limits() == s.limits() {
+		names, ok := serviceNames(p.Name)
+		if !ok {
 			continue
 		}
-		s.ProcessLimit, s.ClientLimit, s.Requests = is.ProcessLimit, is.ClientLimit, is.Requests
-		s.ProcessMinAvail = min(s.ProcessMinAvail, is.ProcessLimit)
-		s.VSZLimitMiB = loginVSZ(is.ClientLimit)
+		login := s.Service(names.login)
+		is := login.overridden(inForce)
+		session := sessionService(names.session, is, p)
+		effective = append(effective, pair{is, s.Service(names.session).overriddenOr(inForce, session)})
+		login.ProcessMinAvail = min(login.ProcessMinAvail, is.ProcessLimit)
+		if is != login {
+			login.VSZLimitMiB = max(login.VSZLimitMiB, loginVSZ(is.ClientLimit))
+		}
+		sized = append(sized, pair{login, session})
+	}
+	return derive(sized, effective, machine)
+}
+
+// overridden returns the service with the limits in force.
+func (s Service) overridden(inForce []Service) Service {
+	for _, is := range inForce {
+		if is.Name == s.Name {
+			s.ProcessLimit, s.ClientLimit, s.Requests = is.ProcessLimit, is.ClientLimit, is.Requests
+		}
 	}
 	return s
 }
 
-type limits struct{ processes, clients, requests int }
-
-func (s Service) limits() limits {
-	return limits{s.ProcessLimit, s.ClientLimit, s.Requests}
-}
-
-// unlessSet returns what an override says of a service, or otherwise.
-func (s Service) unlessSet(inForce []Service, otherwise Service) Service {
-	if set := s.follow(inForce); set.limits() != s.limits() {
-		set.VSZLimitMiB = 0
-		return set
+// overriddenOr returns otherwise if what is in force is what was sized before.
+func (s Service) overriddenOr(inForce []Service, otherwise Service) Service {
+	if is := s.overridden(inForce); is != s {
+		return is
 	}
 	return otherwise
 }

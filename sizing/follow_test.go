@@ -19,6 +19,12 @@ func inForce(sizes sizing.Sizes, name string, change func(*sizing.Service)) []si
 	return services
 }
 
+// together is what Dovecot runs with: the sizes, and the override over them.
+func together(sizes sizing.Sizes, name string, change func(*sizing.Service)) sizing.Sizes {
+	sizes.Services = inForce(sizes, name, change)
+	return sizes
+}
+
 func TestFollowNothing(t *testing.T) {
 	for _, n := range sessions {
 		for _, mode := range modes {
@@ -53,13 +59,12 @@ func TestFollowPublishedOverrides(t *testing.T) {
 			ask := imap(tt.ask, tt.mode)
 			sizes := sizing.Size(ask, roomy)
 			followed := sizes.Follow(inForce(sizes, "imap-login", tt.change), ask, roomy)
-			checkShape(t, followed)
-			checkRules(t, followed, imap(tt.holds, tt.mode))
-			login := sizes.Service("imap-login")
-			tt.change(&login)
-			got := followed.Service("imap-login")
-			if got.ProcessLimit != login.ProcessLimit || got.ClientLimit != login.ClientLimit || got.Requests != login.Requests {
-				t.Errorf("the override's limits are not kept: %+v", got)
+			running := together(followed, "imap-login", tt.change)
+			checkShape(t, running)
+			checkRules(t, running, imap(tt.holds, tt.mode))
+			was, got := sizes.Service("imap-login"), followed.Service("imap-login")
+			if got.ProcessLimit != was.ProcessLimit || got.ClientLimit != was.ClientLimit || got.Requests != was.Requests {
+				t.Errorf("what was asked for is lost: %+v, was %+v", got, was)
 			}
 		})
 	}
@@ -112,8 +117,9 @@ func TestFollowSettles(t *testing.T) {
 		t.Run(fmt.Sprint(limit), func(t *testing.T) {
 			ask := imap(100, sizing.Secure)
 			sizes := sizing.Size(ask, roomy)
-			once := sizes.Follow(inForce(sizes, "imap-login", func(s *sizing.Service) { s.ProcessLimit = limit }), ask, roomy)
-			if twice := once.Follow(once.Services, ask, roomy); !twice.Equal(once) {
+			change := func(s *sizing.Service) { s.ProcessLimit = limit }
+			once := sizes.Follow(inForce(sizes, "imap-login", change), ask, roomy)
+			if twice := once.Follow(inForce(once, "imap-login", change), ask, roomy); !twice.Equal(once) {
 				t.Errorf("first\n%+v\nthen\n%+v", once, twice)
 			}
 		})

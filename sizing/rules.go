@@ -24,10 +24,20 @@ func serviceNames(protocol string) (names, bool) {
 // number.
 type pair struct{ login, session Service }
 
-func pairFor(names names, login Service) pair {
-	return pair{login, Service{
-		Name: names.session, ProcessLimit: min(login.Capacity(), maxSessions), ClientLimit: 1, Requests: 1,
-	}}
+// requestsReused is how many clients a session process serves where it may serve
+// more than one: starting one costs more than serving a short session. Reuse is
+// for users that share a system user: a process cannot go back to another.
+const (
+	requestsReused = 100
+	sessionsReady  = 4 // session processes started ahead
+)
+
+func sessionService(name string, login Service, p Protocol) Service {
+	session := Service{Name: name, ProcessLimit: min(login.Capacity(), maxSessions), ClientLimit: 1, Requests: 1}
+	if p.mode() == Performance && p.Reuse {
+		session.Requests, session.ProcessMinAvail = requestsReused, min(sessionsReady, session.ProcessLimit)
+	}
+	return session
 }
 
 func loginService(name string, p Protocol, machine Machine) Service {
@@ -70,12 +80,13 @@ const (
 
 func ceil(a, b int) int { return (a + b - 1) / max(1, b) }
 
-// derive adds the services that all others talk to.
-func derive(pairs []pair, machine Machine) Sizes {
+// derive adds the services that all others talk to: as big as is needed for the
+// pairs in effect, which an override may have made others than were sized.
+func derive(sized, effective []pair, machine Machine) Sizes {
 	var sizes Sizes
 	logins, sessions, lookups := 0, 0, 0
-	for _, p := range pairs {
-		sizes.Services = append(sizes.Services, p.login, p.session)
+	for i, p := range effective {
+		sizes.Services = append(sizes.Services, sized[i].login, sized[i].session)
 		sizes.Files = max(sizes.Files, loginFiles(p.login.ClientLimit))
 		logins += p.login.ProcessLimit
 		sessions += p.session.ProcessLimit

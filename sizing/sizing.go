@@ -34,6 +34,7 @@ type Protocol struct {
 	Name     string // as in Dovecot's "protocols": imap, pop3, submission, sieve
 	Sessions int    // how many are connected at once
 	Mode     Mode
+	Reuse    bool // a session process may serve one client after another
 }
 
 // Machine is what the container gives.
@@ -90,10 +91,11 @@ func Size(protocols []Protocol, machine Machine) Sizes {
 	var pairs []pair
 	for _, p := range protocols {
 		if names, ok := serviceNames(p.Name); ok {
-			pairs = append(pairs, pairFor(names, loginService(names.login, p, machine)))
+			login := loginService(names.login, p, machine)
+			pairs = append(pairs, pair{login, sessionService(names.session, login, p)})
 		}
 	}
-	return derive(pairs, machine)
+	return derive(pairs, pairs, machine)
 }
 
 // Services are the names of the services behind the protocol, login first.

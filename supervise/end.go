@@ -2,6 +2,11 @@ package supervise
 
 import (
 	"context"
+	"fmt"
+	"os"
+	"slices"
+	"strings"
+	"time"
 
 	"golang.org/x/sys/unix"
 )
@@ -24,6 +29,34 @@ func (s *Supervisor) EndAll(ctx context.Context) (ended, killed int) {
 		return ended, 0
 	}
 	return ended, s.killAll()
+}
+
+// lastWords is how long a process may need to pass on what another one said when
+// it ended: nothing tells when it has.
+const lastWords = 100 * time.Millisecond
+
+// endFirst asks some of the processes below us to end, and waits for them.
+func (s *Supervisor) endFirst(ctx context.Context, first func(name string) bool) {
+	asked := named(first)
+	if len(asked) == 0 {
+		return
+	}
+	for _, pid := range asked {
+		_ = unix.Kill(pid, unix.SIGTERM)
+	}
+	poll(ctx, func() bool { return len(named(first)) == 0 })
+	select {
+	case <-ctx.Done():
+	case <-time.After(lastWords):
+	}
+}
+
+// named lists the live processes below us whose name is accepted.
+func named(accept func(name string) bool) []int {
+	return slices.DeleteFunc(descendants(), func(pid int) bool {
+		name, err := os.ReadFile(fmt.Sprintf("/proc/%d/comm", pid))
+		return err != nil || !accept(strings.TrimSpace(string(name)))
+	})
 }
 
 // killAll repeats itself: without kill(-1) a process can fork between the look

@@ -24,7 +24,7 @@ func (s *Supervisor) Foreground(cmd *exec.Cmd, signals <-chan os.Signal, grace t
 	limit := newPatience(grace)
 	defer limit.close()
 	s.forward(p, signals, limit)
-	s.endRest(signals, limit)
+	s.endRest(signals, limit, nil)
 	return p.ExitCode()
 }
 
@@ -50,11 +50,11 @@ func (s *Supervisor) send(p *Process, sig os.Signal) {
 
 // endRest ends what the main child left behind, and still listens: a stop
 // signal shortens this wait too.
-func (s *Supervisor) endRest(signals <-chan os.Signal, limit *patience) {
+func (s *Supervisor) endRest(signals <-chan os.Signal, limit *patience, first func(name string) bool) {
 	ctx, cancel := context.WithCancel(context.Background())
 	defer cancel()
 	limit.begin()
-	ended := s.endInBackground(ctx)
+	ended := s.endInBackground(ctx, first)
 	for {
 		select {
 		case sig := <-signals:
@@ -67,10 +67,13 @@ func (s *Supervisor) endRest(signals <-chan os.Signal, limit *patience) {
 	}
 }
 
-func (s *Supervisor) endInBackground(ctx context.Context) <-chan struct{} {
+func (s *Supervisor) endInBackground(ctx context.Context, first func(name string) bool) <-chan struct{} {
 	done := make(chan struct{})
 	go func() {
 		defer close(done)
+		if first != nil {
+			s.endFirst(ctx, first)
+		}
 		if ended, killed := s.EndAll(ctx); killed > 0 {
 			s.log.Warn("processes killed", "asked", ended, "killed", killed)
 		}
@@ -100,13 +103,15 @@ func giveTerminal(cmd *exec.Cmd) {
 
 // Stop asks p to end and returns its exit code. The rules are those of
 // Foreground: what has not ended within the grace period is killed, each further
-// stop signal shortens the wait, and nothing is left behind.
-func (s *Supervisor) Stop(p *Process, signals <-chan os.Signal, grace time.Duration) int {
+// stop signal shortens the wait, and nothing is left behind. Of what p leaves
+// behind, those whose name first accepts end before the others, which may have
+// their last words to pass on.
+func (s *Supervisor) Stop(p *Process, signals <-chan os.Signal, grace time.Duration, first func(name string) bool) int {
 	limit := newPatience(grace)
 	defer limit.close()
 	limit.begin()
 	s.send(p, unix.SIGTERM)
 	s.forward(p, signals, limit)
-	s.endRest(signals, limit)
+	s.endRest(signals, limit, first)
 	return p.ExitCode()
 }
