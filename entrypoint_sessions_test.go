@@ -1,0 +1,125 @@
+package main
+
+import (
+	"bufio"
+	"crypto/tls"
+	"fmt"
+	"strconv"
+	"strings"
+	"time"
+
+	"github.com/rogpeppe/go-internal/testscript"
+)
+
+func sessionsOf(ts *testscript.TestScript) map[string][]*session {
+	return ts.Value(sessionsKey{}).(map[string][]*session)
+}
+
+func cmdLogin(ts *testscript.TestScript, neg bool, args []string) {
+	s, err := logIn(ts.Getenv("IMAPS_PORT"), args[0], args[1], patience)
+	if err == nil {
+		s.conn.Close()
+	}
+	if (err != nil) != neg {
+		ts.Fatalf("login: %v", err)
+	}
+}
+
+func cmdHold(ts *testscript.TestScript, _ bool, args []string) {
+	held, errs := hold(ts.Getenv("IMAPS_PORT"), number(ts, args, 1, 0), number(ts, args, 2, 0), patience, 8)
+	keep(ts, args[0], held)
+	if len(errs) > 0 {
+		ts.Fatalf("%d held, %d not: %v", len(held), len(errs), errs[0])
+	}
+}
+
+// turnPatience is enough for a login that succeeds while others wait in vain.
+const turnPatience = 5 * time.Second
+
+func cmdTurnedAway(ts *testscript.TestScript, _ bool, args []string) {
+	n, most := number(ts, args, 0, 0), number(ts, args, 1, 0)
+	held, _ := hold(ts.Getenv("IMAPS_PORT"), n, number(ts, args, 2, 900), turnPatience, n)
+	for _, s := range held {
+		s.conn.Close()
+	}
+	ts.Logf("%d of %d got in", len(held), n)
+	if len(held) > most {
+		ts.Fatalf("%d got in, at most %d should", len(held), most)
+	}
+}
+
+func cmdAlive(ts *testscript.TestScript, _ bool, args []string) {
+	for end := time.Now().Add(duration(ts, args, 1, 0)); ; time.Sleep(time.Second) {
+		for i, s := range sessionsOf(ts)[args[0]] {
+			if !s.alive() {
+				ts.Fatalf("session %d is dead: %v", i, s.told)
+			}
+		}
+		if !time.Now().Before(end) {
+			return
+		}
+	}
+}
+
+func cmdBye(ts *testscript.TestScript, _ bool, args []string) {
+	for i, s := range sessionsOf(ts)[args[0]] {
+		if !s.bye() {
+			ts.Fatalf("session %d ended without BYE: %v", i, s.told)
+		}
+	}
+}
+
+func cmdServes(ts *testscript.TestScript, _ bool, args []string) {
+	meets(ts, args, func(conn *tls.Conn) (string, bool, error) {
+		name := conn.ConnectionState().PeerCertificates[0].Subject.CommonName
+		return name, name == args[0], nil
+	})
+}
+
+func cmdGreets(ts *testscript.TestScript, _ bool, args []string) {
+	meets(ts, args, func(conn *tls.Conn) (string, bool, error) {
+		_ = conn.SetReadDeadline(time.Now().Add(patience))
+		greeting, err := bufio.NewReader(conn).ReadString('\n')
+		return greeting, expression(ts, args).MatchString(strings.TrimSpace(greeting)), err
+	})
+}
+
+// meets connects until what the client sees is right.
+func meets(ts *testscript.TestScript, args []string, look func(*tls.Conn) (saw string, ok bool, err error)) {
+	last := ""
+	right := func() bool {
+		conn, err := tls.Dial("tcp", "127.0.0.1:"+ts.Getenv("IMAPS_PORT"), insecure)
+		if err != nil {
+			last = err.Error()
+			return false
+		}
+		defer conn.Close()
+		saw, ok, err := look(conn)
+		last = fmt.Sprint(saw, err)
+		return ok
+	}
+	if limit := duration(ts, args, 1, patience); !within(limit, right) {
+		ts.Fatalf("the client sees %s", last)
+	}
+}
+
+// keep remembers sessions, so that they stay open until the script ends.
+func keep(ts *testscript.TestScript, name string, held []*session) {
+	sessions := sessionsOf(ts)
+	sessions[name] = append(sessions[name], held...)
+	ts.Defer(func() {
+		for _, s := range held {
+			s.conn.Close()
+		}
+	})
+}
+
+// number is argument i, or fallback where there is none.
+func number(ts *testscript.TestScript, args []string, i, fallback int) int {
+	if len(args) <= i {
+		return fallback
+	}
+	n, err := strconv.Atoi(args[i])
+	ts.Check(err)
+	return n
+}
