@@ -12,6 +12,7 @@ import (
 	"fmt"
 	"io/fs"
 	"os"
+	"strings"
 	"syscall"
 	"time"
 
@@ -58,12 +59,28 @@ func read(path string) ([]byte, error) {
 func unreadable(certPath string, certErr error, keyPath string, keyErr error) error {
 	var found finding.List
 	if certErr != nil {
-		found = append(found, finding.Finding{File: certPath, Problem: cause(certErr), Hint: access(certPath, certErr)})
+		found = append(found, finding.Finding{Code: kind(certErr), File: certPath, Problem: cause(certErr), Hint: access(certPath, certErr)})
 	}
 	if keyErr != nil {
-		found = append(found, finding.Finding{File: keyPath, Problem: cause(keyErr), Hint: access(keyPath, keyErr)})
+		found = append(found, finding.Finding{Code: kind(keyErr), File: keyPath, Problem: cause(keyErr), Hint: access(keyPath, keyErr)})
 	}
 	return found
+}
+
+func kind(err error) finding.Code {
+	if errors.Is(err, fs.ErrNotExist) {
+		return finding.MissingFile
+	}
+	return finding.UnreadableFile
+}
+
+// mismatch tells a good key of another certificate from what is no key; crypto/tls
+// has no error of its own for it.
+func mismatch(err error) finding.Code {
+	if strings.Contains(err.Error(), "does not match") {
+		return finding.ForeignKey
+	}
+	return finding.UnusableCertificate
 }
 
 // cause drops the operation and path that the finding names already.
@@ -90,13 +107,13 @@ func parse(certPath string, cert []byte, keyPath string, key []byte) (Pair, erro
 	leaf, err := parseLeaf(cert)
 	if err != nil {
 		return Pair{}, finding.List{{
-			File: certPath, Problem: err.Error(),
+			Code: finding.UnusableCertificate, File: certPath, Problem: err.Error(),
 			Hint: "put the server's certificate first, then its chain, each as -----BEGIN CERTIFICATE-----",
 		}}
 	}
 	if _, err := tls.X509KeyPair(cert, key); err != nil {
 		return Pair{}, finding.List{{
-			File: keyPath, Problem: err.Error(),
+			Code: mismatch(err), File: keyPath, Problem: err.Error(),
 			Hint: "give the key that belongs to " + certPath + "; during a renewal the other file is still to come",
 		}}
 	}

@@ -104,12 +104,13 @@ func unique(found finding.List) finding.List {
 	type place struct {
 		file    string
 		line    int
+		code    finding.Code
 		problem string
 	}
 	seen := map[place]bool{}
 	var kept finding.List
 	for _, f := range found {
-		at := place{f.File, f.Line, ""}
+		at := place{f.File, f.Line, f.Code, ""}
 		if f.Line == 0 || f.Warning {
 			at.problem = f.Problem
 		}

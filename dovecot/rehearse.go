@@ -67,12 +67,16 @@ func (r Rehearsal) prepare() error {
 
 func (r Rehearsal) path(name string) string { return filepath.Join(r.Dir, name) }
 
+// ErrSlow is a rehearsal that did not come to an end. The machine is overloaded,
+// or Dovecot hangs: nothing is known of the candidate.
+var ErrSlow = errors.New("the rehearsal takes longer than 10 s")
+
 var errCurtain = errors.New("the rehearsal is over")
 
 // perform starts the private Dovecot, plays through, and ends it with everything
 // it has started.
 func (d *Dovecot) perform(ctx context.Context, s stage, conf string) (finding.List, error) {
-	ctx, cancel := context.WithTimeoutCause(ctx, rehearsalPatience, errors.New("the rehearsal takes longer than 10 s"))
+	ctx, cancel := context.WithTimeoutCause(ctx, rehearsalPatience, ErrSlow)
 	defer cancel()
 	log, err := os.Create(s.path("log"))
 	if err != nil {
@@ -94,8 +98,8 @@ func (d *Dovecot) perform(ctx context.Context, s stage, conf string) (finding.Li
 	}
 	curtain(errCurtain)
 	<-ended
-	if ctx.Err() != nil && context.Cause(ctx) == context.Canceled {
-		return nil, ctx.Err()
+	if ctx.Err() != nil {
+		return nil, context.Cause(ctx)
 	}
 	said, _ := os.ReadFile(s.path("log"))
 	return s.verdict(failure, string(said)), nil

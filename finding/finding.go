@@ -3,8 +3,10 @@
 package finding
 
 import (
+	"cmp"
 	"encoding/json"
 	"fmt"
+	"slices"
 	"strings"
 )
 
@@ -64,6 +66,21 @@ func (l List) Error() string {
 		lines[i] = f.Error()
 	}
 	return strings.Join(lines, "\n")
+}
+
+// Sorted puts what belongs to one file together, by lines. The files keep their
+// order.
+func (l List) Sorted() List {
+	order := map[string]int{"": len(l)}
+	for i, f := range l {
+		if _, known := order[f.File]; !known {
+			order[f.File] = i
+		}
+	}
+	slices.SortStableFunc(l, func(a, b Finding) int {
+		return cmp.Or(cmp.Compare(order[a.File], order[b.File]), cmp.Compare(a.Line, b.Line))
+	})
+	return l
 }
 
 // Faults leaves the remarks out.

@@ -1,0 +1,212 @@
+package dovecot
+
+import (
+	"fmt"
+	"maps"
+	"reflect"
+	"strings"
+	"testing"
+)
+
+func TestParseSettings(t *testing.T) {
+	tests := []struct {
+		name, out string
+		want      Settings
+	}{
+		{"full names of 2.3", "base_dir = /run/x\nservice/imap-login/process_limit = 200\nservice/lmtp/inet_listener/lmtp/port = 24\n", Settings{
+			"base_dir": "/run/x", "service/imap-login/process_limit": "200", "service/lmtp/inet_listener/lmtp/port": "24",
+		}},
+		{"sections of 2.4", "service imap-login {\n  inet_listener imap {\n    port = 143\n  }\n  client_limit = 1\n}\nservice lmtp {\n}\nbase_dir = /run/x\n", Settings{
+			"service/imap-login/inet_listener/imap/port": "143", "service/imap-login/client_limit": "1", "base_dir": "/run/x",
+		}},
+		{"quoted name of a section", "service auth {\n  unix_listener \"/var/spool/postfix/private/auth\" {\n    mode = 0660\n  }\n}\n", Settings{
+			"service/auth/unix_listener//var/spool/postfix/private/auth/mode": "0660",
+		}},
+		{"header", "# 2.4.1-4 (7d8c0e5759): /etc/dovecot.conf\n# OS: Linux\nbase_dir = /x\n", Settings{"base_dir": "/x"}},
+		{"nothing", "", Settings{}},
+		{"empty value", "chroot = \nmail_plugins =\n", Settings{"chroot": "", "mail_plugins": ""}},
+		{"equals sign", "args = uid=5 home=/a = b\n", Settings{"args": "uid=5 home=/a = b"}},
+		{"brace at the end of a value", "login_greeting = hello {\nbase_dir = /x\n", Settings{"login_greeting": "hello {", "base_dir": "/x"}},
+		{"brace as a value", "login_greeting = }\nbase_dir = /x\n", Settings{"login_greeting": "}", "base_dir": "/x"}},
+		{"a } too many", "}\nbase_dir = /x\n", Settings{"base_dir": "/x"}},
+	}
+	for _, tt := range tests {
+		t.Run(tt.name, func(t *testing.T) {
+			got := parseSettings(tt.out)
+			if !maps.Equal(got, tt.want) {
+				t.Errorf("got %q, want %q", got, tt.want)
+			}
+		})
+	}
+}
+
+// effective asks the real Dovecot for settings under an override.
+func effective(t *testing.T, dialect, override string, names ...string) (Settings, Texts) {
+	t.Helper()
+	dir := t.TempDir()
+	texts := configuration(t, dialect, dir, override)
+	s, err := installed(t, dialect, dir).Effective(t.Context(), mainPath, names...)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return s, texts
+}
+
+// The limits that people override, as Dovecot understands them.
+func TestLimits(t *testing.T) {
+	name := map[string]string{"2.3": "service_count", "2.4": "restart_request_count"}
+	never := map[string]string{"2.3": "0", "2.4": "unlimited"}
+	type limits struct {
+		processes, clients, requests int
+		ok                           bool
+	}
+	for _, dialect := range dialects {
+		sized := "service imap-login {\n  client_limit = 1\n  " + name[dialect] + " = 1\n}\n"
+		for _, tt := range []struct {
+			name, override string
+			want           limits
+		}{
+			{"untouched", "", limits{112, 1, 1, true}},
+			{"process_limit", "service imap-login {\n  process_limit = 200\n}\n", limits{200, 1, 1, true}},
+			{"high performance", "service imap-login {\n  " + name[dialect] + " = " + never[dialect] + "\n  client_limit = 3000\n  process_limit = 4\n}\n", limits{4, 3000, unlimited, true}},
+			{"reused", "service imap-login {\n  " + name[dialect] + " = 1000\n  client_limit = 30\n}\n", limits{112, 30, 1000, true}},
+			{"twice", "service imap-login {\n  client_limit = 5\n}\nservice imap-login {\n  client_limit = 7\n}\n", limits{112, 7, 1, true}},
+		} {
+			t.Run(dialect+"/"+tt.name, func(t *testing.T) {
+				s, _ := effective(t, dialect, sized+tt.override, append(LimitSettings("imap-login"), "default_client_limit", "default_process_limit")...)
+				processes, clients, requests, ok := s.Limits("imap-login")
+				if got := (limits{processes, clients, requests, ok}); got != tt.want {
+					t.Errorf("got %+v, want %+v out of %q", got, tt.want, s)
+				}
+			})
+		}
+	}
+}
+
+func TestLimitsByDefault(t *testing.T) {
+	tests := []struct {
+		settings                     Settings
+		processes, clients, requests int
+		ok                           bool
+	}{
+		{Settings{"service/x/process_limit": "0", "default_process_limit": "100", "service/x/client_limit": "0", "default_client_limit": "1000", "service/x/service_count": "1"}, 100, 1000, 1, true},
+		{Settings{"service/x/process_limit": "5", "default_process_limit": "100", "service/x/client_limit": "6", "default_client_limit": "1000", "service/x/service_count": "0"}, 5, 6, -1, true},
+		{Settings{"service/x/process_limit": "unlimited", "service/x/client_limit": "6", "service/x/restart_request_count": "unlimited"}, 1 << 20, 6, -1, true},
+		{Settings{"default_client_limit": "1000"}, 0, 1000, -1, false},
+		{Settings{}, 0, 0, -1, false},
+	}
+	for _, tt := range tests {
+		processes, clients, requests, ok := tt.settings.Limits("x")
+		if processes != tt.processes || clients != tt.clients || requests != tt.requests || ok != tt.ok {
+			t.Errorf("%q: got %d %d %d %t", tt.settings, processes, clients, requests, ok)
+		}
+	}
+}
+
+// The entrypoint relies on some settings: 2.3 panics when base_dir changes.
+func TestOwned(t *testing.T) {
+	owned := map[string]string{"base_dir": "/run/pidgeon/dovecot", "instance_name": "dovecot"}
+	for _, dialect := range dialects {
+		for _, tt := range []struct{ name, override, want string }{
+			{"untouched", "instance_name = dovecot\n", ""},
+			{"base_dir", "# base_dir\n\ninstance_name = dovecot\n  base_dir = /tmp/x\n", mine + `:4: base_dir is set to "/tmp/x", and pidgeon needs it to be "/run/pidgeon/dovecot": remove the line`},
+			{"both", "base_dir = /tmp/x\ninstance_name = other\n", mine + `:1: base_dir is set to "/tmp/x", and pidgeon needs it to be "/run/pidgeon/dovecot": remove the line` + "\n" +
+				mine + `:2: instance_name is set to "other", and pidgeon needs it to be "dovecot": remove the line`},
+			{"set to the same", "base_dir = /run/pidgeon/dovecot\ninstance_name = dovecot\n", ""},
+		} {
+			t.Run(dialect+"/"+tt.name, func(t *testing.T) {
+				texts := configuration(t, dialect, t.TempDir(), tt.override)
+				if got := texts.Owned(owned).Error(); got != tt.want {
+					t.Errorf("got:\n%s\nwant:\n%s", got, tt.want)
+				}
+			})
+		}
+	}
+}
+
+// changed is all that an override and our file change.
+func changed(t *testing.T, dialect, override string, secrets bool) string {
+	t.Helper()
+	dir := t.TempDir()
+	configuration(t, dialect, dir, override)
+	dump, err := installed(t, dialect, dir).Dump(t.Context(), mainPath, secrets)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return dump
+}
+
+func TestDump(t *testing.T) {
+	for _, dialect := range dialects {
+		t.Run(dialect, func(t *testing.T) {
+			dump := changed(t, dialect, "# a comment\nlogin_greeting = a # comment\nlogin_log_format_elements = \" # no comment\"\n", false)
+			s := ParseDump(dump)
+			for name, want := range map[string]string{
+				"login_greeting": "a", "login_log_format_elements": `" # no comment"`,
+				"service/imap-login/process_limit": "112", "ssl": "no",
+			} {
+				if s[name] != want {
+					t.Errorf("%s = %q, want %q", name, s[name], want)
+				}
+			}
+			if !s.On("imap") || !s.On("lmtp") || s.On("pop3") || s.On("") {
+				t.Errorf("imap and lmtp are on: %q", s)
+			}
+			if strings.Contains(dump, mainPath) {
+				t.Errorf("it names the file, so that two that say the same differ:\n%s", dump)
+			}
+		})
+	}
+}
+
+func TestDumpSecrets(t *testing.T) {
+	for _, dialect := range dialects {
+		const override = "doveadm_password = s3cr3t\n"
+		if dump := changed(t, dialect, override, false); strings.Contains(dump, "s3cr3t") {
+			t.Errorf("%s: a dump to be shown holds the password:\n%s", dialect, dump)
+		}
+		if dump := changed(t, dialect, override, true); !strings.Contains(dump, "s3cr3t") {
+			t.Errorf("%s: another password would make no difference:\n%s", dialect, dump)
+		}
+	}
+}
+
+func TestListeners(t *testing.T) {
+	for _, dialect := range dialects {
+		t.Run(dialect, func(t *testing.T) {
+			address := map[string]string{"2.3": "address", "2.4": "listen"}[dialect]
+			override := fmt.Sprintf(`listen = 127.0.0.1, ::1
+service imap-login {
+  inet_listener imap {
+    port = 1143
+  }
+  inet_listener imaps {
+    port = 0
+  }
+  inet_listener mine {
+    port = 1144
+    %s = 127.0.0.2
+  }
+}
+service pop3-login {
+  inet_listener pop3 {
+    port = 1110
+  }
+}
+service lmtp {
+  inet_listener lmtp {
+    port = 1024
+  }
+}
+`, address)
+			want := []Listener{
+				{"imap", 1143, []string{"127.0.0.1", "::1"}},
+				{"mine", 1144, []string{"127.0.0.2"}},
+				{"lmtp", 1024, []string{"127.0.0.1", "::1"}},
+			}
+			if got := ParseDump(changed(t, dialect, override, false)).Listeners(); !reflect.DeepEqual(got, want) {
+				t.Errorf("got %v, want %v", got, want)
+			}
+		})
+	}
+}

@@ -1,0 +1,364 @@
+package dovecot
+
+import (
+	"bytes"
+	"context"
+	"errors"
+	"fmt"
+	"net"
+	"os"
+	"path/filepath"
+	"slices"
+	"strings"
+	"sync"
+	"syscall"
+	"testing"
+	"time"
+
+	"go.uber.org/goleak"
+)
+
+// log keeps what a master writes.
+type log struct {
+	mu   sync.Mutex
+	text bytes.Buffer
+}
+
+func (l *log) Write(p []byte) (int, error) {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	return l.text.Write(p)
+}
+
+func (l *log) String() string {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	return l.text.String()
+}
+
+// servers are configurations of a Dovecot that only listens where it is told to.
+var servers = map[string]string{
+	"2.3": `base_dir = /run/base
+state_dir = /run/state
+log_path = /dev/stderr
+protocols = imap
+ssl = no
+listen = 127.0.0.1
+shutdown_clients = no
+`,
+	"2.4": `dovecot_config_version = 2.4.0
+dovecot_storage_version = 2.4.0
+base_dir = /run/base
+state_dir = /run/state
+log_path = /dev/stderr
+protocols {
+  imap = yes
+}
+ssl = no
+listen = 127.0.0.1
+shutdown_clients = no
+`,
+}
+
+// server is a configuration with one port for IMAP.
+func server(dialect string, port int) string {
+	return fmt.Sprintf("%sservice imap-login {\n  inet_listener imap {\n    port = %d\n  }\n  inet_listener imaps {\n    port = 0\n  }\n}\n", servers[dialect], port)
+}
+
+// play is a real master with its configuration in dir.
+type play struct {
+	*Master
+	dialect, dir string
+	log          *log
+}
+
+// configure writes what the next reload reads.
+func (p play) configure(t *testing.T, text string) {
+	t.Helper()
+	write(t, p.dir, "dovecot.conf", text)
+}
+
+func (p play) hup() error { return p.cmd.Process.Signal(syscall.SIGHUP) }
+
+// start starts Dovecot as PID 1 of a PID namespace: what it leaves behind goes
+// with it.
+func start(t *testing.T, dialect string) play {
+	t.Helper()
+	root := needRootfs(t, dialect)
+	if os.Geteuid() != 0 {
+		if os.Getenv("CI") == "true" {
+			t.Fatal("starting Dovecot needs root, and CI=true allows no gap")
+		}
+		t.Skip("starting Dovecot needs root")
+	}
+	p := play{dialect: dialect, dir: t.TempDir(), log: &log{}}
+	if err := os.Chmod(p.dir, 0o755); err != nil {
+		t.Fatal(err)
+	}
+	p.configure(t, server(dialect, 0))
+	d := &Dovecot{Dialect: dialect, path: "/usr/sbin/dovecot"}
+	m, err := d.NewMaster(mainPath, p.dir, p.log)
+	if err != nil {
+		t.Fatal(err)
+	}
+	p.Master = m
+	cmd := m.Cmd()
+	cmd.Path = "/usr/bin/unshare"
+	cmd.Args = append([]string{"unshare", "--mount", "sh", "-c", `mount --rbind /dev "$1/dev" && ` + enter, "sh", root, p.dir, here, "/usr/sbin/dovecot"}, cmd.Args[1:]...)
+	cmd.Env = append(cmd.Env, "NOTIFY_SOCKET="+here+"/notify")
+	cmd.SysProcAttr = &syscall.SysProcAttr{Cloneflags: syscall.CLONE_NEWPID, Pdeathsig: syscall.SIGKILL}
+	if err := cmd.Start(); err != nil {
+		t.Fatal(err)
+	}
+	m.Started(cmd.Process.Pid)
+	t.Cleanup(func() {
+		cmd.Process.Signal(syscall.SIGTERM)
+		ended := time.AfterFunc(5*time.Second, func() { cmd.Process.Kill() })
+		cmd.Wait()
+		ended.Stop()
+		m.Close()
+		if t.Failed() {
+			t.Logf("Dovecot said:\n%s", p.log)
+		}
+	})
+	ctx, cancel := context.WithTimeout(t.Context(), 20*time.Second)
+	defer cancel()
+	if err := m.Ready(ctx); err != nil {
+		t.Fatal(err)
+	}
+	return p
+}
+
+// refusal is why a reload was refused.
+func refusedBy(t *testing.T, err error) *Refused {
+	t.Helper()
+	var refused *Refused
+	if !errors.As(err, &refused) {
+		t.Fatalf("got %v (%T), want *Refused", err, err)
+	}
+	return refused
+}
+
+// freePort is one that nobody listens on at the moment.
+func freePort(t *testing.T) int {
+	t.Helper()
+	l, err := net.Listen("tcp", "127.0.0.1:0")
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer l.Close()
+	return l.Addr().(*net.TCPAddr).Port
+}
+
+func TestReload(t *testing.T) {
+	for _, dialect := range dialects {
+		t.Run(dialect, func(t *testing.T) {
+			t.Parallel()
+			p := start(t, dialect)
+			port := freePort(t)
+			p.configure(t, server(dialect, port))
+			if err := p.Reload(t.Context(), p.hup); err != nil {
+				t.Fatalf("a good change: %v", err)
+			}
+			if ports, err := Listening(); err != nil || !ports[port] {
+				t.Errorf("the reload is confirmed, and nobody listens on %d (%v)", port, err)
+			}
+
+			// Dovecot itself tells the reason in its log only, in a line of config.
+			p.configure(t, server(dialect, port)+"bogus = 1\n")
+			refused := refusedBy(t, p.Reload(t.Context(), p.hup))
+			if refused.Partial || len(refused.Complaints) == 0 {
+				t.Errorf("a bad change: partial %t, %v", refused.Partial, refused)
+			}
+			if ports, err := Listening(); err != nil || !ports[port] {
+				t.Errorf("after a refused reload nobody listens on %d (%v)", port, err)
+			}
+
+			// For 2 s it refuses all others as well: config is throttled.
+			p.configure(t, server(dialect, port))
+			waitFor(t, func() bool {
+				time.Sleep(200 * time.Millisecond)
+				return p.Reload(t.Context(), p.hup) == nil
+			})
+		})
+	}
+}
+
+// A port that somebody else has is reported, and the rest is in force.
+func TestReloadInPart(t *testing.T) {
+	for _, dialect := range dialects {
+		t.Run(dialect, func(t *testing.T) {
+			t.Parallel()
+			p := start(t, dialect)
+			l, err := net.Listen("tcp", "127.0.0.1:0")
+			if err != nil {
+				t.Fatal(err)
+			}
+			defer l.Close()
+			port := l.Addr().(*net.TCPAddr).Port
+			p.configure(t, server(dialect, port))
+			refused := refusedBy(t, p.Reload(t.Context(), p.hup))
+			if want := fmt.Sprintf("listen(127.0.0.1, %d) failed: Address already in use", port); !refused.Partial || !strings.Contains(refused.Error(), want) {
+				t.Errorf("partial %t, %v", refused.Partial, refused)
+			}
+		})
+	}
+}
+
+// actor is a master played by the test: a process that does nothing, and
+// notifications that the test sends.
+func actor(t *testing.T) (m *Master, notify func(string), said *log) {
+	t.Helper()
+	dir := t.TempDir()
+	said = &log{}
+	m, err := (&Dovecot{path: "/bin/sleep"}).NewMaster("x", dir, said)
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(m.Close)
+	m.pid = os.Getpid() // it has no child that is called log
+	conn, err := net.Dial("unixgram", filepath.Join(dir, "notify"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { conn.Close() })
+	return m, func(state string) {
+		if _, err := conn.Write([]byte(state)); err != nil {
+			t.Error(err)
+		}
+	}, said
+}
+
+// READY=1 alone proves nothing: it follows a refused reload too.
+func TestReloadWithoutAWord(t *testing.T) {
+	m, notify, _ := actor(t)
+	err := m.Reload(t.Context(), func() error {
+		notify("RELOADING=1\nMONOTONIC_USEC=5\n")
+		notify("READY=1\nSTATUS=x")
+		return nil
+	})
+	if refused := refusedBy(t, err); refused.Partial || refused.Error() != "Dovecot refused the reload without a word" {
+		t.Errorf("partial %t, %v", refused.Partial, refused)
+	}
+}
+
+// What was said before the reload is no reason for it.
+func TestReloadMindsTheTime(t *testing.T) {
+	m, notify, said := actor(t)
+	stderr := m.cmd.Stderr.(*os.File)
+	fmt.Fprintln(stderr, "Nov 23 15:20:48 master: Error: old")
+	waitFor(t, func() bool { return strings.Contains(said.String(), "old") })
+	err := m.Reload(t.Context(), func() error {
+		fmt.Fprintln(stderr, "Nov 23 15:20:49 imap-login: Error: not the master's")
+		fmt.Fprintln(stderr, "Nov 23 15:20:49 master: Error: new")
+		notify("RELOADING=1")
+		notify("READY=1")
+		return nil
+	})
+	if refused := refusedBy(t, err); !slices.Equal(refused.Complaints, []string{"new"}) {
+		t.Errorf("complaints %q, want that of this reload", refused.Complaints)
+	}
+}
+
+func TestReloadCannotBeAsked(t *testing.T) {
+	m, notify, _ := actor(t)
+	err := m.Reload(t.Context(), func() error { return syscall.ESRCH })
+	if err == nil || err.Error() != "signalling Dovecot: no such process" {
+		t.Errorf("no process: %v", err)
+	}
+	ctx, cancel := context.WithTimeoutCause(t.Context(), 50*time.Millisecond, errors.New("no time"))
+	defer cancel()
+	notify("READY=1") // of an earlier one
+	err = m.Reload(ctx, func() error { return nil })
+	if err == nil || err.Error() != "waiting for Dovecot to say RELOADING=1: no time" {
+		t.Errorf("no answer: %v", err)
+	}
+}
+
+func TestRefused(t *testing.T) {
+	for want, refused := range map[string]Refused{
+		"Dovecot refused the reload without a word":       {},
+		"Dovecot refused the reload: a; b":                {Complaints: []string{"a", "b"}},
+		"Dovecot carried the reload out in part: a":       {Complaints: []string{"a"}, Partial: true},
+		"Dovecot carried the reload out in part: bind: x": {Complaints: []string{"bind: x"}, Partial: true},
+	} {
+		if got := refused.Error(); got != want {
+			t.Errorf("got %q, want %q", got, want)
+		}
+	}
+}
+
+func waitFor(t *testing.T, is func() bool) {
+	t.Helper()
+	for end := time.Now().Add(10 * time.Second); !is(); time.Sleep(time.Millisecond) {
+		if time.Now().After(end) {
+			t.Fatal("waited 10 s in vain")
+		}
+	}
+}
+
+// Dovecot's own lines pass as they are, long ones, odd ones and the last included,
+// and nothing stays behind.
+func TestMasterLog(t *testing.T) {
+	defer goleak.VerifyNone(t, goleak.IgnoreCurrent())
+	want := "one\n\xff\x00 two\r\n\n" + strings.Repeat("x", 200_000) + "\nno line end"
+	file := filepath.Join(t.TempDir(), "text")
+	if err := os.WriteFile(file, []byte(want), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	said := &log{}
+	m, err := (&Dovecot{path: "/bin/cat"}).NewMaster("x", t.TempDir(), said)
+	if err != nil {
+		t.Fatal(err)
+	}
+	cmd := m.Cmd()
+	cmd.Args = []string{"cat", file}
+	if err := cmd.Start(); err != nil {
+		t.Fatal(err)
+	}
+	m.Started(cmd.Process.Pid)
+	if err := cmd.Wait(); err != nil {
+		t.Fatal(err)
+	}
+	m.Close()
+	if got := said.String(); got != want {
+		t.Errorf("got %d bytes, want %d", len(got), len(want))
+	}
+}
+
+// A session that outlives the master keeps its standard error open; that must
+// not hold up the end.
+func TestMasterCloseDoesNotWaitForOrphans(t *testing.T) {
+	m, err := (&Dovecot{path: "/bin/sh"}).NewMaster("x", t.TempDir(), &log{})
+	if err != nil {
+		t.Fatal(err)
+	}
+	cmd := m.Cmd()
+	cmd.Args = []string{"sh", "-c", "sleep 60 & echo $! >&2"}
+	cmd.SysProcAttr = &syscall.SysProcAttr{Setpgid: true}
+	if err := cmd.Start(); err != nil {
+		t.Fatal(err)
+	}
+	defer syscall.Kill(-cmd.Process.Pid, syscall.SIGKILL)
+	m.Started(cmd.Process.Pid)
+	if err := cmd.Wait(); err != nil {
+		t.Fatal(err)
+	}
+	begin := time.Now()
+	m.Close()
+	if took := time.Since(begin); took > 10*time.Second {
+		t.Errorf("closing took %v", took)
+	}
+}
+
+// A socket that a killed container left behind is in nobody's way.
+func TestNewMasterStaleSocket(t *testing.T) {
+	dir := t.TempDir()
+	for range 2 {
+		m, err := (&Dovecot{path: "/bin/true"}).NewMaster("x", dir, &log{})
+		if err != nil {
+			t.Fatal(err)
+		}
+		m.Close() // the socket stays: the kernel does not remove it
+	}
+}
