@@ -256,6 +256,9 @@ func (b builder) judge(ctx context.Context, dir string, c *candidate) error {
 	if err := b.understand(ctx, main, dir, c); err != nil {
 		return err
 	}
+	if faults := c.effective.Unset(ownedSettings(c.settings)); len(faults) > 0 {
+		return faults
+	}
 	c.remarks = append(c.remarks, undercut(c.effective, c.settings)...)
 	return bindable(c.listeners, b.bound)
 }

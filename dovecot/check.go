@@ -44,6 +44,7 @@ func (d *Dovecot) Check(ctx context.Context, main string, texts Texts) (finding.
 	found = append(found, d.absent(ctx, statements)...)
 	if len(found.Faults()) == 0 {
 		found = append(found, d.withoutEffect(ctx, statements)...)
+		found = append(found, d.idle(ctx, statements)...)
 	}
 	return ordered(unique(found), statements), nil
 }

@@ -26,7 +26,7 @@ func (s statement) newer() (problem, hint string) {
 	case s.kind == opening && isList && s.value == "":
 		return "Unknown setting: " + s.key + " { }", "this is Dovecot 2.3, where it is a list: " + s.key + " = name name …"
 	case !s.sets():
-	case found:
+	case found && !s.secret():
 		return "the variable " + now + " is of Dovecot 2.4", "in Dovecot 2.3 it is " + old
 	case s.kind == assignment && pemSetting[s.key] && strings.HasPrefix(s.value, "/"):
 		return s.key + " takes the path itself for a certificate or key", "in Dovecot 2.3 write " + s.key + " = <" + s.value
@@ -51,7 +51,7 @@ func (s statement) older() (problem, hint string) {
 		return "dict { } is missing section name", "in Dovecot 2.4 write dict_server { dict NAME { … } }"
 	case s.kind == fromFile && strings.HasSuffix(s.key, "_file"):
 		return s.key + " is given the contents of a file in the place of its path", "in Dovecot 2.4 write " + s.key + " = " + s.value
-	case !s.sets():
+	case !s.sets() || s.secret():
 	case found && !slices.Contains(timeFormats, s.key):
 		return "the variable " + old + " is of Dovecot 2.3, 2.4 takes it as it stands", "in Dovecot 2.4 it is " + now
 	case reference != nil && reference[1] == s.key:
@@ -81,10 +81,22 @@ func dialectFaults(statements []statement, dialect string) []fault {
 		if hint := s.renamed(dialect); hint != "" {
 			found = append(found, s.fault(finding.OtherDialect, "Unknown setting: "+s.key, hint))
 		} else if problem, hint := s.foreign(dialect); problem != "" {
-			found = append(found, s.fault(finding.OtherDialect, problem, hint))
+			f := s.fault(finding.OtherDialect, problem, hint)
+			f.Warning = s.cosmetic()
+			found = append(found, f)
 		}
 	}
 	return found
+}
+
+// cosmetic tells whether a statement decides on nothing but how something looks.
+func (s statement) cosmetic() bool {
+	return s.sets() && (strings.Contains(s.key, "log_") || strings.Contains(s.key, "greeting") || strings.HasSuffix(s.key, "_format_elements"))
+}
+
+// secret tells whether a value may hold any characters.
+func (s statement) secret() bool {
+	return strings.Contains(s.key, "password") || strings.Contains(s.key, "secret") || strings.HasSuffix(s.key, "_key")
 }
 
 // renamed looks a statement up in the table. A setting of 2.4 may be one of

@@ -99,7 +99,7 @@ func TestOtherDialect(t *testing.T) {
 		{"2.4", "protocol imap {\n  mail_plugins = $mail_plugins quota\n}\n", []string{":2: $mail_plugins", "mail_plugins { name = yes }"}},
 		{"2.4", "default_login_user = $default_internal_user\n", []string{"$SET:default_internal_user"}},
 		{"2.4", "ssl_server_cert_file = </etc/hostname\n", []string{"ssl_server_cert_file = /etc/hostname"}},
-		{"2.4", "log_timestamp = \"%b %d %H:%M:%S \"\n", nil},
+		{"2.4", "log_timestamp = \"%d %H:%M \"\n", nil},
 		{"2.3", "mail_driver = maildir\nmail_path = ~/x\n", []string{":1: Unknown setting: mail_driver: this is Dovecot 2.3, where it is mail_location", ":2:", "mail_location"}},
 		{"2.3", "auth_allow_cleartext = yes\n", []string{"disable_plaintext_auth"}},
 		{"2.3", "mail_plugins {\n  quota = yes\n}\n", []string{":1:", "mail_plugins = name name"}},
@@ -112,7 +112,7 @@ func TestOtherDialect(t *testing.T) {
 	}
 	for _, tt := range tests {
 		t.Run(tt.dialect+" "+strings.ReplaceAll(tt.override, "\n", " "), func(t *testing.T) {
-			found := several(t, tt.dialect, tt.override).Faults()
+			found := several(t, tt.dialect, tt.override)
 			rest := found.Error()
 			for _, part := range tt.want {
 				_, after, ok := strings.Cut(rest, part)
@@ -170,6 +170,8 @@ func TestWithoutEffect(t *testing.T) {
 		{"service imap-login {\n  process_limit = 112\n}\n", "", ""}, // the template follows the override
 		{"mail_max_userip_connections = 11\n", "protocol imap {\n  mail_max_userip_connections = 12\n}\n", ""},
 		{"protocol imap {\n  mail_max_userip_connections = 5\n}\n", "mail_max_userip_connections = 6\n", "no-effect@-20:1"},
+		{"service imapx {\n  process_limit = 3\n}\n", "", "other-meaning@-10:1"},
+		{"service mine {\n  executable = imap\n}\n", "", ""},
 		{"local 127.0.0.1 {\n  login_greeting = a\n}\n", "local 127.0.0.2 {\n  login_greeting = a\n}\n", ""},
 	}
 	for _, dialect := range dialects {

@@ -2,6 +2,7 @@ package dovecot
 
 import (
 	"context"
+	"fmt"
 	"os/exec"
 	"slices"
 	"strings"
@@ -13,18 +14,23 @@ import (
 // known are all settings of the installed Dovecot with its defaults, by their
 // sections: service/process_limit. Asked once, when there is something unknown.
 type known struct {
-	once     sync.Once
+	asking   sync.Mutex
 	settings Settings
-	err      error
 }
 
 // defaults asks doveconf for every setting it knows.
 func (d *Dovecot) defaults(ctx context.Context) (Settings, error) {
-	d.known.once.Do(func() {
-		out, err := d.output(ctx, exec.Command(d.doveconf, "-d", "-s"))
-		d.known.settings, d.known.err = parseSettings(string(out)), err
-	})
-	return d.known.settings, d.known.err
+	d.known.asking.Lock()
+	defer d.known.asking.Unlock()
+	if d.known.settings != nil {
+		return d.known.settings, nil
+	}
+	out, err := d.output(ctx, exec.Command(d.doveconf, "-d", "-s"))
+	if err != nil {
+		return nil, fmt.Errorf("asking for all settings: %w", err)
+	}
+	d.known.settings = parseSettings(string(out))
+	return d.known.settings, nil
 }
 
 // unlisted are settings of sections that have no instance by default, so that

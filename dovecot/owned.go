@@ -2,6 +2,8 @@ package dovecot
 
 import (
 	"fmt"
+	"maps"
+	"slices"
 
 	"pidgeon/finding"
 )
@@ -50,18 +52,33 @@ func (s Settings) requests(prefix string) int {
 	return n
 }
 
-// Owned finds the lines of overrides that set what the entrypoint relies on to
-// something else, in whatever file: Dovecot 2.3 panics when base_dir changes on a
-// reload.
+// Owned finds the lines, of whoever they are, that set what the entrypoint relies on to
+// something else: Dovecot 2.3 panics when base_dir changes on a reload.
 func (t Texts) Owned(owned map[string]string) finding.List {
 	var found finding.List
 	for _, s := range t.statements() {
 		want, ok := owned[s.key]
-		if !ok || !s.text.Mine || !s.sets() || s.value == want {
+		if !ok || !s.sets() || len(s.scope) > 0 || s.value == want {
 			continue
 		}
 		found = append(found, s.fault(finding.OwnedSetting,
 			fmt.Sprintf("%s is set to %q, and pidgeon needs it to be %q", s.key, s.value, want), "remove the line").Finding)
+	}
+	return found
+}
+
+// Unset finds owned settings that nothing sets, which takes a template of the
+// operator's in the place of ours.
+func (s Settings) Unset(owned map[string]string) finding.List {
+	var found finding.List
+	for _, name := range slices.Sorted(maps.Keys(owned)) {
+		if s[name] != owned[name] {
+			found = append(found, finding.Finding{
+				Code:    finding.OwnedSetting,
+				Problem: fmt.Sprintf("%s is %q, and pidgeon needs it to be %q", name, s[name], owned[name]),
+				Hint:    "set it in the template that you have replaced",
+			})
+		}
 	}
 	return found
 }

@@ -1,11 +1,6 @@
 package dovecot
 
-import (
-	"slices"
-	"strings"
-
-	"pidgeon/finding"
-)
+import "pidgeon/finding"
 
 // silent finds what Dovecot accepts without a word and understands in another
 // way than it was meant.
@@ -16,7 +11,9 @@ func silent(statements []statement, dialect string) finding.List {
 			continue
 		}
 		if problem, hint := s.foreign(dialect); problem != "" && s.sets() {
-			found = append(found, s.fault(finding.OtherDialect, problem, hint).Finding)
+			f := s.fault(finding.OtherDialect, problem, hint).Finding
+			f.Warning = s.cosmetic()
+			found = append(found, f)
 		}
 		if problem, hint := s.otherMeaning(dialect); problem != "" {
 			f := s.fault(finding.OtherMeaning, problem, hint).Finding
@@ -29,8 +26,6 @@ func silent(statements []statement, dialect string) finding.List {
 
 func (s statement) otherMeaning(dialect string) (problem, hint string) {
 	switch {
-	case dialect == "2.4" && s.kind == opening && s.key == "service" && slices.Contains(goneServices, s.value):
-		return "Dovecot 2.4 has no service " + s.value, "remove the section"
 	case dialect == "2.3" && s.sets() && s.within("service") && s.value == "0" && (s.key == "process_limit" || s.key == "client_limit"):
 		return s.key + " = 0 stands for default_" + s.key, "write the number that is meant"
 	case dialect == "2.3" && s.within("plugin") && s.sets() && otherDialect("", s.key, "2.3") != "":
@@ -38,6 +33,3 @@ func (s statement) otherMeaning(dialect string) (problem, hint string) {
 	}
 	return "", ""
 }
-
-// goneServices are services of 2.3 that 2.4 does not have and does not miss.
-var goneServices = strings.Fields("director replicator aggregator old-stats ipc ssl-params")

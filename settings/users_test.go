@@ -30,7 +30,7 @@ func TestLoadUsers(t *testing.T) {
 		{"CRLF", "alice:a\r\nbob:b\r\n", settings.Users{{"alice", plain("a")}, {"bob", plain("b")}}},
 		{"comments and empty lines", "# people\n\nalice:a\n \n#bob:b\n", settings.Users{{"alice", plain("a")}}},
 		{"colon in a password", "alice:a:b:", settings.Users{{"alice", plain("a:b:")}}},
-		{"odd bytes in a password", "alice: \"\\$%{}#\xff\t ", settings.Users{{"alice", plain(" \"\\$%{}#\xff\t ")}}},
+		{"odd bytes in a password", "alice: \"\\$%{}#\xff\v ", settings.Users{{"alice", plain(" \"\\$%{}#\xff\v ")}}},
 		{"hash", "alice:" + hash, settings.Users{{"alice", hash}}},
 		{"hash with an encoding", "alice:{SHA256.hex}00ff", settings.Users{{"alice", "{SHA256.hex}00ff"}}},
 		{"braces that are no scheme", "alice:{not a scheme}x,bob:{}y", settings.Users{{"alice", plain("{not a scheme}x")}, {"bob", plain("{}y")}}},
