@@ -233,10 +233,11 @@ func (b builder) follow(ctx context.Context, store *publish.Store, in sources, c
 
 // pass has the candidate in dir checked and rehearsed.
 func (b builder) pass(ctx context.Context, dir string, c *candidate) error {
-	if err := b.judge(ctx, dir, c); err != nil {
-		return err
+	err := b.judge(ctx, dir, c)
+	if err == nil {
+		err = b.rehearse(ctx, dir, c)
 	}
-	return b.rehearse(ctx, dir, c)
+	return b.blame(err, c.files)
 }
 
 // judge has doveconf read the candidate, and looks at what it came to.

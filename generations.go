@@ -46,7 +46,7 @@ func (e *entrypoint) accept(c candidate, dir string) {
 	e.state.Version, e.state.Dovecot = version, e.dovecot.Version
 	e.state.Generation = filepath.Base(dir)
 	e.state.Overrides, e.state.Listeners = c.overrides, c.ports()
-	e.bound, e.overridden = c.listeners, len(c.overrides) > 0
+	e.bound, e.overridden, e.running = c.listeners, len(c.overrides) > 0, overrideDigests(c.files)
 	e.state.CertificateExpires = c.expires
 	e.state.Degraded, e.state.Refused = false, nil
 	if len(c.settings.Users) == 0 {
@@ -71,7 +71,7 @@ func (e *entrypoint) refuse(reason error) {
 // the reload, and the operator the wondering.
 func (e *entrypoint) noEffect(c candidate) {
 	e.applied = c.digest
-	e.state.Overrides, e.overridden = c.overrides, len(c.overrides) > 0
+	e.state.Overrides, e.overridden, e.running = c.overrides, len(c.overrides) > 0, overrideDigests(c.files)
 	e.state.Degraded, e.state.Refused = false, nil
 	e.log.Info("changed without effect", "running", e.state.Generation, "overrides", c.overrides)
 	e.control.set(e.state)

@@ -14,7 +14,7 @@ import (
 // load publishes a checked candidate, reloads, and takes it back if Dovecot does
 // not carry it out.
 func (e *entrypoint) load(ctx context.Context, c candidate, dir string) error {
-	before, live := e.generations, e.bound
+	before, builder := e.generations, e.builder
 	if err := e.store.Publish(dir); err != nil {
 		e.refuse(err)
 		return e.discard(dir)
@@ -33,7 +33,7 @@ func (e *entrypoint) load(ctx context.Context, c candidate, dir string) error {
 		// whatever it is given. The next poll tries again.
 		settled = [sha256.Size]byte{}
 	}
-	e.generations, e.bound = before, live
+	e.generations, e.builder = before, builder
 	e.settled = settled
 	e.refuse(err)
 	e.undo(ctx, err)
