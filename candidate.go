@@ -49,10 +49,11 @@ type builder struct {
 	identity   identity
 	machine    sizing.Machine
 	allowed    sizing.Allowed
-	selfSigned string             // where a self-signed certificate is kept
-	rehearsal  string             // where candidates are rehearsed
-	bound      []dovecot.Listener // what Dovecot listens on already
-	cold       bool               // nothing runs yet
+	selfSigned string                       // where a self-signed certificate is kept
+	rehearsal  string                       // where candidates are rehearsed
+	bound      []dovecot.Listener           // what Dovecot listens on already
+	cold       bool                         // nothing runs yet
+	running    map[string][sha256.Size]byte // the overrides that Dovecot runs with
 	// overridden is set when what runs has overrides: a mount that vanishes must
 	// not look like the wish to run without.
 	overridden bool
