@@ -56,3 +56,30 @@ func environmentFindings(faults settings.Faults) finding.List {
 	}
 	return list
 }
+
+// sentences are the single complaints of an error, one per line of the log.
+func sentences(err error) []string {
+	var list finding.List
+	var faults settings.Faults
+	switch joined, isJoined := err.(interface{ Unwrap() []error }); {
+	case errors.As(err, &list) && !isJoined:
+		return each(list)
+	case errors.As(err, &faults) && !isJoined:
+		return each(faults)
+	case isJoined:
+		var all []string
+		for _, err := range joined.Unwrap() {
+			all = append(all, sentences(err)...)
+		}
+		return all
+	}
+	return []string{err.Error()}
+}
+
+func each[E error](errs []E) []string {
+	all := make([]string, len(errs))
+	for i, err := range errs {
+		all[i] = err.Error()
+	}
+	return all
+}

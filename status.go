@@ -3,6 +3,7 @@ package main
 import (
 	"context"
 	"encoding/json"
+	"errors"
 	"fmt"
 	"maps"
 	"slices"
@@ -59,4 +60,34 @@ func (c command) printState(now state) {
 	for _, reason := range now.Refused {
 		row("refused", reason)
 	}
+}
+
+// healthPatience is less than Docker's and Kubernetes' own timeouts.
+const healthPatience = 4 * time.Second
+
+// health asks the running entrypoint. It connects to no listener: a probe would
+// take a place from a user, and fail when all places are taken.
+func (c command) health() int {
+	if len(c.args) > 0 {
+		return c.usage("health takes no arguments")
+	}
+	s, faults := settings.Load(c.environ)
+	if faults != nil {
+		return c.complain(faults)
+	}
+	ctx, cancel := context.WithTimeout(context.Background(), healthPatience)
+	defer cancel()
+	now, err := ask(ctx, string(s.RunDir))
+	if err == nil && !now.Ready {
+		err = errors.New("not ready: Dovecot does not serve yet")
+	}
+	if err == nil {
+		err = missing(now.Listeners)
+	}
+	if err != nil {
+		fmt.Fprintln(c.stderr, "unhealthy:", err)
+		return 1
+	}
+	fmt.Fprintf(c.stdout, "healthy: generation %s, degraded: %t\n", now.Generation, now.Degraded)
+	return 0
 }

@@ -1,0 +1,147 @@
+package main
+
+import (
+	"context"
+	"crypto/sha256"
+	"errors"
+	"fmt"
+	"maps"
+	"path/filepath"
+	"slices"
+	"strings"
+	"time"
+
+	"pidgeon/dovecot"
+	"pidgeon/finding"
+	"pidgeon/render"
+	"pidgeon/settings"
+	"pidgeon/sizing"
+)
+
+// pass has the candidate in dir checked and rehearsed.
+func (b builder) pass(ctx context.Context, dir string, c *candidate) error {
+	err := b.judge(ctx, dir, c)
+	if err == nil {
+		err = b.rehearse(ctx, dir, c)
+	}
+	return b.blame(err, c.files)
+}
+
+// judge has doveconf read the candidate, and looks at what it came to.
+func (b builder) judge(ctx context.Context, dir string, c *candidate) error {
+	main := filepath.Join(dir, render.Main)
+	texts := textsOf(c.files, dir)
+	found, err := b.dovecot.Check(ctx, main, texts)
+	if err != nil {
+		return err
+	}
+	found = append(found, texts.Owned(ownedSettings(c.settings))...)
+	found = append(found, checkPairs(texts.Pairs(), time.Now())...).Sorted()
+	c.remarks = append(c.remarks, found.Warnings()...)
+	if faults := found.Faults(); len(faults) > 0 {
+		return faults
+	}
+	if err := b.understand(ctx, main, dir, c); err != nil {
+		return err
+	}
+	if faults := c.effective.Unset(ownedSettings(c.settings)); len(faults) > 0 {
+		return faults
+	}
+	c.remarks = append(c.remarks, undercut(c.effective, c.settings)...)
+	return bindable(c.listeners, b.bound)
+}
+
+// understand records what Dovecot makes of the candidate.
+func (b builder) understand(ctx context.Context, main, dir string, c *candidate) (err error) {
+	names := slices.Concat(dovecot.PortSettings(), limitNames(c.sizes), slices.Collect(maps.Keys(ownedSettings(c.settings))), []string{"listen", "protocols"})
+	if c.effective, err = b.dovecot.Effective(ctx, main, names...); err != nil {
+		return err
+	}
+	dump, err := b.dovecot.Dump(ctx, main, true)
+	if err != nil {
+		return err
+	}
+	maps.Copy(c.effective, dovecot.ParseDump(dump))
+	c.effect = effect(dump, c.files, c.references, dir)
+	c.listeners = c.effective.Listeners()
+	return nil
+}
+
+// undercut names the protocols that hold fewer sessions than was asked for,
+// because an override says so.
+func undercut(effective dovecot.Settings, s settings.Settings) finding.List {
+	var remarks finding.List
+	for _, p := range s.Ask() {
+		for _, service := range p.Services() {
+			processes, clients, _, ok := effective.Limits(service)
+			if ok && processes*clients < p.Sessions {
+				remarks = append(remarks, remark(finding.Undercut, "", fmt.Sprintf("an override limits %s to %d sessions (service %s: process_limit %d × client_limit %d), and %d were asked for",
+					p.Name, processes*clients, service, processes, clients, p.Sessions)))
+				break
+			}
+		}
+	}
+	return remarks
+}
+
+// effect sums up what Dovecot makes of the files, and the files it reads later.
+func effect(dump string, files render.Files, references []string, dir string) [sha256.Size]byte {
+	h := sha256.New()
+	h.Write(contentsOf(references))
+	fmt.Fprintln(h, strings.ReplaceAll(dump, dir, "\x00"))
+	for _, f := range files {
+		if filepath.Ext(f.Name) != ".conf" && f.Name != render.Place {
+			fmt.Fprintf(h, "%q %d\n%s\n", f.Name, len(f.Data), f.Data)
+		}
+	}
+	return [sha256.Size]byte(h.Sum(nil))
+}
+
+// rehearse has a private Dovecot serve the candidate before any user meets it.
+func (b builder) rehearse(ctx context.Context, dir string, c *candidate) error {
+	found, err := b.dovecot.Rehearse(ctx, dovecot.Rehearsal{
+		Dir: b.rehearsal,
+		UID: b.identity.mailUID(c.settings), GID: b.identity.mailGID(c.settings),
+		Texts: textsOf(c.files, dir), Effective: c.effective,
+	}, dir, render.Main)
+	switch {
+	case err == nil && len(found) > 0:
+		return found
+	case b.cold && errors.Is(err, dovecot.ErrSlow):
+		c.remarks = append(c.remarks, remark(finding.RehearsalFailed, "", err.Error()+": starting without one, for there is no mail to lose yet"))
+		return nil
+	}
+	return err
+}
+
+// ownedSettings are what the entrypoint relies on.
+func ownedSettings(s settings.Settings) map[string]string {
+	return map[string]string{
+		"base_dir":         baseDir(s),
+		"state_dir":        dovecotState(s),
+		"instance_name":    "dovecot",
+		"log_path":         "/dev/stderr",
+		"shutdown_clients": "no",
+	}
+}
+
+func limitNames(sizes sizing.Sizes) []string {
+	names := []string{"default_client_limit", "default_process_limit"}
+	for _, service := range sizes.Services {
+		names = append(names, dovecot.LimitSettings(service.Name)...)
+	}
+	return names
+}
+
+// loginServices are the limits of the login services as Dovecot understood them.
+func loginServices(effective dovecot.Settings, sizes sizing.Sizes) []sizing.Service {
+	var services []sizing.Service
+	for _, service := range sizes.Services {
+		processes, clients, requests, ok := effective.Limits(service.Name)
+		if ok {
+			service.ProcessLimit, service.ClientLimit, service.Requests = processes, clients, requests
+			services = append(services, service)
+		}
+	}
+	return services
+}

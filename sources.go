@@ -1,0 +1,92 @@
+package main
+
+import (
+	"context"
+	"errors"
+	"io/fs"
+	"regexp"
+	"slices"
+	"time"
+
+	"pidgeon/certificate"
+	"pidgeon/finding"
+	"pidgeon/mount"
+	"pidgeon/settings"
+	"pidgeon/sizing"
+)
+
+// sources are what a candidate is made of, read once.
+type sources struct {
+	settings settings.Settings
+	tree     mount.Tree
+	pair     certificate.Pair
+	remarks  finding.List
+}
+
+// elsewhere are words by which an override may say that not all mail belongs to
+// one system user, or includes a file that does.
+var elsewhere = regexp.MustCompile(`userdb|passdb|mail_uid|mail_gid|!include`)
+
+// ask is what was asked for. A session process may serve one user after another
+// if all of them share a system user: it cannot go back to another (2.3.19, 2.4.1).
+func (in sources) ask() []sizing.Protocol {
+	reuse := !slices.ContainsFunc(slices.Concat(in.tree.Conf, in.tree.Templates), func(f mount.File) bool {
+		return elsewhere.Match(f.Data)
+	})
+	protocols := in.settings.Ask()
+	for i := range protocols {
+		protocols[i].Reuse = reuse
+	}
+	return protocols
+}
+
+// read reads all sources. A failure of one does not hide those of the others.
+func (b builder) read(ctx context.Context) (sources, error) {
+	var in sources
+	s, faults := settings.Load(b.environ)
+	if faults != nil {
+		return in, faults
+	}
+	for _, note := range s.Notes {
+		in.remarks = append(in.remarks, remark(finding.Environment, "", note))
+	}
+	if listen, without := withoutIPv6(s.Listen); without {
+		s.Listen = listen
+		in.remarks = append(in.remarks, remark(finding.CannotListen, "", "this container has no IPv6: listening on IPv4 alone"))
+	}
+	in.settings = s
+	tree, treeErr := mount.ReadStable(ctx, string(s.OverridesDir))
+	if errors.Is(treeErr, fs.ErrNotExist) && !b.overridden {
+		in.remarks = append(in.remarks, remark(finding.MissingFile, string(s.OverridesDir), "the directory does not exist: no overrides"))
+		treeErr = nil
+	}
+	in.tree = tree
+	for _, ignored := range tree.Ignored {
+		in.remarks = append(in.remarks, remark(finding.IgnoredFile, ignored.Path, "is ignored: "+ignored.Reason))
+	}
+	pair, selfSigned, certErr := b.certificate(s)
+	in.pair = pair
+	if selfSigned {
+		in.remarks = append(in.remarks, remark(finding.SelfSigned, string(s.TLSCertPath), "does not exist: serving a self-signed certificate, which mail programs will warn of"))
+	}
+	if left := time.Until(pair.NotAfter); certErr == nil && s.TLS != "no" && left < expiryWarning {
+		in.remarks = append(in.remarks, expiry(string(s.TLSCertPath), pair.NotAfter, time.Now()))
+	}
+	return in, errors.Join(treeErr, certErr)
+}
+
+// expiryWarning is how long before its end a certificate is warned of. Renewals
+// are due 30 days before it; at 14 one has failed more than once.
+const expiryWarning = 14 * 24 * time.Hour
+
+func (b builder) certificate(s settings.Settings) (pair certificate.Pair, selfSigned bool, err error) {
+	if s.TLS == "no" {
+		return certificate.Pair{}, false, nil
+	}
+	pair, err = certificate.Load(string(s.TLSCertPath), string(s.TLSKeyPath))
+	if errors.Is(err, fs.ErrNotExist) {
+		pair, err = certificate.SelfSigned(b.selfSigned, string(s.Hostname), time.Now())
+		return pair, true, err
+	}
+	return pair, false, err
+}

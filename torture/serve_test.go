@@ -1,0 +1,62 @@
+package torture
+
+import (
+	"fmt"
+	"path/filepath"
+	"strings"
+	"testing"
+	"time"
+)
+
+// inside is a path of the server's own mounts, as seen from here.
+func (s *server) inside(path string) string {
+	return filepath.Join(fmt.Sprintf("/proc/%d/root", s.cmd.Process.Pid), path)
+}
+
+// mustServe makes sure that all sessions live and a new one opens.
+func (s *server) mustServe(t testing.TB, c *crowd) {
+	t.Helper()
+	if s.over() {
+		t.Fatal("the server has ended")
+	}
+	if lost := c.lost(); lost > 0 {
+		t.Errorf("%d sessions are lost", lost)
+	}
+	if err := login(s.port(), "user1"); err != nil {
+		t.Errorf("a login fails: %v", err)
+	}
+}
+
+// mustBeCalm makes sure that health says all is as asked for.
+func (s *server) mustBeCalm(t testing.TB) { s.mustBe(t, "degraded: false") }
+
+// mustBe waits until the server is healthy and says so.
+func (s *server) mustBe(t testing.TB, state string) {
+	t.Helper()
+	last := ""
+	if !within(patience, func() bool {
+		var code int
+		code, last = s.health()
+		return code == 0 && strings.Contains(last, state)
+	}) {
+		t.Errorf("health says: %s", last)
+	}
+}
+
+// rounds is how often something random is done.
+func rounds(few int) int {
+	if *whole {
+		return 20
+	}
+	return few
+}
+
+// long leaves a test to make torture.
+func long(t *testing.T) {
+	t.Helper()
+	if !*whole {
+		t.Skip("takes long: make torture")
+	}
+}
+
+func nextYear() time.Time { return time.Now().Add(365 * 24 * time.Hour) }
