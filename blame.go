@@ -5,6 +5,7 @@ import (
 	"errors"
 	"path/filepath"
 	"slices"
+	"strings"
 
 	"pidgeon/finding"
 	"pidgeon/render"
@@ -39,7 +40,8 @@ func (b builder) blame(err error, files render.Files) error {
 	}
 	found = slices.Clone(found)
 	for i := range found {
-		if found[i].File == "" {
+		// Dovecot blames the main file for what is wrong with the whole.
+		if whole := found[i].Line == 0 && strings.HasPrefix(found[i].File, "template "); whole || found[i].File == "" {
 			found[i].File = changed[0]
 		}
 	}

@@ -18,6 +18,9 @@ import (
 // exitConfig is EX_CONFIG of sysexits(3): the configuration cannot be used.
 const exitConfig = 78
 
+// threads are more than were seen in use: 8 when idle, 12 during a change.
+const threads = 24
+
 // entrypoint is the life of the container: it starts Dovecot, follows what it is
 // configured from, and stops it.
 type entrypoint struct {
@@ -47,6 +50,7 @@ func runEntrypoint(environ []string, builtin fs.FS) int {
 	if faults != nil {
 		return unusable(log, faults)
 	}
+	supervise.ReserveThreads(threads)
 	children, err := supervise.New(log)
 	if err != nil {
 		return unusable(log, err)

@@ -2,6 +2,7 @@ package main
 
 import (
 	"crypto/sha256"
+	"errors"
 	"path/filepath"
 	"slices"
 	"strings"
@@ -57,8 +58,9 @@ func (e *entrypoint) accept(c candidate, dir string) {
 // refuse says why a change is not in force.
 func (e *entrypoint) refuse(reason error) {
 	why := sentences(reason)
-	if e.state.Degraded && slices.Equal(why, e.state.Refused) {
-		return
+	var list finding.List
+	if !errors.As(reason, &list) && e.state.Degraded && slices.Equal(why, e.state.Refused) {
+		return // a check that could not be made is made again, and once said is enough
 	}
 	e.state.Degraded, e.state.Refused = true, why
 	for _, sentence := range e.state.Refused {

@@ -31,6 +31,9 @@ func (b builder) pass(ctx context.Context, dir string, c *candidate) error {
 func (b builder) judge(ctx context.Context, dir string, c *candidate) error {
 	main := filepath.Join(dir, render.Main)
 	texts := textsOf(c.files, dir)
+	if faults := referenceFaults(c.references, string(c.settings.RunDir)); len(faults) > 0 {
+		return faults
+	}
 	found, err := b.dovecot.Check(ctx, main, texts)
 	if err != nil {
 		return err
@@ -47,8 +50,26 @@ func (b builder) judge(ctx context.Context, dir string, c *candidate) error {
 	if faults := c.effective.Unset(ownedSettings(c.settings)); len(faults) > 0 {
 		return faults
 	}
+	if faults := b.placeFaults(c); len(faults) > 0 {
+		return faults
+	}
 	c.remarks = append(c.remarks, undercut(c.effective, c.settings)...)
 	return bindable(c.listeners, b.bound)
+}
+
+// placeFaults finds what neither doveconf nor a rehearsal sees: both keep away
+// from the places that the live Dovecot would use.
+func (b builder) placeFaults(c *candidate) finding.List {
+	found := c.effective.SocketFaults(string(c.settings.RunDir))
+	found = append(found, mailFaults(c.effective, b.identity.mailUID(c.settings), b.identity.mailGID(c.settings))...)
+	if !slices.ContainsFunc(c.settings.Protocols, c.effective.On) {
+		found = append(found, finding.Finding{
+			Code:    finding.UnknownProtocol,
+			Problem: "an override turns every protocol off that PROTOCOLS names",
+			Hint:    "remove the line, and set PROTOCOLS",
+		})
+	}
+	return found
 }
 
 // understand records what Dovecot makes of the candidate.
@@ -62,6 +83,7 @@ func (b builder) understand(ctx context.Context, main, dir string, c *candidate)
 		return err
 	}
 	maps.Copy(c.effective, dovecot.ParseDump(dump))
+	c.effective = c.effective.WithSockets(textsOf(c.files, dir))
 	c.effect = effect(dump, c.files, c.references, dir)
 	c.listeners = c.effective.Listeners()
 	return nil

@@ -28,6 +28,9 @@ func bindable(listeners []dovecot.Listener, live []dovecot.Listener) error {
 	var found finding.List
 	for _, l := range listeners {
 		for _, address := range l.Addresses {
+			if address != "*" && net.ParseIP(address) == nil {
+				continue // a name: Dovecot asks for its address, and so need not we
+			}
 			err := tryBind(address, l.Port)
 			if err == nil || errors.Is(err, syscall.EADDRINUSE) && ours[l.Port] {
 				continue

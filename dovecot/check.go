@@ -60,7 +60,7 @@ func plain(faults []fault) finding.List {
 // conf runs doveconf and returns what it complained of. Its standard output is
 // dropped: with -x it holds keys and passwords.
 func (d *Dovecot) conf(ctx context.Context, args ...string) (string, error) {
-	ctx, cancel := context.WithTimeout(ctx, patience)
+	ctx, cancel := context.WithTimeoutCause(ctx, patience, errPatience)
 	defer cancel()
 	cmd := exec.Command(d.doveconf, args...)
 	var said bytes.Buffer

@@ -30,7 +30,9 @@ type Dovecot struct {
 
 // patience bounds every call of a command that Dovecot answers in milliseconds;
 // on a machine that is out of memory or swapping it takes longer, or for ever.
-const patience = 20 * time.Second
+const patience = 8 * time.Second
+
+var errPatience = fmt.Errorf("it does not answer within %v", patience)
 
 var versionText = regexp.MustCompile(`^(\d+\.\d+)\.\d+`)
 
@@ -72,7 +74,7 @@ func lookPath(name string) (string, error) {
 // output returns what a command prints; its error holds what the command wrote
 // to standard error.
 func (d *Dovecot) output(ctx context.Context, cmd *exec.Cmd) ([]byte, error) {
-	ctx, cancel := context.WithTimeout(ctx, patience)
+	ctx, cancel := context.WithTimeoutCause(ctx, patience, errPatience)
 	defer cancel()
 	var out, complaint bytes.Buffer
 	cmd.Stdout, cmd.Stderr = &out, &complaint

@@ -77,6 +77,8 @@ func (s stage) tail() string {
 	set("instance_name", "pidgeon-rehearsal")
 	set("log_path", "/dev/stderr")
 	set("auth_ssl_require_client_cert", "no")
+	// What names a user may have is no business of the rehearsal's.
+	set("auth_username_chars", "")
 	if s.dialect == "2.3" {
 		set("ssl_verify_client_cert", "no")
 		if mechanisms := s.Effective["auth_mechanisms"]; mechanisms != "" {
@@ -95,7 +97,7 @@ func (s stage) tail() string {
 // moveMail keeps the rehearsal out of real mail: absolute paths are moved below
 // its own directory, drivers and everything else stay.
 func (s stage) moveMail(set func(name, value string)) {
-	for _, name := range []string{"mail_path", "mail_inbox_path", "mail_index_path", "mail_control_path", "mail_volatile_path", "mail_alt_path", "mail_cache_path", "mail_index_private_path"} {
+	for _, name := range mailPaths {
 		if path := s.Effective[name]; strings.HasPrefix(path, "/") {
 			set(name, s.path("home")+path)
 		}
@@ -115,6 +117,28 @@ func (s stage) moveMail(set func(name, value string)) {
 		}
 	}
 	set("mail_location", strings.Join(parts, ":"))
+}
+
+// mailPaths are where 2.4 keeps mail and what belongs to it.
+var mailPaths = []string{
+	"mail_path", "mail_inbox_path", "mail_index_path", "mail_control_path",
+	"mail_volatile_path", "mail_alt_path", "mail_cache_path", "mail_index_private_path",
+}
+
+// MailPaths are the whole paths at which the configuration keeps mail, variables
+// and all.
+func (s Settings) MailPaths() []string {
+	var paths []string
+	for _, name := range mailPaths {
+		paths = append(paths, s[name])
+	}
+	for part := range strings.SplitSeq(s["mail_location"], ":") {
+		if key, path, ok := strings.Cut(part, "="); ok && key == strings.ToUpper(key) {
+			part = path
+		}
+		paths = append(paths, part)
+	}
+	return slices.DeleteFunc(paths, func(path string) bool { return !strings.HasPrefix(path, "/") })
 }
 
 // silence closes every listener that the live Dovecot has too. A socket with
