@@ -61,7 +61,8 @@ func (b builder) judge(ctx context.Context, dir string, c *candidate) error {
 // from the places that the live Dovecot would use.
 func (b builder) placeFaults(c *candidate) finding.List {
 	found := c.effective.SocketFaults(string(c.settings.RunDir))
-	found = append(found, mailFaults(c.effective, b.identity.mailUID(c.settings), b.identity.mailGID(c.settings))...)
+	uid, gid := c.effective.MailOwner(b.identity.mailUID(c.settings), b.identity.mailGID(c.settings))
+	found = append(found, mailFaults(c.effective, uid, gid)...)
 	if !slices.ContainsFunc(c.settings.Protocols, c.effective.On) {
 		found = append(found, finding.Finding{
 			Code:    finding.UnknownProtocol,

@@ -119,28 +119,6 @@ func (s stage) moveMail(set func(name, value string)) {
 	set("mail_location", strings.Join(parts, ":"))
 }
 
-// mailPaths are where 2.4 keeps mail and what belongs to it.
-var mailPaths = []string{
-	"mail_path", "mail_inbox_path", "mail_index_path", "mail_control_path",
-	"mail_volatile_path", "mail_alt_path", "mail_cache_path", "mail_index_private_path",
-}
-
-// MailPaths are the whole paths at which the configuration keeps mail, variables
-// and all.
-func (s Settings) MailPaths() []string {
-	var paths []string
-	for _, name := range mailPaths {
-		paths = append(paths, s[name])
-	}
-	for part := range strings.SplitSeq(s["mail_location"], ":") {
-		if key, path, ok := strings.Cut(part, "="); ok && key == strings.ToUpper(key) {
-			part = path
-		}
-		paths = append(paths, part)
-	}
-	return slices.DeleteFunc(paths, func(path string) bool { return !strings.HasPrefix(path, "/") })
-}
-
 // silence closes every listener that the live Dovecot has too. A socket with
 // mode 0 is not made (2.3.19, 2.4.1: service.c); otherwise the rehearsal would
 // take it away from the live one. One beside it shows that it could be made.

@@ -1,7 +1,7 @@
 #!/usr/bin/env bash
 # torture.sh [PATTERN]: the whole torture test against Dovecot 2.3 and 2.4, which
 # takes about half an hour: all bad overrides, with a table, and all that is done
-# to disks, processes and clocks. PATTERN takes the overrides whose name matches,
+# to disks and processes. PATTERN takes the overrides whose name matches,
 # and nothing else.
 set -euo pipefail
 cd "$(dirname "${BASH_SOURCE[0]}")/.."
