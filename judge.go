@@ -50,7 +50,7 @@ func (b builder) judge(ctx context.Context, dir string, c *candidate) error {
 	if faults := c.effective.Unset(ownedSettings(c.settings)); len(faults) > 0 {
 		return faults
 	}
-	if faults := b.placeFaults(c); len(faults) > 0 {
+	if faults := b.placeFaults(ctx, c); len(faults) > 0 {
 		return faults
 	}
 	c.remarks = append(c.remarks, undercut(c.effective, c.settings)...)
@@ -59,10 +59,10 @@ func (b builder) judge(ctx context.Context, dir string, c *candidate) error {
 
 // placeFaults finds what neither doveconf nor a rehearsal sees: both keep away
 // from the places that the live Dovecot would use.
-func (b builder) placeFaults(c *candidate) finding.List {
+func (b builder) placeFaults(ctx context.Context, c *candidate) finding.List {
 	found := c.effective.SocketFaults(string(c.settings.RunDir))
 	uid, gid := c.effective.MailOwner(b.identity.mailUID(c.settings), b.identity.mailGID(c.settings))
-	found = append(found, mailFaults(c.effective, uid, gid)...)
+	found = append(found, b.mailFaults(ctx, c.effective, uid, gid)...)
 	if !slices.ContainsFunc(c.settings.Protocols, c.effective.On) {
 		found = append(found, finding.Finding{
 			Code:    finding.UnknownProtocol,

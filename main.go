@@ -54,6 +54,8 @@ func run(args, environ []string, stdout, stderr io.Writer) int {
 		return c.env()
 	case trialCommand:
 		return c.trial(os.Stdin)
+	case accessCommand:
+		return c.mayWrite()
 	case "version", "--version", "-v":
 		fmt.Fprintln(stdout, "pidgeon", version)
 		return 0

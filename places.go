@@ -1,12 +1,16 @@
 package main
 
 import (
+	"context"
+	"errors"
 	"fmt"
-	"io/fs"
 	"os"
+	"os/exec"
 	"path/filepath"
 	"strings"
 	"syscall"
+
+	"golang.org/x/sys/unix"
 
 	"pidgeon/dovecot"
 	"pidgeon/finding"
@@ -38,12 +42,12 @@ func referenceFaults(references []string, runDir string) finding.List {
 
 // mailFaults finds a place for mail where its owner cannot write. The rehearsal
 // does not see that: it keeps out of real mail.
-func mailFaults(effective dovecot.Settings, uid, gid int) finding.List {
+func (b builder) mailFaults(ctx context.Context, effective dovecot.Settings, uid, gid int) finding.List {
 	var found finding.List
 	for _, path := range effective.MailPaths() {
 		fixed, _, _ := strings.Cut(path, "%")
 		dir := existing(filepath.Dir(fixed + "x"))
-		if !writable(dir, uid, gid) {
+		if !b.writable(ctx, dir, uid, gid) {
 			found = append(found, finding.Finding{
 				Code:    finding.UnreadableFile,
 				Problem: fmt.Sprintf("mail would lie in %s, and user %d:%d cannot write to %s", path, uid, gid, dir),
@@ -66,27 +70,25 @@ func existing(path string) string {
 	return path
 }
 
-func writable(dir string, uid, gid int) bool {
-	info, err := os.Stat(dir)
-	if err != nil || !info.IsDir() {
-		return false
+// writable asks in a process of that user: modes alone do not tell (ACLs, file
+// systems with rules of their own). Where that cannot be asked, nothing is said.
+func (b builder) writable(ctx context.Context, dir string, uid, gid int) bool {
+	cmd := exec.Command("/proc/self/exe", accessCommand, dir)
+	if b.identity.root() {
+		cmd.SysProcAttr = &syscall.SysProcAttr{Credential: &syscall.Credential{Uid: uint32(uid), Gid: uint32(gid)}}
 	}
-	var fsInfo syscall.Statfs_t
-	if err := syscall.Statfs(dir, &fsInfo); err != nil || fsInfo.Type == procMagic || fsInfo.Flags&readOnly != 0 {
-		return false
-	}
-	stat := info.Sys().(*syscall.Stat_t)
-	bits := fs.FileMode(0o003)
-	switch {
-	case int(stat.Uid) == uid:
-		bits <<= 6
-	case int(stat.Gid) == gid:
-		bits <<= 3
-	}
-	return info.Mode()&bits == bits
+	var exit *exec.ExitError
+	return !errors.As(b.run(ctx, cmd), &exit)
 }
 
-const (
-	procMagic = 0x9fa0 // statfs(2): nobody makes a directory in /proc
-	readOnly  = 1      // ST_RDONLY
-)
+// accessCommand is what writable runs; it is not for people.
+const accessCommand = "may-write"
+
+func (c command) mayWrite() int {
+	for _, dir := range c.args {
+		if unix.Access(dir, unix.W_OK|unix.X_OK) != nil {
+			return 1
+		}
+	}
+	return 0
+}

@@ -103,9 +103,6 @@ func (c command) printChanges(before, after dovecot.Settings) {
 		}
 	}
 	for _, name := range slices.Sorted(maps.Keys(names)) {
-		if strings.HasSuffix(name, "/") { // a section, whose settings follow
-			continue
-		}
 		old, had := before[name]
 		now, has := after[name]
 		if old == now && had == has {

@@ -46,7 +46,6 @@ func parseSettings(out string) Settings {
 		case strings.HasSuffix(line, " {") && !assigned:
 			name := strings.ReplaceAll(strings.TrimSuffix(line, " {"), " ", "/")
 			sections = append(sections, strings.ReplaceAll(name, `"`, ""))
-			s[strings.Join(sections, "/")+"/"] = "" // a section counts, even an empty one
 		case line == "}":
 			sections = sections[:max(0, len(sections)-1)]
 		case assigned:
