@@ -30,8 +30,10 @@ func (r Reference) Problem(f finding.Finding) finding.Finding {
 
 // pairs are the settings that belong together: 2.3's, then 2.4's.
 var pairs = [...][2]string{
-	{"ssl_cert", "ssl_key"}, {"ssl_alt_cert", "ssl_alt_key"},
-	{"ssl_server_cert_file", "ssl_server_key_file"}, {"ssl_server_alt_cert_file", "ssl_server_alt_key_file"},
+	{"ssl_cert", "ssl_key"},
+	{"ssl_alt_cert", "ssl_alt_key"},
+	{"ssl_server_cert_file", "ssl_server_key_file"},
+	{"ssl_server_alt_cert_file", "ssl_server_alt_key_file"},
 }
 
 // Pairs are the certificates and keys that overrides name, each with its other

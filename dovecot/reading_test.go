@@ -51,8 +51,11 @@ func TestLinesIncluded(t *testing.T) {
 		{Path: "/g/o/3.conf", Origin: "three", Mine: true, Data: []byte("d = 4\n")},
 	}
 	want := []Line{
-		{"a", "1", "one", 1, true}, {"b", "2", elsewhere, 1, true}, {"c", "3", "one", 3, true},
-		{"d", "4", "three", 1, true}, {"z", "9", "main", 2, false},
+		{"a", "1", "one", 1, true},
+		{"b", "2", elsewhere, 1, true},
+		{"c", "3", "one", 3, true},
+		{"d", "4", "three", 1, true},
+		{"z", "9", "main", 2, false},
 	}
 	if got := texts.Lines(); !reflect.DeepEqual(got, want) {
 		t.Errorf("got  %+v\nwant %+v", got, want)

@@ -16,11 +16,22 @@ var letters = map[byte]string{
 
 // longNames are variables that 2.4 has renamed: 2.3's, then 2.4's.
 var longNames = [...][2]string{
-	{"auth_domain", "auth_user | domain"}, {"auth_username", "auth_user | username"},
-	{"lip", "local_ip"}, {"lport", "local_port"}, {"mech", "mechanism"},
-	{"orig_domain", "original_user | domain"}, {"orig_username", "original_user | username"}, {"orig_user", "original_user"},
-	{"real_lip", "real_local_ip"}, {"real_lport", "real_local_port"}, {"real_rip", "real_remote_ip"}, {"real_rport", "real_remote_port"},
-	{"rip", "remote_ip"}, {"rport", "remote_port"}, {"domain", "user | domain"}, {"username", "user | username"},
+	{"auth_domain", "auth_user | domain"},
+	{"auth_username", "auth_user | username"},
+	{"lip", "local_ip"},
+	{"lport", "local_port"},
+	{"mech", "mechanism"},
+	{"orig_domain", "original_user | domain"},
+	{"orig_username", "original_user | username"},
+	{"orig_user", "original_user"},
+	{"real_lip", "real_local_ip"},
+	{"real_lport", "real_local_port"},
+	{"real_rip", "real_remote_ip"},
+	{"real_rport", "real_remote_port"},
+	{"rip", "remote_ip"},
+	{"rport", "remote_port"},
+	{"domain", "user | domain"},
+	{"username", "user | username"},
 }
 
 var (
