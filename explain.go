@@ -2,6 +2,7 @@ package main
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"path/filepath"
 	"regexp"
@@ -79,7 +80,7 @@ func (c command) explainSetting(e explainer, name string, asJSON bool) int {
 		c.printExplanations(all)
 	}
 	if _, _, err := e.dovecot.Value(ctx, filepath.Join(e.dir, render.Main), "protocols"); err != nil {
-		return c.complain(fmt.Errorf("Dovecot refuses the configuration as it is, these are its lines alone: see pidgeon check"))
+		return c.complain(errors.New("reading the value: Dovecot refuses the configuration as it is, and these are its lines alone: see pidgeon check"))
 	}
 	return 0
 }
