@@ -50,9 +50,6 @@ func (e *entrypoint) accept(c candidate, dir string) {
 	e.bound, e.overridden, e.running = c.listeners, len(c.overrides) > 0, overrideDigests(c.files)
 	e.state.CertificateExpires = c.expires
 	e.state.Degraded, e.state.Refused = false, nil
-	if len(c.settings.Users) == 0 {
-		e.tell(finding.List{remark(finding.Remark, "", "nobody can log in: add a user with USERS=name:password")})
-	}
 }
 
 // refuse says why a change is not in force.

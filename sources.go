@@ -54,6 +54,9 @@ func (b builder) read(ctx context.Context) (sources, error) {
 		s.Listen = listen
 		in.remarks = append(in.remarks, remark(finding.CannotListen, "", "this container has no IPv6: listening on IPv4 alone"))
 	}
+	if len(s.Users) == 0 {
+		in.remarks = append(in.remarks, remark(finding.Remark, "", "nobody can log in: add a user with USERS=name:password, or a user database in an override"))
+	}
 	in.settings = s
 	tree, treeErr := mount.ReadStable(ctx, string(s.OverridesDir))
 	if errors.Is(treeErr, fs.ErrNotExist) && !b.overridden {
