@@ -62,7 +62,7 @@ func (b builder) judge(ctx context.Context, dir string, c *candidate) error {
 func (b builder) placeFaults(ctx context.Context, c *candidate) finding.List {
 	found := c.effective.SocketFaults(string(c.settings.RunDir))
 	uid, gid := c.effective.MailOwner(b.identity.mailUID(c.settings), b.identity.mailGID(c.settings))
-	found = append(found, b.mailFaults(ctx, c.effective, uid, gid)...)
+	found = append(found, b.mailFaults(ctx, c.effective, string(c.settings.MailDir), uid, gid)...)
 	if !slices.ContainsFunc(c.settings.Protocols, c.effective.On) {
 		found = append(found, finding.Finding{
 			Code:    finding.UnknownProtocol,

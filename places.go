@@ -42,10 +42,13 @@ func referenceFaults(references []string, runDir string) finding.List {
 
 // mailFaults finds a place for mail where its owner cannot write. The rehearsal
 // does not see that: it keeps out of real mail.
-func (b builder) mailFaults(ctx context.Context, effective dovecot.Settings, uid, gid int) finding.List {
+func (b builder) mailFaults(ctx context.Context, effective dovecot.Settings, mailDir string, uid, gid int) finding.List {
 	var found finding.List
 	for _, path := range effective.MailPaths() {
 		fixed, _, _ := strings.Cut(path, "%")
+		if strings.HasPrefix(fixed, mailDir+"/") && b.willPrepare(mailDir, uid) {
+			continue
+		}
 		dir := existing(filepath.Dir(fixed + "x"))
 		if !b.writable(ctx, dir, uid, gid) {
 			found = append(found, finding.Finding{
@@ -56,6 +59,13 @@ func (b builder) mailFaults(ctx context.Context, effective dovecot.Settings, uid
 		}
 	}
 	return found
+}
+
+// willPrepare reports whether a start would make a mail directory, or give it to
+// its owner.
+func (b builder) willPrepare(mailDir string, uid int) bool {
+	used, err := inUse(mailDir, uid)
+	return b.identity.root() && !used && (err == nil || errors.Is(err, os.ErrNotExist))
 }
 
 // existing is the nearest directory on the way up that exists, or the file that

@@ -67,12 +67,20 @@ func (s *Supervisor) endRest(signals <-chan os.Signal, limit *patience, first fu
 	}
 }
 
+// restPatience is how long those may take to end that are not the first: nobody
+// is served by them any more. A login process of Dovecot that was about to greet
+// auth when that ended would wait for 5 s, deaf to SIGTERM.
+const restPatience = 2 * time.Second
+
 func (s *Supervisor) endInBackground(ctx context.Context, first func(name string) bool) <-chan struct{} {
 	done := make(chan struct{})
 	go func() {
 		defer close(done)
 		if first != nil {
 			s.endFirst(ctx, first)
+			var cancel context.CancelFunc
+			ctx, cancel = context.WithTimeout(ctx, restPatience)
+			defer cancel()
 		}
 		if ended, killed := s.EndAll(ctx); killed > 0 {
 			s.log.Warn("processes killed", "asked", ended, "killed", killed)

@@ -7,6 +7,7 @@ import (
 	"errors"
 	"fmt"
 	"net"
+	"slices"
 	"strings"
 	"sync"
 	"testing"
@@ -110,10 +111,8 @@ func (c *crowd) lost() int {
 	var mu sync.Mutex
 	var all sync.WaitGroup
 	lost := 0
-	for _, s := range c.sessions {
-		if c.gone[s] {
-			continue
-		}
+	still := slices.DeleteFunc(slices.Clone(c.sessions), func(s *session) bool { return c.gone[s] })
+	for _, s := range still {
 		all.Go(func() {
 			if !s.alive() {
 				mu.Lock()
