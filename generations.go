@@ -17,6 +17,8 @@ type generations struct {
 	// settled is the last one that was judged, published or refused: the same
 	// sources need not be judged again.
 	settled [sha256.Size]byte
+	seen    [sha256.Size]byte // the overrides that were read last
+	rushed  int               // how often in a row they changed while they were judged
 	tried   [sha256.Size]byte // the overrides whose templates come to an end
 	applied [sha256.Size]byte // the one that Dovecot runs
 	effect  [sha256.Size]byte

@@ -2,6 +2,7 @@ package main
 
 import (
 	"context"
+	"errors"
 	"os"
 	"path/filepath"
 	"runtime/debug"
@@ -38,17 +39,25 @@ func (e *entrypoint) live() int {
 			return e.finish(nil)
 		}
 		for e.wanted {
-			forced := e.forced
-			e.wanted, e.forced = false, false
-			err, over := e.during(func(ctx context.Context) error { return e.change(ctx, forced) })
-			if over {
+			if over := e.look(); over {
 				return e.finish(nil)
-			}
-			if err != nil {
-				e.log.Error("change not carried out", "error", err)
 			}
 		}
 	}
+}
+
+// look has a look at the sources, and another one if they changed meanwhile.
+func (e *entrypoint) look() (over bool) {
+	forced := e.forced
+	e.wanted, e.forced = false, false
+	err, over := e.during(func(ctx context.Context) error { return e.change(ctx, forced) })
+	switch {
+	case errors.Is(err, errOvertaken):
+		e.wanted, e.forced = true, e.forced || forced
+	case err != nil:
+		e.log.Error("change not carried out", "error", err)
+	}
+	return over
 }
 
 // during works in the background and goes on listening: the work owns everything

@@ -63,7 +63,8 @@ gotest() {
 		echo "running the tests with sudo: they enter root file systems"
 		as=(-exec "sudo -E env HOME=/root PATH=$PATH")
 	fi
-	CGO_ENABLED=1 go test -race -shuffle=on "${as[@]}" ./...
+	# Under nohup SIGHUP is ignored, and so would pidgeon, which keeps that, ignore it.
+	CGO_ENABLED=1 env --default-signal go test -race -shuffle=on "${as[@]}" ./...
 }
 
 images() {

@@ -17,7 +17,7 @@ import (
 
 // Options are the times of a Watcher. A zero value stands for the default.
 type Options struct {
-	Quiet time.Duration // 250 ms without events settle a change
+	Quiet time.Duration // 100 ms without events settle a change
 	Max   time.Duration // 2 s of events are reported even without quiet
 	Slow  time.Duration // 30 s between polls where inotify works
 	Fast  time.Duration // 1 s between polls where it does not
@@ -25,7 +25,7 @@ type Options struct {
 
 func (o Options) orDefaults() Options {
 	return Options{
-		Quiet: cmp.Or(o.Quiet, 250*time.Millisecond),
+		Quiet: cmp.Or(o.Quiet, 100*time.Millisecond),
 		Max:   cmp.Or(o.Max, 2*time.Second),
 		Slow:  cmp.Or(o.Slow, 30*time.Second),
 		Fast:  cmp.Or(o.Fast, time.Second),
