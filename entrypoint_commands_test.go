@@ -13,6 +13,8 @@ import (
 
 	"github.com/rogpeppe/go-internal/testscript"
 	"golang.org/x/sys/unix"
+
+	"pidgeon/tests/enclosure"
 )
 
 type (
@@ -49,10 +51,10 @@ var scriptCommands = map[string]func(ts *testscript.TestScript, neg bool, args [
 	"count": cmdCount,
 	// savelog FILE: all that it has written.
 	"savelog": func(ts *testscript.TestScript, _ bool, args []string) {
-		ts.Check(os.WriteFile(ts.MkAbs(args[0]), []byte(serverOf(ts).log.all()), 0o644))
+		ts.Check(os.WriteFile(ts.MkAbs(args[0]), []byte(serverOf(ts).Log.All()), 0o644))
 	},
 	// mark: what was written up to now does not count for the three.
-	"mark": func(ts *testscript.TestScript, _ bool, _ []string) { serverOf(ts).log.forget() },
+	"mark": func(ts *testscript.TestScript, _ bool, _ []string) { serverOf(ts).Log.Mark() },
 
 	// [!] login USER PASSWORD: over TLS.
 	"login": cmdLogin,
@@ -73,18 +75,41 @@ var scriptCommands = map[string]func(ts *testscript.TestScript, neg bool, args [
 	"greets": cmdGreets,
 }
 
-func serverOf(ts *testscript.TestScript) *server { return ts.Value(serverKey{}).(*server) }
+func serverOf(ts *testscript.TestScript) *enclosure.Server {
+	return ts.Value(serverKey{}).(*enclosure.Server)
+}
+
+// asInImage lets anyone write to RUN_DIR's default, as the image does.
+const asInImage = "install -d -m 1777 /run/pidgeon"
+
+// parseLaunch reads [NAME=VALUE]... [-user UID:GID] [-init] [ARGUMENT]...
+func parseLaunch(args []string) (l enclosure.Launch) {
+	for ; len(args) > 0; args = args[1:] {
+		switch name, _, assigned := strings.Cut(args[0], "="); {
+		case args[0] == "-init":
+			l.Init = true
+		case args[0] == "-user" && len(args) > 1:
+			l.User, l.Before, args = args[1], asInImage, args[1:]
+		case assigned && name == strings.ToUpper(name):
+			l.Environ = append(l.Environ, args[0])
+		default:
+			l.Args = args
+			return l
+		}
+	}
+	return l
+}
 
 func cmdStart(ts *testscript.TestScript, _ bool, args []string) {
 	s := serverOf(ts)
-	ts.Check(s.start(parseLaunch(args)))
-	ts.Setenv("PID", strconv.Itoa(s.pid))
+	ts.Check(s.Start(parseLaunch(args)))
+	ts.Setenv("PID", strconv.Itoa(s.PID()))
 }
 
 func cmdPidgeon(ts *testscript.TestScript, _ bool, args []string) {
 	want, err := strconv.Atoi(args[0])
 	ts.Check(err)
-	code, err := serverOf(ts).run(parseLaunch(args[1:]), ts.Stdout(), ts.Stderr())
+	code, err := serverOf(ts).Run(parseLaunch(args[1:]), ts.Stdout(), ts.Stderr())
 	ts.Check(err)
 	if code != want {
 		ts.Fatalf("exit code %d instead of %d", code, want)
@@ -94,15 +119,8 @@ func cmdPidgeon(ts *testscript.TestScript, _ bool, args []string) {
 func cmdExits(ts *testscript.TestScript, _ bool, args []string) {
 	want, err := strconv.Atoi(args[0])
 	ts.Check(err)
-	s := serverOf(ts)
-	if limit := duration(ts, args, 1, patience); !within(limit, s.over) {
-		ts.Fatalf("not ended within %v", limit)
-	}
-	status := s.cmd.ProcessState.Sys().(syscall.WaitStatus)
-	code := status.ExitStatus()
-	if status.Signaled() {
-		code = 128 + int(status.Signal())
-	}
+	code, err := serverOf(ts).Exit(duration(ts, args, 1, enclosure.Patience))
+	ts.Check(err)
 	if code != want {
 		ts.Fatalf("exit code %d instead of %d", code, want)
 	}
@@ -110,9 +128,9 @@ func cmdExits(ts *testscript.TestScript, _ bool, args []string) {
 
 func cmdSignal(ts *testscript.TestScript, _ bool, args []string) {
 	s := serverOf(ts)
-	pid := s.pid
+	pid := s.PID()
 	if len(args) > 1 {
-		pid = s.find(args[1])
+		pid = s.Find(args[1])
 	}
 	sig := unix.SignalNum("SIG" + args[0])
 	if sig == 0 || pid == 0 {
@@ -123,22 +141,21 @@ func cmdSignal(ts *testscript.TestScript, _ bool, args []string) {
 
 func cmdRunning(ts *testscript.TestScript, neg bool, args []string) {
 	s := serverOf(ts)
-	limit := duration(ts, args, 1, patience)
-	if !within(limit, func() bool { return s.find(args[0]) != 0 != neg }) {
-		ts.Fatalf("processes: %v", s.processes())
+	limit := duration(ts, args, 1, enclosure.Patience)
+	if !enclosure.Within(limit, func() bool { return s.Find(args[0]) != 0 != neg }) {
+		ts.Fatalf("processes: %v", s.Processes())
 	}
 }
 
 func cmdReaped(ts *testscript.TestScript, _ bool, _ []string) {
 	s := serverOf(ts)
-	if !within(patience, func() bool { return len(s.zombies()) == 0 }) {
-		ts.Fatalf("zombies: %v", s.zombies())
+	if !enclosure.Within(enclosure.Patience, func() bool { return len(s.Zombies()) == 0 }) {
+		ts.Fatalf("zombies: %v", s.Zombies())
 	}
 }
 
 func cmdInside(ts *testscript.TestScript, neg bool, args []string) {
-	target := strconv.Itoa(serverOf(ts).pid)
-	cmd := exec.Command("nsenter", append([]string{"-t", target, "-p", "-m", "-r", "-w", "--"}, args...)...)
+	cmd := serverOf(ts).Enter(args...)
 	cmd.Stdout, cmd.Stderr = ts.Stdout(), ts.Stderr()
 	err := cmd.Run()
 	var exit *exec.ExitError
@@ -148,28 +165,27 @@ func cmdInside(ts *testscript.TestScript, neg bool, args []string) {
 }
 
 func cmdLog(ts *testscript.TestScript, _ bool, args []string) {
-	pattern, limit := expression(ts, args), duration(ts, args, 1, patience)
-	if !serverOf(ts).log.await(pattern, limit) {
+	pattern, limit := expression(ts, args), duration(ts, args, 1, enclosure.Patience)
+	if !serverOf(ts).Log.Await(pattern, limit) {
 		ts.Fatalf("no line matches %s within %v", pattern, limit)
 	}
 }
 
 func cmdNoLog(ts *testscript.TestScript, _ bool, args []string) {
-	log := serverOf(ts).log
-	if pattern := expression(ts, args); log.await(pattern, duration(ts, args, 1, 0)) {
-		ts.Fatalf("lines match %s:\n%s", pattern, strings.Join(log.matches(pattern), "\n"))
+	log := serverOf(ts).Log
+	if pattern := expression(ts, args); log.Await(pattern, duration(ts, args, 1, 0)) {
+		ts.Fatalf("lines match %s:\n%s", pattern, texts(log.Matches(pattern)))
 	}
 }
 
-var (
-	complaint = regexp.MustCompile(`(Warning|Error|Fatal|Panic): `)
-	announced = regexp.MustCompile(`Warning: (SIGHUP received|Killed with signal 15|Shutting down logging)`)
-)
+const complaint = `(Warning|Error|Fatal|Panic): `
+
+var announced = regexp.MustCompile(`Warning: (SIGHUP received|Killed with signal 15|Shutting down logging)`)
 
 func cmdCalm(ts *testscript.TestScript, _ bool, _ []string) {
-	for _, line := range serverOf(ts).log.matches(complaint) {
-		if !announced.MatchString(line) {
-			ts.Fatalf("Dovecot complains: %s", line)
+	for _, line := range serverOf(ts).Log.Matches(complaint) {
+		if !announced.MatchString(line.Text) {
+			ts.Fatalf("Dovecot complains: %s", line.Text)
 		}
 	}
 }
@@ -182,9 +198,9 @@ func cmdCount(ts *testscript.TestScript, _ bool, args []string) {
 		high, err = strconv.Atoi(args[2])
 		ts.Check(err)
 	}
-	found := serverOf(ts).log.matches(expression(ts, args))
+	found := serverOf(ts).Log.Matches(expression(ts, args))
 	if len(found) < low || len(found) > high {
-		ts.Fatalf("%d lines instead of %d to %d:\n%s", len(found), low, high, strings.Join(found, "\n"))
+		ts.Fatalf("%d lines instead of %d to %d:\n%s", len(found), low, high, texts(found))
 	}
 }
 
@@ -195,10 +211,19 @@ func cmdExpand(ts *testscript.TestScript, _ bool, args []string) {
 	}
 }
 
-func expression(ts *testscript.TestScript, args []string) *regexp.Regexp {
-	pattern, err := regexp.Compile(args[0])
+// expression is the first argument.
+func expression(ts *testscript.TestScript, args []string) string {
+	_, err := regexp.Compile(args[0])
 	ts.Check(err)
-	return pattern
+	return args[0]
+}
+
+func texts(lines []enclosure.Line) string {
+	var b strings.Builder
+	for _, line := range lines {
+		b.WriteString(line.Text + "\n")
+	}
+	return b.String()
 }
 
 // duration is argument i, or fallback where there is none.

@@ -4,21 +4,24 @@ import (
 	"bufio"
 	"crypto/tls"
 	"fmt"
+	"regexp"
 	"strconv"
 	"strings"
 	"time"
 
 	"github.com/rogpeppe/go-internal/testscript"
+
+	"pidgeon/tests/enclosure"
 )
 
-func sessionsOf(ts *testscript.TestScript) map[string][]*session {
-	return ts.Value(sessionsKey{}).(map[string][]*session)
+func sessionsOf(ts *testscript.TestScript) map[string][]*enclosure.Session {
+	return ts.Value(sessionsKey{}).(map[string][]*enclosure.Session)
 }
 
 func cmdLogin(ts *testscript.TestScript, neg bool, args []string) {
-	s, err := logIn(ts.Getenv("IMAPS_PORT"), args[0], args[1], patience)
+	s, err := enclosure.LogIn(ts.Getenv("IMAPS_PORT"), args[0], args[1], enclosure.Patience)
 	if err == nil {
-		s.conn.Close()
+		s.Close()
 	}
 	if (err != nil) != neg {
 		ts.Fatalf("login: %v", err)
@@ -26,7 +29,7 @@ func cmdLogin(ts *testscript.TestScript, neg bool, args []string) {
 }
 
 func cmdHold(ts *testscript.TestScript, _ bool, args []string) {
-	held, errs := hold(ts.Getenv("IMAPS_PORT"), number(ts, args, 1, 0), number(ts, args, 2, 0), patience, 8)
+	held, errs := enclosure.Hold(ts.Getenv("IMAPS_PORT"), number(ts, args, 1, 0), number(ts, args, 2, 0), enclosure.Patience, 8)
 	keep(ts, args[0], held)
 	if len(errs) > 0 {
 		ts.Fatalf("%d held, %d not: %v", len(held), len(errs), errs[0])
@@ -38,9 +41,9 @@ const turnPatience = 5 * time.Second
 
 func cmdTurnedAway(ts *testscript.TestScript, _ bool, args []string) {
 	n, most := number(ts, args, 0, 0), number(ts, args, 1, 0)
-	held, _ := hold(ts.Getenv("IMAPS_PORT"), n, number(ts, args, 2, 900), turnPatience, n)
+	held, _ := enclosure.Hold(ts.Getenv("IMAPS_PORT"), n, number(ts, args, 2, 900), turnPatience, n)
 	for _, s := range held {
-		s.conn.Close()
+		s.Close()
 	}
 	ts.Logf("%d of %d got in", len(held), n)
 	if len(held) > most {
@@ -51,8 +54,8 @@ func cmdTurnedAway(ts *testscript.TestScript, _ bool, args []string) {
 func cmdAlive(ts *testscript.TestScript, _ bool, args []string) {
 	for end := time.Now().Add(duration(ts, args, 1, 0)); ; time.Sleep(time.Second) {
 		for i, s := range sessionsOf(ts)[args[0]] {
-			if !s.alive() {
-				ts.Fatalf("session %d is dead: %v", i, s.told)
+			if !s.Alive() {
+				ts.Fatalf("session %d is dead: %v", i, s.Told)
 			}
 		}
 		if !time.Now().Before(end) {
@@ -63,8 +66,8 @@ func cmdAlive(ts *testscript.TestScript, _ bool, args []string) {
 
 func cmdBye(ts *testscript.TestScript, _ bool, args []string) {
 	for i, s := range sessionsOf(ts)[args[0]] {
-		if !s.bye() {
-			ts.Fatalf("session %d ended without BYE: %v", i, s.told)
+		if !s.Bye() {
+			ts.Fatalf("session %d ended without BYE: %v", i, s.Told)
 		}
 	}
 }
@@ -77,10 +80,11 @@ func cmdServes(ts *testscript.TestScript, _ bool, args []string) {
 }
 
 func cmdGreets(ts *testscript.TestScript, _ bool, args []string) {
+	wanted := regexp.MustCompile(expression(ts, args))
 	meets(ts, args, func(conn *tls.Conn) (string, bool, error) {
-		_ = conn.SetReadDeadline(time.Now().Add(patience))
+		_ = conn.SetReadDeadline(time.Now().Add(enclosure.Patience))
 		greeting, err := bufio.NewReader(conn).ReadString('\n')
-		return greeting, expression(ts, args).MatchString(strings.TrimSpace(greeting)), err
+		return greeting, wanted.MatchString(strings.TrimSpace(greeting)), err
 	})
 }
 
@@ -88,7 +92,7 @@ func cmdGreets(ts *testscript.TestScript, _ bool, args []string) {
 func meets(ts *testscript.TestScript, args []string, look func(*tls.Conn) (saw string, ok bool, err error)) {
 	last := ""
 	right := func() bool {
-		conn, err := tls.Dial("tcp", "127.0.0.1:"+ts.Getenv("IMAPS_PORT"), insecure)
+		conn, err := tls.Dial("tcp", "127.0.0.1:"+ts.Getenv("IMAPS_PORT"), enclosure.Insecure)
 		if err != nil {
 			last = err.Error()
 			return false
@@ -98,18 +102,18 @@ func meets(ts *testscript.TestScript, args []string, look func(*tls.Conn) (saw s
 		last = fmt.Sprint(saw, err)
 		return ok
 	}
-	if limit := duration(ts, args, 1, patience); !within(limit, right) {
+	if limit := duration(ts, args, 1, enclosure.Patience); !enclosure.Within(limit, right) {
 		ts.Fatalf("the client sees %s", last)
 	}
 }
 
 // keep remembers sessions, so that they stay open until the script ends.
-func keep(ts *testscript.TestScript, name string, held []*session) {
+func keep(ts *testscript.TestScript, name string, held []*enclosure.Session) {
 	sessions := sessionsOf(ts)
 	sessions[name] = append(sessions[name], held...)
 	ts.Defer(func() {
 		for _, s := range held {
-			s.conn.Close()
+			s.Close()
 		}
 	})
 }

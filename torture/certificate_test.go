@@ -5,6 +5,8 @@ import (
 	"os"
 	"testing"
 	"time"
+
+	"pidgeon/tests/enclosure"
 )
 
 // renewalPatience is what issue and README promise for a certificate.
@@ -13,7 +15,7 @@ const renewalPatience = 10 * time.Second
 // TestRenewal renews the certificate in every order that clients of ACME and
 // orchestrators use, while sessions idle and users log in.
 func TestRenewal(t *testing.T) {
-	onEach(t, func(t *testing.T, dialect, root string) {
+	enclosure.OnEach(t, func(t *testing.T, dialect, root string) {
 		s := newServer(t, dialect, root)
 		crt, key := s.path("certs", "tls.crt"), s.path("certs", "tls.key")
 		renew := map[string]func(t *testing.T, cert, private string){
@@ -75,22 +77,22 @@ func TestRenewal(t *testing.T) {
 // renewal has a certificate for name put in place, and waits for users to see it.
 func (s *server) renewal(t *testing.T, c *crowd, name string, order func(t *testing.T, cert, private string)) {
 	t.Helper()
-	s.log.mark()
+	s.Log.Mark()
 	p := probeAll(t, s.port())
 	cert, private := pair(t, name, nextYear())
 	order(t, cert, private)
 	last := ""
-	if !within(renewalPatience, func() bool {
+	if !enclosure.Within(renewalPatience, func() bool {
 		last = s.certificate()
 		return last == name
 	}) {
 		t.Errorf("%s is served instead of %s", last, name)
 	}
-	s.log.await("msg=reloaded", patience)
+	s.Log.Await("msg=reloaded", enclosure.Patience)
 	p.settle(time.Now())
 	p.end()
 	var r result
-	r.count(p.take(), s.log.matches("SIGHUP received"))
+	r.count(p.take(), s.Log.Matches("SIGHUP received"))
 	if r.failed > 0 {
 		t.Errorf("%d logins failed%s", r.failed, r.why)
 	}
@@ -100,7 +102,7 @@ func (s *server) renewal(t *testing.T, c *crowd, name string, order func(t *test
 
 // certificate is the name that users see, or why they see none.
 func (s *server) certificate() string {
-	conn, err := tls.Dial("tcp", "127.0.0.1:"+s.port(), insecure)
+	conn, err := tls.Dial("tcp", "127.0.0.1:"+s.port(), enclosure.Insecure)
 	if err != nil {
 		return err.Error()
 	}
@@ -142,15 +144,15 @@ func replaceLink(t *testing.T, path, target string) {
 // a finding that names the file.
 func TestBadCertificate(t *testing.T) {
 	long(t)
-	onEach(t, func(t *testing.T, dialect, root string) {
+	enclosure.OnEach(t, func(t *testing.T, dialect, root string) {
 		s := newServer(t, dialect, root)
 		crt, key := s.path("certs", "tls.crt"), s.path("certs", "tls.key")
 		cert, private := pair(t, "good.example", nextYear())
 		foreignCert, foreign := pair(t, "foreign.example", nextYear())
 		write(t, crt, cert)
 		write(t, key, private)
-		s.user = "9:9"
-		for _, path := range []string{s.work, key} {
+		s.launch.User = "9:9"
+		for _, path := range []string{s.Work, key} {
 			if err := os.Chown(path, 9, 9); err != nil {
 				t.Fatal(err)
 			}
@@ -159,9 +161,9 @@ func TestBadCertificate(t *testing.T) {
 		c := hold(t, s.port(), 10)
 		spoil := func(name, finding string, do func()) {
 			t.Run(name, func(t *testing.T) {
-				s.log.mark()
+				s.Log.Mark()
 				do()
-				if !s.log.await("msg=refused.*"+finding, patience) {
+				if !s.Log.Await("msg=refused.*"+finding, enclosure.Patience) {
 					t.Errorf("no finding says %q", finding)
 				}
 				s.mustServe(t, c)
@@ -192,11 +194,11 @@ func TestBadCertificate(t *testing.T) {
 			}
 		})
 		t.Run("soon to expire", func(t *testing.T) {
-			s.log.mark()
+			s.Log.Mark()
 			soon, soonKey := pair(t, "soon.example", time.Now().Add(10*24*time.Hour))
 			replace(t, crt, soon)
 			replace(t, key, soonKey)
-			if !s.log.await("expires", patience) {
+			if !s.Log.Await("expires", enclosure.Patience) {
 				t.Error("nobody warns")
 			}
 			s.mustServe(t, c)

@@ -9,6 +9,8 @@ import (
 	"strings"
 	"syscall"
 	"testing"
+
+	"pidgeon/tests/enclosure"
 )
 
 // TestDiskFull fills a small file system below RUN_DIR, and one below STATE_DIR,
@@ -17,27 +19,27 @@ func TestDiskFull(t *testing.T) {
 	long(t)
 	for _, variable := range []string{"RUN_DIR", "STATE_DIR"} {
 		t.Run(variable, func(t *testing.T) {
-			onEach(t, func(t *testing.T, dialect, root string) {
+			enclosure.OnEach(t, func(t *testing.T, dialect, root string) {
 				s := newServer(t, dialect, root)
-				dir := s.environ[variable]
-				s.before = fmt.Sprintf("mkdir -p %[1]s && mount -t tmpfs -o size=4m,mode=755 tmpfs %[1]s", dir)
+				dir := s.Environ[variable]
+				s.launch.Before = fmt.Sprintf("mkdir -p %[1]s && mount -t tmpfs -o size=4m,mode=755 tmpfs %[1]s", dir)
 				s.startServing(t)
 				c := hold(t, s.port(), 5)
-				filler := fill(t, s.inside(dir))
+				filler := fill(t, s.Inside(dir))
 
-				s.log.mark()
+				s.Log.Mark()
 				s.override(t, "greeting.conf", "login_greeting = while full\n")
-				if !s.log.await("no space left on device", patience) {
+				if !s.Log.Await("no space left on device", enclosure.Patience) {
 					t.Error("nobody said that the disk is full")
 				}
 				s.mustServe(t, c)
 
-				s.log.mark()
+				s.Log.Mark()
 				if err := os.Remove(filler); err != nil {
 					t.Fatal(err)
 				}
 				s.override(t, "greeting.conf", "login_greeting = with room again\n")
-				if !s.log.await("msg=reloaded", patience) {
+				if !s.Log.Await("msg=reloaded", enclosure.Patience) {
 					t.Error("with room again, the change is not carried out")
 				}
 				s.mustServe(t, c)
@@ -71,14 +73,14 @@ func fill(t *testing.T, dir string) string {
 // keeping the last good configuration is a service, not a condition.
 func TestStartsOnFullState(t *testing.T) {
 	long(t)
-	onEach(t, func(t *testing.T, dialect, root string) {
+	enclosure.OnEach(t, func(t *testing.T, dialect, root string) {
 		s := newServer(t, dialect, root)
 		cert, key := pair(t, "disk.example", nextYear())
 		write(t, s.path("certs", "tls.crt"), cert)
 		write(t, s.path("certs", "tls.key"), key)
-		s.before = fmt.Sprintf("mkdir -p %[1]s && mount -t tmpfs -o size=64k,mode=755 tmpfs %[1]s && mkdir -p %[1]s/dovecot && { head -c 1M /dev/zero >%[1]s/filler || true; }", s.environ["STATE_DIR"])
+		s.launch.Before = fmt.Sprintf("mkdir -p %[1]s && mount -t tmpfs -o size=64k,mode=755 tmpfs %[1]s && mkdir -p %[1]s/dovecot && { head -c 1M /dev/zero >%[1]s/filler || true; }", s.Environ["STATE_DIR"])
 		s.startServing(t)
-		if !s.log.await("last good configuration not kept.*no space left", patience) {
+		if !s.Log.Await("last good configuration not kept.*no space left", enclosure.Patience) {
 			t.Error("nobody said that there is no last good configuration")
 		}
 		s.mustServe(t, hold(t, s.port(), 2))

@@ -4,6 +4,8 @@ import (
 	"os"
 	"testing"
 	"time"
+
+	"pidgeon/tests/enclosure"
 )
 
 // TestDoveconfMisbehaves puts another doveconf before the real one, which does as
@@ -21,7 +23,7 @@ flood) head -c 50000000 /dev/zero | tr '\0' 'x' >&2; exit 1 ;;
 esac
 exec /usr/bin/doveconf "$@"
 `
-	onEach(t, func(t *testing.T, dialect, root string) {
+	enclosure.OnEach(t, func(t *testing.T, dialect, root string) {
 		s := newServer(t, dialect, root)
 		write(t, s.path("bin", "doveconf"), script)
 		if err := os.Chmod(s.path("bin", "doveconf"), 0o755); err != nil {
@@ -35,22 +37,22 @@ exec /usr/bin/doveconf "$@"
 		}
 		for _, mood := range moods {
 			t.Run(mood, func(t *testing.T) {
-				s.log.mark()
+				s.Log.Mark()
 				write(t, s.path("bin", "mood"), mood)
 				s.override(t, "greeting.conf", "login_greeting = with a doveconf that is "+mood+"\n")
-				if !s.log.await("msg=refused|not carried out", 2*patience) {
+				if !s.Log.Await("msg=refused|not carried out", 2*enclosure.Patience) {
 					t.Error("nobody said why the change is not in force")
 				}
-				if reloads := s.log.matches("SIGHUP"); len(reloads) > 0 {
+				if reloads := s.Log.Matches("SIGHUP"); len(reloads) > 0 {
 					t.Error("what was not checked was loaded")
 				}
 				s.mustServe(t, c)
 				if err := os.Remove(s.path("bin", "mood")); err != nil {
 					t.Fatal(err)
 				}
-				s.log.mark()
+				s.Log.Mark()
 				s.override(t, "greeting.conf", "login_greeting = after one that was "+mood+"\n")
-				if !s.log.await("msg=reloaded", patience) {
+				if !s.Log.Await("msg=reloaded", enclosure.Patience) {
 					t.Error("with a good doveconf again, the change is not carried out")
 				}
 				s.mustServe(t, c)
@@ -63,7 +65,7 @@ exec /usr/bin/doveconf "$@"
 // TestDoveconfHangsOnce waits for what could not be checked to be checked again.
 func TestDoveconfHangsOnce(t *testing.T) {
 	long(t)
-	onEach(t, func(t *testing.T, dialect, root string) {
+	enclosure.OnEach(t, func(t *testing.T, dialect, root string) {
 		s := newServer(t, dialect, root)
 		write(t, s.path("bin", "doveconf"), "#!/bin/sh\n[ -e \"${0%/*}/mood\" ] && exec sleep 1000\nexec /usr/bin/doveconf \"$@\"\n")
 		if err := os.Chmod(s.path("bin", "doveconf"), 0o755); err != nil {
@@ -73,11 +75,11 @@ func TestDoveconfHangsOnce(t *testing.T) {
 		c := hold(t, s.port(), 5)
 		write(t, s.path("bin", "mood"), "")
 		s.override(t, "greeting.conf", "login_greeting = later\n")
-		s.log.await("msg=refused|not carried out", 2*patience)
+		s.Log.Await("msg=refused|not carried out", 2*enclosure.Patience)
 		if err := os.Remove(s.path("bin", "mood")); err != nil {
 			t.Fatal(err)
 		}
-		if !s.log.await("msg=reloaded", time.Minute) {
+		if !s.Log.Await("msg=reloaded", time.Minute) {
 			t.Error("the change is not made up for")
 		}
 		s.mustServe(t, c)

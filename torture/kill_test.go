@@ -4,11 +4,11 @@ import (
 	"fmt"
 	"math/rand/v2"
 	"os"
-	"path/filepath"
-	"strconv"
 	"syscall"
 	"testing"
 	"time"
+
+	"pidgeon/tests/enclosure"
 )
 
 // TestStoppedInTheMiddle stops the server, gently and not, at random moments of a
@@ -16,7 +16,7 @@ import (
 func TestStoppedInTheMiddle(t *testing.T) {
 	for sig, code := range map[syscall.Signal]int{syscall.SIGTERM: 0, syscall.SIGKILL: 137} {
 		t.Run(sig.String(), func(t *testing.T) {
-			onEach(t, func(t *testing.T, dialect, root string) {
+			enclosure.OnEach(t, func(t *testing.T, dialect, root string) {
 				s := newServer(t, dialect, root)
 				chance := rand.New(rand.NewPCG(seed, uint64(sig)))
 				for round := range rounds(2) {
@@ -28,7 +28,7 @@ func TestStoppedInTheMiddle(t *testing.T) {
 					pause := time.Duration(chance.IntN(1000)) * time.Millisecond
 					time.Sleep(pause)
 					s.signal(sig)
-					if got := s.exit(t, patience); got != code {
+					if got := s.exit(t, enclosure.Patience); got != code {
 						t.Errorf("round %d, after %v: exit code %d instead of %d", round, pause, got, code)
 					}
 				}
@@ -43,7 +43,7 @@ func TestStoppedInTheMiddle(t *testing.T) {
 // TestStaleMasterPID starts where a killed container left the PID of a process
 // that is another one now.
 func TestStaleMasterPID(t *testing.T) {
-	onEach(t, func(t *testing.T, dialect, root string) {
+	enclosure.OnEach(t, func(t *testing.T, dialect, root string) {
 		s := newServer(t, dialect, root)
 		if err := os.MkdirAll(s.path("run", "dovecot"), 0o755); err != nil {
 			t.Fatal(err)
@@ -57,14 +57,14 @@ func TestStaleMasterPID(t *testing.T) {
 // TestMasterKilled kills Dovecot's master: pidgeon has to end as it did, with
 // nothing left behind.
 func TestMasterKilled(t *testing.T) {
-	onEach(t, func(t *testing.T, dialect, root string) {
+	enclosure.OnEach(t, func(t *testing.T, dialect, root string) {
 		s := newServer(t, dialect, root)
 		s.startServing(t)
 		c := hold(t, s.port(), 10)
-		if err := syscall.Kill(s.find("dovecot"), syscall.SIGKILL); err != nil {
+		if err := syscall.Kill(s.Find("dovecot"), syscall.SIGKILL); err != nil {
 			t.Fatal(err)
 		}
-		if code := s.exit(t, patience); code != 137 {
+		if code := s.exit(t, enclosure.Patience); code != 137 {
 			t.Errorf("exit code %d instead of 137", code)
 		}
 		if lost := c.lost(); lost != 10 {
@@ -77,21 +77,16 @@ func TestMasterKilled(t *testing.T) {
 
 // TestStoppedWhileStarting sends SIGTERM at random moments of a start.
 func TestStoppedWhileStarting(t *testing.T) {
-	onEach(t, func(t *testing.T, dialect, root string) {
+	enclosure.OnEach(t, func(t *testing.T, dialect, root string) {
 		s := newServer(t, dialect, root)
 		chance := rand.New(rand.NewPCG(seed, 99))
 		for round := range rounds(2) {
 			s.start(t)
-			started := func() bool { // before, there is nobody to hear it
-				comm, _ := os.ReadFile(filepath.Join("/proc", strconv.Itoa(s.cmd.Process.Pid), "comm"))
-				return string(comm) == "pidgeon-torture\n" // cut to 15 bytes
-			}
-			within(patience, started)
 			pause := 20*time.Millisecond + time.Duration(chance.IntN(600))*time.Millisecond
 			time.Sleep(pause)
 			s.signal(syscall.SIGTERM)
 			from := time.Now()
-			if code := s.exit(t, patience); code != 0 {
+			if code := s.exit(t, enclosure.Patience); code != 0 {
 				t.Errorf("round %d: exit code %d, %v into the start", round, code, pause)
 			}
 			if took := time.Since(from); took > 5*time.Second {

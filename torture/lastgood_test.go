@@ -7,13 +7,15 @@ import (
 	"syscall"
 	"testing"
 	"time"
+
+	"pidgeon/tests/enclosure"
 )
 
 // TestLastGood starts on the volumes of a good run with one bad override after
 // the other: mail is served with the last good configuration, the operator is
 // told, and the repaired one takes over without a restart.
 func TestLastGood(t *testing.T) {
-	onEach(t, func(t *testing.T, dialect, root string) {
+	enclosure.OnEach(t, func(t *testing.T, dialect, root string) {
 		s := newServer(t, dialect, root)
 		makeRefs(t, s.path("refs"))
 		s.override(t, "10-good.conf", "login_greeting = good\n")
@@ -21,12 +23,12 @@ func TestLastGood(t *testing.T) {
 		s.mustBeCalm(t)
 		s.stop(t)
 		for _, o := range bad(t, dialect, rounds(1)) {
-			s.override(t, o.name, o.fill(map[string]string{"REFS": s.path("refs"), "WORK": s.work, "LONG": "a"}))
+			s.override(t, o.name, o.fill(map[string]string{"REFS": s.path("refs"), "WORK": s.Work, "LONG": "a"}))
 			s.startServing(t)
-			if len(s.log.matches("starting with the last good configuration")) != 1 {
+			if len(s.Log.Matches("starting with the last good configuration")) != 1 {
 				t.Errorf("%s: it is not said once that the last good configuration is used", o.name)
 			}
-			if len(s.log.matches("msg=refused.*"+o.name)) == 0 {
+			if len(s.Log.Matches("msg=refused.*"+o.name)) == 0 {
 				t.Errorf("%s: no finding names it", o.name)
 			}
 			s.mustServe(t, &crowd{})
@@ -44,17 +46,17 @@ func TestLastGood(t *testing.T) {
 // TestOnInvalidFail starts with bad overrides where the operator wants nothing
 // but what was asked for.
 func TestOnInvalidFail(t *testing.T) {
-	onEach(t, func(t *testing.T, dialect, root string) {
+	enclosure.OnEach(t, func(t *testing.T, dialect, root string) {
 		s := newServer(t, dialect, root)
 		makeRefs(t, s.path("refs"))
 		s.startServing(t)
 		s.stop(t)
-		s.environ["ON_INVALID"] = "fail"
+		s.Environ["ON_INVALID"] = "fail"
 		for _, o := range bad(t, dialect, rounds(1)) {
-			s.override(t, o.name, o.fill(map[string]string{"REFS": s.path("refs"), "WORK": s.work, "LONG": "a"}))
+			s.override(t, o.name, o.fill(map[string]string{"REFS": s.path("refs"), "WORK": s.Work, "LONG": "a"}))
 			from := time.Now()
 			s.start(t)
-			if code := s.exit(t, patience); code != 78 {
+			if code := s.exit(t, enclosure.Patience); code != 78 {
 				t.Errorf("%s: exit code %d instead of 78", o.name, code)
 			}
 			if took := time.Since(from); took > 10*time.Second {
@@ -83,7 +85,7 @@ func bad(t *testing.T, dialect string, n int) []override {
 func (s *server) stop(t *testing.T) {
 	t.Helper()
 	s.signal(syscall.SIGTERM)
-	if code := s.exit(t, patience); code != 0 {
+	if code := s.exit(t, enclosure.Patience); code != 0 {
 		t.Errorf("stopped with exit code %d", code)
 	}
 }

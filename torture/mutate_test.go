@@ -224,9 +224,9 @@ func mutations() []override {
 			o := override{name: fmt.Sprintf("mutated-%s%s-%s.conf", g.name, g.dialect, m.name), want: map[string]string{}}
 			o.text = m.spoil(source(o.name), g.text)
 			for _, d := range dialects {
-				o.want[d.version] = m.want
-				if g.dialect != "" && g.dialect != d.version && m.want == harmless {
-					o.want[d.version] = either
+				o.want[d] = m.want
+				if g.dialect != "" && g.dialect != d && m.want == harmless {
+					o.want[d] = either
 				}
 			}
 			all = append(all, o)

@@ -11,6 +11,8 @@ import (
 	"strings"
 	"testing"
 	"time"
+
+	"pidgeon/tests/enclosure"
 )
 
 var (
@@ -38,7 +40,7 @@ const (
 func TestOverrides(t *testing.T) {
 	all := corpus(t)
 	total := tally{}
-	onEach(t, func(t *testing.T, dialect, root string) {
+	enclosure.OnEach(t, func(t *testing.T, dialect, root string) {
 		ring := &ring{t: t, server: newServer(t, dialect, root)}
 		ring.open()
 		defer ring.prober.end()
@@ -94,8 +96,8 @@ func (r *ring) open() {
 	r.t.Cleanup(func() { busy.Close() })
 	_, port, _ := net.SplitHostPort(busy.Addr().String())
 	r.places = map[string]string{
-		"REFS": r.server.path("refs"), "WORK": r.server.work, "BUSY": port, "FREE": freePort(),
-		"IMAPS": r.server.environ["IMAPS_PORT"], "IMAP": r.server.environ["IMAP_PORT"],
+		"REFS": r.server.path("refs"), "WORK": r.server.Work, "BUSY": port, "FREE": enclosure.FreePort(),
+		"IMAPS": r.server.Environ["IMAPS_PORT"], "IMAP": r.server.Environ["IMAP_PORT"],
 		"LONG": strings.Repeat("a", 64<<10),
 	}
 	makeRefs(r.t, r.server.path("refs"))
@@ -114,7 +116,7 @@ func (r *ring) begin() {
 func (r *ring) revive() {
 	r.prober.end()
 	r.remove()
-	r.server.kill()
+	r.server.Kill()
 	r.begin()
 }
 
@@ -148,14 +150,14 @@ func (r *ring) play(o override) result {
 	text := o.fill(r.places)
 	res.files = append(included(text), r.server.path("overrides", o.name))
 	r.prober.take()
-	r.server.log.mark()
+	r.server.Log.Mark()
 	from := time.Now()
 	r.remove()
 	r.server.override(r.t, o.name, text)
 	r.last = o.name
 	r.await(&res)
 	res.took = time.Since(from)
-	if r.server.over() {
+	if r.server.Over() {
 		res.outcome, res.lost = "died", idlers
 		res.judge(r.server)
 		r.revive()
@@ -164,16 +166,16 @@ func (r *ring) play(o override) result {
 	if res.outcome == applied {
 		r.remove()
 		mark := time.Now()
-		within(verdictPatience, func() bool {
-			lines := r.server.log.matches(`msg=(reloaded|refused|"changed without effect")`)
-			return len(lines) > 0 && lines[len(lines)-1].at.After(mark)
+		enclosure.Within(verdictPatience, func() bool {
+			lines := r.server.Log.Matches(`msg=(reloaded|refused|"changed without effect")`)
+			return len(lines) > 0 && lines[len(lines)-1].At.After(mark)
 		})
 	}
 	r.prober.settle(time.Now())
 	res.lost = r.crowd.lost()
-	res.count(r.prober.take(), r.server.log.matches("SIGHUP received"))
+	res.count(r.prober.take(), r.server.Log.Matches("SIGHUP received"))
 	res.judge(r.server)
-	if r.server.over() || res.lost > 0 {
+	if r.server.Over() || res.lost > 0 {
 		r.revive()
 	}
 	return res
@@ -192,17 +194,17 @@ func (r *ring) remove() {
 // await waits for the verdict on what was written.
 func (r *ring) await(res *result) {
 	res.outcome = "silence"
-	within(verdictPatience, func() bool {
-		log := r.server.log
+	enclosure.Within(verdictPatience, func() bool {
+		log := r.server.Log
 		switch {
-		case r.server.over():
+		case r.server.Over():
 			return true
-		case len(log.matches("msg=refused")) > 0:
+		case len(log.Matches("msg=refused")) > 0:
 			res.outcome = refused
 			time.Sleep(50 * time.Millisecond) // there may be more than one
-		case len(log.matches("msg=reloaded")) > 0:
+		case len(log.Matches("msg=reloaded")) > 0:
 			res.outcome = applied
-		case len(log.matches(`msg="changed without effect"`)) > 0:
+		case len(log.Matches(`msg="changed without effect"`)) > 0:
 			res.outcome = idle
 		default:
 			return false
@@ -212,14 +214,14 @@ func (r *ring) await(res *result) {
 }
 
 // count sorts the attempts to log in.
-func (r *result) count(attempts []probe, hangups []line) {
+func (r *result) count(attempts []probe, hangups []enclosure.Line) {
 	for _, a := range attempts {
 		r.slowest = max(r.slowest, a.to.Sub(a.from))
 		if a.err == nil {
 			continue
 		}
-		atReload := slices.ContainsFunc(hangups, func(h line) bool {
-			return a.from.Sub(h.at).Abs() < flight
+		atReload := slices.ContainsFunc(hangups, func(h enclosure.Line) bool {
+			return a.from.Sub(h.At).Abs() < flight
 		})
 		if atReload && a.again == nil {
 			r.flying++
@@ -246,16 +248,16 @@ var reason = regexp.MustCompile(`reason=("(?:[^"\\]|\\.)*"|\S+)`)
 
 // judge compares with what was expected.
 func (r *result) judge(s *server) {
-	found := s.log.matches("msg=refused")
-	named := slices.IndexFunc(found, func(l line) bool {
-		return slices.ContainsFunc(r.files, func(file string) bool { return strings.Contains(l.text, file) })
+	found := s.Log.Matches("msg=refused")
+	named := slices.IndexFunc(found, func(l enclosure.Line) bool {
+		return slices.ContainsFunc(r.files, func(file string) bool { return strings.Contains(l.Text, file) })
 	})
 	if len(found) > 0 {
-		if m := reason.FindStringSubmatch(found[max(0, named)].text); m != nil {
-			r.finding = strings.ReplaceAll(m[1], s.work, "")
+		if m := reason.FindStringSubmatch(found[max(0, named)].Text); m != nil {
+			r.finding = strings.ReplaceAll(m[1], s.Work, "")
 		}
 	}
-	if r.outcome == refused && len(s.log.matches("msg=changed ")) > 0 {
+	if r.outcome == refused && len(s.Log.Matches("msg=changed ")) > 0 {
 		r.outcome = "undone"
 	}
 	switch {
@@ -289,11 +291,11 @@ func (r *ring) close() {
 	r.t.Helper()
 	r.remove()
 	calm := func() bool {
-		code, out := r.server.health()
+		code, out := r.server.Health()
 		return code == 0 && strings.Contains(out, "degraded: false")
 	}
-	if !within(verdictPatience, calm) {
-		_, out := r.server.health()
+	if !enclosure.Within(verdictPatience, calm) {
+		_, out := r.server.Health()
 		r.t.Errorf("after the last override was taken away: %s", out)
 	}
 	if lost := r.crowd.lost(); lost > 0 {

@@ -10,6 +10,8 @@ import (
 	"strings"
 	"testing"
 	"time"
+
+	"pidgeon/tests/enclosure"
 )
 
 // TestNoProcessLeft changes an override while not a single process or thread
@@ -17,11 +19,11 @@ import (
 func TestNoProcessLeft(t *testing.T) {
 	long(t)
 	t.Run("ulimit", func(t *testing.T) {
-		onEach(t, func(t *testing.T, dialect, root string) {
+		enclosure.OnEach(t, func(t *testing.T, dialect, root string) {
 			s := newServer(t, dialect, root)
 			// The limit counts all processes of a user, so one that nobody else has.
-			s.user = "9:9"
-			if err := os.Chown(s.work, 9, 9); err != nil {
+			s.launch.User = "9:9"
+			if err := os.Chown(s.Work, 9, 9); err != nil {
 				t.Fatal(err)
 			}
 			starve(t, s, func(pids []int) func() {
@@ -31,7 +33,7 @@ func TestNoProcessLeft(t *testing.T) {
 		})
 	})
 	t.Run("cgroup", func(t *testing.T) {
-		onEach(t, func(t *testing.T, dialect, root string) {
+		enclosure.OnEach(t, func(t *testing.T, dialect, root string) {
 			s := newServer(t, dialect, root)
 			starve(t, s, func(pids []int) func() { return confine(t, s, pids) })
 		})
@@ -63,22 +65,22 @@ func starve(t *testing.T, s *server, limit func(pids []int) (lift func())) {
 	t.Helper()
 	s.startServing(t)
 	c := hold(t, s.port(), 5)
-	master := s.find("dovecot")
-	lift := limit([]int{s.cmd.Process.Pid, master})
-	s.log.mark()
+	master := s.Find("dovecot")
+	lift := limit([]int{s.PID(), master})
+	s.Log.Mark()
 	s.override(t, "greeting.conf", "login_greeting = while starved\n")
-	said := s.log.await("msg=(refused|reloaded)|not carried out", patience)
+	said := s.Log.Await("msg=(refused|reloaded)|not carried out", enclosure.Patience)
 	time.Sleep(2 * time.Second)
 	lift()
-	if s.over() {
+	if s.Over() {
 		t.Fatal("the server has ended")
 	}
 	if !said {
 		t.Error("nobody said why the change is not in force")
 	}
-	s.log.mark()
+	s.Log.Mark()
 	s.override(t, "greeting.conf", "login_greeting = fed again\n")
-	if !s.log.await("msg=reloaded", patience) {
+	if !s.Log.Await("msg=reloaded", enclosure.Patience) {
 		t.Error("with processes again, the change is not carried out")
 	}
 	time.Sleep(3 * time.Second) // Dovecot pauses a service that could not fork
@@ -99,8 +101,8 @@ func confine(t *testing.T, s *server, pids []int) (lift func()) {
 			continue
 		}
 		t.Cleanup(func() {
-			s.kill()
-			if !within(patience, func() bool { return os.Remove(dir) == nil }) {
+			s.Kill()
+			if !enclosure.Within(enclosure.Patience, func() bool { return os.Remove(dir) == nil }) {
 				t.Errorf("%s is left behind", dir)
 			}
 		})
@@ -119,6 +121,6 @@ func confine(t *testing.T, s *server, pids []int) (lift func()) {
 		put("pids.max", strings.TrimSpace(string(now)))
 		return func() { put("pids.max", "max") }
 	}
-	gap(t, "no cgroup for processes can be made here")
+	enclosure.Gap(t, "no cgroup for processes can be made here")
 	return nil
 }

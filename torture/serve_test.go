@@ -1,22 +1,17 @@
 package torture
 
 import (
-	"fmt"
-	"path/filepath"
 	"strings"
 	"testing"
 	"time"
-)
 
-// inside is a path of the server's own mounts, as seen from here.
-func (s *server) inside(path string) string {
-	return filepath.Join(fmt.Sprintf("/proc/%d/root", s.cmd.Process.Pid), path)
-}
+	"pidgeon/tests/enclosure"
+)
 
 // mustServe makes sure that all sessions live and a new one opens.
 func (s *server) mustServe(t testing.TB, c *crowd) {
 	t.Helper()
-	if s.over() {
+	if s.Over() {
 		t.Fatal("the server has ended")
 	}
 	if lost := c.lost(); lost > 0 {
@@ -34,9 +29,9 @@ func (s *server) mustBeCalm(t testing.TB) { s.mustBe(t, "degraded: false") }
 func (s *server) mustBe(t testing.TB, state string) {
 	t.Helper()
 	last := ""
-	if !within(patience, func() bool {
+	if !enclosure.Within(enclosure.Patience, func() bool {
 		var code int
-		code, last = s.health()
+		code, last = s.Health()
 		return code == 0 && strings.Contains(last, state)
 	}) {
 		t.Errorf("health says: %s", last)

@@ -1,109 +1,34 @@
 package torture
 
 import (
-	"bufio"
-	"crypto/tls"
-	"encoding/base64"
-	"errors"
 	"fmt"
-	"net"
 	"slices"
-	"strings"
 	"sync"
 	"testing"
 	"time"
+
+	"pidgeon/tests/enclosure"
 )
-
-// session is one IMAP client over TLS.
-type session struct {
-	conn  net.Conn
-	lines *bufio.Reader
-}
-
-// insecure accepts the self-signed certificate.
-var insecure = &tls.Config{InsecureSkipVerify: true}
-
-// logIn opens a session and selects INBOX.
-func logIn(port, user string, limit time.Duration) (*session, error) {
-	dialer := tls.Dialer{NetDialer: &net.Dialer{Timeout: limit}, Config: insecure}
-	conn, err := dialer.Dial("tcp", "127.0.0.1:"+port)
-	if err != nil {
-		return nil, err
-	}
-	s := &session{conn: conn, lines: bufio.NewReader(conn)}
-	_ = conn.SetDeadline(time.Now().Add(limit))
-	if err := s.open(user); err != nil {
-		conn.Close()
-		return nil, err
-	}
-	return s, nil
-}
-
-func (s *session) open(user string) error {
-	greeting, err := s.lines.ReadString('\n')
-	if err != nil {
-		return fmt.Errorf("waiting for the greeting: %w", err)
-	}
-	if !strings.HasPrefix(greeting, "* OK") {
-		return fmt.Errorf("greeting: %s", greeting)
-	}
-	plain := base64.StdEncoding.EncodeToString([]byte("\x00" + user + "\x00pass"))
-	if err := s.command("AUTHENTICATE PLAIN " + plain); err != nil {
-		return fmt.Errorf("logging in: %w", err)
-	}
-	if err := s.command("SELECT INBOX"); err != nil {
-		return fmt.Errorf("opening INBOX: %w", err)
-	}
-	return nil
-}
-
-// command returns nil when the server says OK.
-func (s *session) command(text string) error {
-	if _, err := fmt.Fprintf(s.conn, "x %s\r\n", text); err != nil {
-		return err
-	}
-	for {
-		line, err := s.lines.ReadString('\n')
-		if err != nil {
-			return err
-		}
-		if status, ok := strings.CutPrefix(line, "x "); ok {
-			if strings.HasPrefix(status, "OK") {
-				return nil
-			}
-			return errors.New(strings.TrimSpace(status))
-		}
-	}
-}
-
-func (s *session) alive() bool {
-	_ = s.conn.SetDeadline(time.Now().Add(patience))
-	return s.command("NOOP") == nil
-}
 
 // crowd are sessions that stay open.
 type crowd struct {
-	sessions []*session
-	gone     map[*session]bool
+	sessions []*enclosure.Session
+	gone     map[*enclosure.Session]bool
 }
 
 // hold opens n sessions of distinct users.
 func hold(t *testing.T, port string, n int) *crowd {
 	t.Helper()
-	c := &crowd{gone: map[*session]bool{}}
+	held, errs := enclosure.Hold(port, n, 100, enclosure.Patience, 8)
 	t.Cleanup(func() {
-		for _, s := range c.sessions {
-			s.conn.Close()
+		for _, s := range held {
+			s.Close()
 		}
 	})
-	for i := range n {
-		s, err := logIn(port, fmt.Sprintf("user%d", 100+i), patience)
-		if err != nil {
-			t.Fatalf("session %d of %d: %v", i+1, n, err)
-		}
-		c.sessions = append(c.sessions, s)
+	if len(errs) > 0 {
+		t.Fatalf("%d of %d sessions open: %v", len(held), n, errs[0])
 	}
-	return c
+	return &crowd{sessions: held, gone: map[*enclosure.Session]bool{}}
 }
 
 // lost are the sessions that have ended since the last call.
@@ -111,10 +36,10 @@ func (c *crowd) lost() int {
 	var mu sync.Mutex
 	var all sync.WaitGroup
 	lost := 0
-	still := slices.DeleteFunc(slices.Clone(c.sessions), func(s *session) bool { return c.gone[s] })
+	still := slices.DeleteFunc(slices.Clone(c.sessions), func(s *enclosure.Session) bool { return c.gone[s] })
 	for _, s := range still {
 		all.Go(func() {
-			if !s.alive() {
+			if !s.Alive() {
 				mu.Lock()
 				defer mu.Unlock()
 				c.gone[s] = true
@@ -201,18 +126,18 @@ func (p *prober) try(n int) {
 }
 
 func login(port, user string) error {
-	s, err := logIn(port, user, probePatience)
+	s, err := enclosure.LogIn(port, user, "pass", probePatience)
 	if err != nil {
 		return err
 	}
-	defer s.conn.Close()
-	return s.command("LOGOUT")
+	defer s.Close()
+	return s.Command("LOGOUT")
 }
 
 // settle waits until one that began after since has come back, and all that
 // began before.
 func (p *prober) settle(since time.Time) {
-	within(3*probePatience, func() bool {
+	enclosure.Within(3*probePatience, func() bool {
 		p.mu.Lock()
 		defer p.mu.Unlock()
 		for _, from := range p.flying {

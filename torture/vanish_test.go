@@ -3,13 +3,15 @@ package torture
 import (
 	"os"
 	"testing"
+
+	"pidgeon/tests/enclosure"
 )
 
 // TestOverridesVanish takes the whole directory away, puts other things in its
 // place, and brings it back.
 func TestOverridesVanish(t *testing.T) {
 	long(t)
-	onEach(t, func(t *testing.T, dialect, root string) {
+	enclosure.OnEach(t, func(t *testing.T, dialect, root string) {
 		s := newServer(t, dialect, root)
 		s.override(t, "greeting.conf", "login_greeting = kept\n")
 		s.startServing(t)
@@ -22,36 +24,36 @@ func TestOverridesVanish(t *testing.T) {
 			"itself":      func() error { return os.Symlink("overrides", overrides) },
 		} {
 			t.Run(name, func(t *testing.T) {
-				s.log.mark()
+				s.Log.Mark()
 				if err := os.Rename(overrides, aside); err != nil {
 					t.Fatal(err)
 				}
 				if err := place(); err != nil {
 					t.Fatal(err)
 				}
-				if !s.log.await("msg=refused.*overrides", patience) {
+				if !s.Log.Await("msg=refused.*overrides", enclosure.Patience) {
 					t.Error("nobody said that the overrides are gone")
 				}
 				s.mustServe(t, c)
-				s.log.mark()
+				s.Log.Mark()
 				_ = os.Remove(overrides)
 				if err := os.Rename(aside, overrides); err != nil {
 					t.Fatal(err)
 				}
-				if !s.log.await("taken back", 2*patience) {
+				if !s.Log.Await("taken back", 2*enclosure.Patience) {
 					t.Error("nobody noticed that they are back")
 				}
 				s.mustServe(t, c)
 				s.mustBeCalm(t)
-				if hangups := s.log.matches("SIGHUP"); len(hangups) > 0 {
+				if hangups := s.Log.Matches("SIGHUP"); len(hangups) > 0 {
 					t.Error("Dovecot was reloaded for nothing")
 				}
 			})
 		}
 		// They are followed still.
-		s.log.mark()
+		s.Log.Mark()
 		s.override(t, "greeting.conf", "login_greeting = changed\n")
-		if !s.log.await("msg=reloaded", 2*patience) {
+		if !s.Log.Await("msg=reloaded", 2*enclosure.Patience) {
 			t.Error("a change in the directory that came back is not seen")
 		}
 	})

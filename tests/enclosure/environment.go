@@ -1,0 +1,72 @@
+package enclosure
+
+import (
+	"fmt"
+	"maps"
+	"net"
+	"os"
+	"slices"
+	"strconv"
+	"strings"
+	"sync/atomic"
+)
+
+// baseline is the environment that a server gets unless a test says other.
+func baseline(work string) map[string]string {
+	env := map[string]string{
+		"PATH":          "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin",
+		"LISTEN":        "127.0.0.1",
+		"USERS_FILE":    work + "/users",
+		"OVERRIDES_DIR": work + "/overrides",
+		"RUN_DIR":       work + "/run",
+		"STATE_DIR":     work + "/state",
+		"MAIL_DIR":      work + "/mail",
+		"TLS_CERT_PATH": work + "/certs/tls.crt",
+		"TLS_KEY_PATH":  work + "/certs/tls.key",
+	}
+	for _, name := range []string{
+		"IMAP_PORT", "IMAPS_PORT", "POP3_PORT", "POP3S_PORT", "LMTP_PORT", "SIEVE_PORT", "SUBMISSION_PORT", "SUBMISSIONS_PORT",
+	} {
+		env[name] = FreePort()
+	}
+	return env
+}
+
+func (s *Server) environment() []string {
+	var all []string
+	for _, name := range slices.Sorted(maps.Keys(s.Environ)) {
+		all = append(all, name+"="+s.Environ[name])
+	}
+	return all
+}
+
+// lastPort begins somewhere else in each run, below the ports that the kernel
+// gives to clients.
+var lastPort = func() *atomic.Int32 {
+	var port atomic.Int32
+	port.Store(int32(10000 + os.Getpid()*97%20000))
+	return &port
+}()
+
+// FreePort is one that nobody listens on.
+func FreePort() string {
+	for {
+		port := strconv.Itoa(int(lastPort.Add(1)))
+		l, err := net.Listen("tcp", ":"+port)
+		if err == nil {
+			l.Close()
+			return port
+		}
+	}
+}
+
+// testUsers are user0 to user999 with the password "pass", and alice with
+// "secret".
+func testUsers() []byte {
+	var b strings.Builder
+	b.WriteString("alice:secret\n")
+	for i := range 1000 {
+		fmt.Fprintf(&b, "user%d:pass\n", i)
+	}
+	return []byte(b.String())
+}

@@ -1,0 +1,135 @@
+package enclosure
+
+import (
+	"bytes"
+	"regexp"
+	"strings"
+	"sync"
+	"time"
+)
+
+// Log keeps the lines that a server writes, for whoever waits for one.
+type Log struct {
+	mu      sync.Mutex
+	more    *sync.Cond
+	lines   []Line
+	partial []byte
+	mark    int  // lines before it are not looked at
+	ended   bool // nothing more will come
+}
+
+// Line is one line, and when it came.
+type Line struct {
+	At   time.Time
+	Text string
+}
+
+func newLog() *Log {
+	l := &Log{}
+	l.more = sync.NewCond(&l.mu)
+	return l
+}
+
+// Write takes what a server writes.
+func (l *Log) Write(p []byte) (int, error) {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	l.partial = append(l.partial, p...)
+	for {
+		text, rest, ok := bytes.Cut(l.partial, []byte("\n"))
+		if !ok {
+			return len(p), nil
+		}
+		l.lines = append(l.lines, Line{time.Now(), string(text)})
+		l.partial = rest
+		l.more.Broadcast()
+	}
+}
+
+// begin and end frame what one process writes.
+func (l *Log) begin() {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	l.mark, l.ended = len(l.lines), false
+}
+
+func (l *Log) end() {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	l.ended = true
+	l.more.Broadcast()
+}
+
+// Mark has what was written up to now not count.
+func (l *Log) Mark() {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	l.mark = len(l.lines)
+}
+
+// Matches are the lines after the mark that match.
+func (l *Log) Matches(pattern string) []Line {
+	expression := regexp.MustCompile(pattern)
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	return l.matching(expression)
+}
+
+func (l *Log) matching(expression *regexp.Regexp) []Line {
+	var found []Line
+	for _, line := range l.lines[l.mark:] {
+		if expression.MatchString(line.Text) {
+			found = append(found, line)
+		}
+	}
+	return found
+}
+
+// Await waits for a line after the mark that matches.
+func (l *Log) Await(pattern string, limit time.Duration) bool {
+	expression, late := regexp.MustCompile(pattern), false
+	timer := time.AfterFunc(limit, func() {
+		l.mu.Lock()
+		defer l.mu.Unlock()
+		late = true
+		l.more.Broadcast()
+	})
+	defer timer.Stop()
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	for len(l.matching(expression)) == 0 && !late && !l.ended {
+		l.more.Wait()
+	}
+	return len(l.matching(expression)) > 0
+}
+
+// All is all that was written.
+func (l *Log) All() string {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	return joined(l.lines)
+}
+
+// chatter is what each login leaves.
+var chatter = regexp.MustCompile(`: Info: (Logged in|Login|Disconnected)`)
+
+// Tail are the last lines, for a failed test.
+func (l *Log) Tail(n int) string {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	var said []Line
+	for _, line := range l.lines {
+		if !chatter.MatchString(line.Text) {
+			said = append(said, line)
+		}
+	}
+	return "the server wrote:\n" + joined(said[max(0, len(said)-n):])
+}
+
+func joined(lines []Line) string {
+	var b strings.Builder
+	for _, line := range lines {
+		b.WriteString(line.Text + "\n")
+	}
+	return b.String()
+}

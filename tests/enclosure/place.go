@@ -1,0 +1,96 @@
+package enclosure
+
+import (
+	"fmt"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"testing"
+	"time"
+)
+
+// dialects are the Dovecots, each in a root file system that tools/rootfs.sh
+// makes.
+var dialects = []struct{ version, rootfs string }{
+	{"2.3", "PIDGEON_ROOTFS_BOOKWORM"},
+	{"2.4", "PIDGEON_ROOTFS_TRIXIE"},
+}
+
+// OnEach runs a test with the root file system of each dialect.
+func OnEach(t *testing.T, test func(t *testing.T, dialect, root string)) {
+	t.Helper()
+	if os.Geteuid() != 0 {
+		Gap(t, "only root can enter a root file system: run go test -exec 'sudo -E', as tools/test.sh does")
+	}
+	for _, d := range dialects {
+		t.Run(d.version, func(t *testing.T) {
+			root := os.Getenv(d.rootfs)
+			if root == "" {
+				Gap(t, "%s does not name a root file system with Dovecot %s: run tools/test.sh", d.rootfs, d.version)
+			}
+			test(t, d.version, root)
+		})
+	}
+}
+
+// Gap skips, except where no gap is allowed.
+func Gap(t *testing.T, format string, args ...any) {
+	t.Helper()
+	if os.Getenv("CI") == "true" {
+		t.Fatalf(format, args...)
+	}
+	t.Skipf(format, args...)
+}
+
+// Build makes a pidgeon in dir. A name of its own tells it from any other on this
+// machine.
+func Build(dir string) (binary string, err error) {
+	binary = filepath.Join(dir, "pidgeon-tested")
+	cmd := exec.Command("go", "build", "-ldflags", "-s -w", "-o", binary, ".")
+	cmd.Dir, cmd.Env = repository(), append(os.Environ(), "CGO_ENABLED=0")
+	if out, err := cmd.CombinedOutput(); err != nil {
+		return "", fmt.Errorf("building: %w\n%s", err, out)
+	}
+	return binary, nil
+}
+
+// repository is the directory above a test's own that has a go.mod.
+func repository() string {
+	dir, err := os.Getwd()
+	for err == nil && dir != "/" {
+		if _, missing := os.Stat(filepath.Join(dir, "go.mod")); missing == nil {
+			break
+		}
+		dir = filepath.Dir(dir)
+	}
+	return dir
+}
+
+// ShortTempDir stands in for t.TempDir, whose paths are too long for the sockets
+// below RUN_DIR (108 bytes), and which users without rights cannot enter.
+func ShortTempDir(t testing.TB) string {
+	t.Helper()
+	dir, err := os.MkdirTemp("/tmp", "pg")
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() {
+		if err := os.RemoveAll(dir); err != nil {
+			t.Error(err)
+		}
+	})
+	if err := os.Chmod(dir, 0o755); err != nil {
+		t.Fatal(err)
+	}
+	return dir
+}
+
+// Within asks until the answer is yes or the time is up.
+func Within(d time.Duration, done func() bool) bool {
+	for end := time.Now().Add(d); !done(); time.Sleep(10 * time.Millisecond) {
+		if time.Now().After(end) {
+			return false
+		}
+	}
+	return true
+}
