@@ -20,14 +20,14 @@ const filesInReserve = 1 << 16
 // measure reads what the container allows and raises ulimit -n to what is needed.
 func measure(s settings.Settings) (sizing.Machine, sizing.Allowed, error) {
 	l := limits.Read()
-	machine := sizing.Machine{CPUs: l.CPUs, Files: 1 << 30}
+	machine := sizing.Machine{CPUs: l.CPUs, Files: 1 << 30, Inotify: l.Inotify}
 	want := sizing.Size(s.Ask(), machine).Files
 	if l.Files == limits.None {
 		l.Files = filesInReserve
 	}
 	soft, err := supervise.RaiseFiles(uint64(max(want, min(l.Files, filesInReserve))))
 	machine.Files = int(soft)
-	allowed := sizing.Allowed{Processes: l.Processes, MemoryKiB: int(l.Memory >> 10), Files: machine.Files}
+	allowed := sizing.Allowed{Processes: l.Processes, MemoryKiB: int(l.Memory >> 10), Files: machine.Files, Inotify: l.Inotify}
 	return machine, allowed, err
 }
 
@@ -37,12 +37,22 @@ func announce(log *slog.Logger, need sizing.Need, allowed sizing.Allowed) {
 	walls := need.Walls(allowed)
 	if len(walls) == 0 {
 		log.Info("this container holds the sessions asked for", "sessions", need.Sessions)
-		return
 	}
 	for _, w := range walls {
 		log.Warn("this container holds fewer sessions than asked for",
 			"sessions", w.Sessions, "asked", need.Sessions, "limit", w.Limit, "is", w.Have, "needed", w.Need, "cure", cure(w))
 	}
+	if need.Deaf(allowed) {
+		log.Warn("too few inotify instances for every client to wait with IDLE", "is", allowed.Inotify, "needed", need.Inotify,
+			"effect", deafness, "cure", cureDeafness(need))
+	}
+}
+
+// deafness is what Dovecot does without an inotify instance (2.3.19, 2.4.1).
+const deafness = "the others hear of new mail up to 30 s later, keep their process while they wait, and Dovecot warns of each"
+
+func cureDeafness(need sizing.Need) string {
+	return fmt.Sprintf("on the host: sysctl -w fs.inotify.max_user_instances=%d", need.Inotify)
 }
 
 // cure is what raises a limit: on the command line, in Compose, in Kubernetes.
@@ -103,6 +113,9 @@ func (c command) printWalls(need sizing.Need, allowed sizing.Allowed) {
 	}
 	if b.Len() == 0 {
 		fmt.Fprintf(&b, "As it is set: this container holds %d sessions.\n", need.Sessions)
+	}
+	if need.Deaf(allowed) {
+		fmt.Fprintf(&b, "Only %d of %d inotify instances for clients that wait with IDLE: %s. Raise it %s\n", allowed.Inotify, need.Inotify, deafness, cureDeafness(need))
 	}
 	fmt.Fprint(c.stdout, b.String())
 }

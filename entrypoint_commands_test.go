@@ -64,6 +64,12 @@ var scriptCommands = map[string]func(ts *testscript.TestScript, neg bool, args [
 	"turnedaway": cmdTurnedAway,
 	// alive NAME [FOR]: all of them are.
 	"alive": cmdAlive,
+	// idle NAME: all of them wait for news.
+	"idle": cmdIdle,
+	// hears NAME TEXT: all of them get a line that ends with it.
+	"hears": cmdHears,
+	// done NAME: all of them wait no longer.
+	"done": cmdDone,
 	// bye NAME: all of them are ended with a BYE.
 	"bye": cmdBye,
 

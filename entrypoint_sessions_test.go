@@ -64,6 +64,24 @@ func cmdAlive(ts *testscript.TestScript, _ bool, args []string) {
 	}
 }
 
+func cmdIdle(ts *testscript.TestScript, _ bool, args []string) {
+	for _, s := range sessionsOf(ts)[args[0]] {
+		ts.Check(s.Idle())
+	}
+}
+
+func cmdHears(ts *testscript.TestScript, _ bool, args []string) {
+	for _, s := range sessionsOf(ts)[args[0]] {
+		ts.Check(s.Hears(args[1]))
+	}
+}
+
+func cmdDone(ts *testscript.TestScript, _ bool, args []string) {
+	for _, s := range sessionsOf(ts)[args[0]] {
+		ts.Check(s.Done())
+	}
+}
+
 func cmdBye(ts *testscript.TestScript, _ bool, args []string) {
 	for i, s := range sessionsOf(ts)[args[0]] {
 		if !s.Bye() {

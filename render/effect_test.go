@@ -20,9 +20,9 @@ var everythingOn = []string{
 // effects are the settings of Dovecot that a variable may change; one that is not
 // named changes none.
 var effects = map[string]string{
-	"PROTOCOLS":                   `protocols(/.*)?|service .*|protocol lmtp/.*|plugin/sieve|sieve_script.*|submission_relay_.*`,
-	"IMAP_CONCURRENCY":            sized,
-	"IMAP_MODE":                   sized,
+	"PROTOCOLS":                   `protocols(/.*)?|service .*|imap_hibernate_timeout|protocol lmtp/.*|plugin/sieve|sieve_script.*|submission_relay_.*`,
+	"IMAP_CONCURRENCY":            sized + hibernating,
+	"IMAP_MODE":                   sized + hibernating,
 	"POP3_CONCURRENCY":            sized,
 	"POP3_MODE":                   sized,
 	"SUBMISSION_CONCURRENCY":      sized,
@@ -55,8 +55,9 @@ var effects = map[string]string{
 }
 
 const (
-	sized = `service [a-z0-9-]+/(process_limit|client_limit|service_count|restart_request_count|process_min_avail|vsz_limit)`
-	home  = `userdb( users)?/(args|fields/home)`
+	sized       = `service [a-z0-9-]+/(process_limit|client_limit|service_count|restart_request_count|process_min_avail|vsz_limit)`
+	hibernating = `|imap_hibernate_timeout|service imap/(extra_groups|unix_listener imap-master/user)`
+	home        = `userdb( users)?/(args|fields/home)`
 )
 
 // effective is what a dialect makes of settings, by name.

@@ -15,12 +15,12 @@ func (s Sizes) Follow(inForce []Service, protocols []Protocol, machine Machine) 
 		login := s.Service(names.login)
 		is := login.overridden(inForce)
 		session := sessionService(names.session, is, p)
-		effective = append(effective, pair{is, s.Service(names.session).overriddenOr(inForce, session)})
+		effective = append(effective, pair{is, s.Service(names.session).overriddenOr(inForce, session), p.hibernates()})
 		login.ProcessMinAvail = min(login.ProcessMinAvail, is.ProcessLimit)
 		if is != login {
 			login.VSZLimitMiB = max(login.VSZLimitMiB, loginVSZ(is.ClientLimit))
 		}
-		sized = append(sized, pair{login, session})
+		sized = append(sized, pair{login: login, session: session})
 	}
 	return derive(sized, effective, machine)
 }

@@ -24,6 +24,7 @@ type Need struct {
 	Processes int
 	Files     int // of the process that needs most
 	MemoryKiB int
+	Inotify   int // instances of the owner of all mail, if every client waits with IDLE
 }
 
 // What runs without a session, and what a reload and a rehearsal take beside it
@@ -44,6 +45,9 @@ func NeedOf(protocols []Protocol, machine Machine, cost Cost) Need {
 		need.Sessions += p.Sessions
 		need.Processes += processes * p.Sessions
 		need.MemoryKiB += memory * p.Sessions
+		if p.Name == "imap" {
+			need.Inotify = inotifyInstances(Size(protocols, machine).Service(p.Name))
+		}
 	}
 	return need
 }
@@ -66,7 +70,11 @@ type Wall struct {
 }
 
 // Allowed is what the container gives; 0 is without limit.
-type Allowed struct{ Processes, MemoryKiB, Files int }
+type Allowed struct{ Processes, MemoryKiB, Files, Inotify int }
+
+// Deaf reports whether some clients that wait with IDLE will hear of new mail only
+// when Dovecot looks for it, every 30 s. They lose nothing else, so it is no Wall.
+func (n Need) Deaf(a Allowed) bool { return a.Inotify != 0 && a.Inotify < n.Inotify }
 
 // Walls are the limits that are too low, the lowest first.
 func (n Need) Walls(a Allowed) []Wall {

@@ -22,7 +22,10 @@ func serviceNames(protocol string) (names, bool) {
 // pair is a login service and the service that takes its clients over. With TLS
 // the login process stays for the life of the session, so both hold the same
 // number.
-type pair struct{ login, session Service }
+type pair struct {
+	login, session Service
+	hibernates     bool
+}
 
 // requestsReused is how many clients a session process serves where it may serve
 // more than one: starting one costs more than serving a short session. Reuse is
@@ -66,6 +69,24 @@ func loginFiles(clients int) int { return 2*clients + 50 }
 // process dies and takes all its sessions along.
 func loginVSZ(clients int) int { return max(256, 32+ceil(clients, 8)) }
 
+// hibernateService keeps IMAP sessions whose clients wait with IDLE, so that their
+// session process can go (2.3.19, 2.4.1). What the process watched its mailbox
+// with, an inotify instance of its user, moves along; a session without one stays
+// where it is, and Dovecot warns of each.
+func hibernateService(session Service, machine Machine) (Service, bool) {
+	sessions := session.Capacity()
+	processes := ceil(loginFiles(sessions), machine.Files)
+	clients := ceil(sessions, processes)
+	return Service{
+		Name: "imap-hibernate", ProcessLimit: processes, ClientLimit: clients,
+		Requests: Unlimited, VSZLimitMiB: loginVSZ(clients),
+	}, machine.Inotify == 0 || machine.Inotify >= inotifyInstances(session)
+}
+
+// inotifyInstances are one for each session process, and some for whoever else
+// has the user ID that owns all mail: it is counted for the whole host.
+func inotifyInstances(session Service) int { return session.ProcessLimit + 16 }
+
 // maxSessions bounds what an override can make of a process limit: more fits in no
 // container, and Dovecot's numbers end at 2³²-1.
 const maxSessions = 1_000_000
@@ -92,6 +113,10 @@ func derive(sized, effective []pair, machine Machine) Sizes {
 		sessions += p.session.ProcessLimit
 		if p.session.Requests != 1 {
 			lookups += p.session.ProcessLimit
+		}
+		if hibernate, possible := hibernateService(p.session, machine); p.hibernates && possible {
+			sizes.Services = append(sizes.Services, hibernate)
+			sizes.Files = max(sizes.Files, loginFiles(hibernate.ClientLimit))
 		}
 	}
 	sizes.Services = append(sizes.Services,

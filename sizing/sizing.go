@@ -41,6 +41,8 @@ type Protocol struct {
 type Machine struct {
 	CPUs  int
 	Files int // hard limit of open files per process (ulimit -Hn)
+	// Inotify is how many inotify instances a user may have; 0 is without limit.
+	Inotify int
 }
 
 // Service holds the limits of one Dovecot service. Zero leaves Dovecot's default.
@@ -92,7 +94,7 @@ func Size(protocols []Protocol, machine Machine) Sizes {
 	for _, p := range protocols {
 		if names, ok := serviceNames(p.Name); ok {
 			login := loginService(names.login, p, machine)
-			pairs = append(pairs, pair{login, sessionService(names.session, login, p)})
+			pairs = append(pairs, pair{login, sessionService(names.session, login, p), p.hibernates()})
 		}
 	}
 	return derive(pairs, pairs, machine)
@@ -117,6 +119,10 @@ func (p Protocol) mode() Mode {
 	}
 	return Performance
 }
+
+// hibernates reports whether idle sessions may be handed to a process that keeps
+// them all.
+func (p Protocol) hibernates() bool { return p.Name == "imap" && p.mode() == Performance }
 
 // Equal reports whether two sizes are the same.
 func (s Sizes) Equal(other Sizes) bool {

@@ -77,6 +77,51 @@ func (s *Session) Command(text string) error {
 	}
 }
 
+// Idle waits for news, as mail programs do when nobody uses them.
+func (s *Session) Idle() error {
+	_ = s.conn.SetDeadline(time.Now().Add(Patience))
+	if _, err := fmt.Fprint(s.conn, "i IDLE\r\n"); err != nil {
+		return err
+	}
+	return s.hear("+")
+}
+
+// Hears waits for an untagged line that ends with text.
+func (s *Session) Hears(text string) error {
+	_ = s.conn.SetDeadline(time.Now().Add(Patience))
+	for {
+		line, err := s.lines.ReadString('\n')
+		if err != nil || strings.HasSuffix(strings.TrimSpace(line), text) {
+			return err
+		}
+	}
+}
+
+// Done ends the waiting.
+func (s *Session) Done() error {
+	_ = s.conn.SetDeadline(time.Now().Add(Patience))
+	if _, err := fmt.Fprint(s.conn, "DONE\r\n"); err != nil {
+		return err
+	}
+	return s.hear("i OK")
+}
+
+// hear reads up to the line that begins with prefix.
+func (s *Session) hear(prefix string) error {
+	for {
+		line, err := s.lines.ReadString('\n')
+		switch {
+		case err != nil:
+			return err
+		case strings.HasPrefix(line, prefix):
+			return nil
+		case !strings.HasPrefix(line, "* "):
+			return errors.New(strings.TrimSpace(line))
+		}
+		s.Told = append(s.Told, line)
+	}
+}
+
 // Alive asks the server.
 func (s *Session) Alive() bool {
 	_ = s.conn.SetDeadline(time.Now().Add(Patience))
