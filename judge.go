@@ -53,7 +53,7 @@ func (b builder) judge(ctx context.Context, dir string, c *candidate) error {
 	if faults := b.placeFaults(ctx, c); len(faults) > 0 {
 		return faults
 	}
-	c.remarks = append(c.remarks, undercut(c.effective, c.settings)...)
+	c.remarks = append(c.remarks, room(c.effective, texts.Lines(), c.settings.Ask())...)
 	return bindable(c.listeners, b.bound)
 }
 
@@ -88,23 +88,6 @@ func (b builder) understand(ctx context.Context, main, dir string, c *candidate)
 	c.effect = effect(dump, c.files, c.references, dir)
 	c.listeners = c.effective.Listeners()
 	return nil
-}
-
-// undercut names the protocols that hold fewer sessions than was asked for,
-// because an override says so.
-func undercut(effective dovecot.Settings, s settings.Settings) finding.List {
-	var remarks finding.List
-	for _, p := range s.Ask() {
-		for _, service := range p.Services() {
-			processes, clients, _, ok := effective.Limits(service)
-			if ok && processes*clients < p.Sessions {
-				remarks = append(remarks, remark(finding.Undercut, "", fmt.Sprintf("an override limits %s to %d sessions (service %s: process_limit %d × client_limit %d), and %d were asked for",
-					p.Name, processes*clients, service, processes, clients, p.Sessions)))
-				break
-			}
-		}
-	}
-	return remarks
 }
 
 // effect sums up what Dovecot makes of the files, and the files it reads later.

@@ -50,6 +50,7 @@ const (
 	Overwritten Code = "overwritten"
 	SameValue   Code = "same-value"
 	Undercut    Code = "undercut"
+	Overshoot   Code = "overshoot"
 	LimitTooLow Code = "limit-too-low"
 	IgnoredFile Code = "ignored-file"
 )
