@@ -98,7 +98,7 @@ func renderSources(files []mount.File) []render.Source {
 // build makes a candidate for dir out of what was read; it is not checked yet.
 func (b builder) build(in sources, dir string) (candidate, error) {
 	c := candidate{settings: in.settings, remarks: in.remarks, expires: in.pair.NotAfter}
-	c.sizes = sizing.Size(in.ask(), b.machine)
+	c.sizes = sizing.Size(b.asked(in), b.machine)
 	for _, f := range in.tree.Conf {
 		c.overrides = append(c.overrides, f.Name)
 	}
@@ -135,7 +135,7 @@ func (b builder) follow(ctx context.Context, store *publish.Store, in sources, c
 	if err != nil {
 		return dir, nil
 	}
-	followed := c.sizes.Follow(loginServices(effective, c.sizes), in.ask(), b.machine)
+	followed := c.sizes.Follow(loginServices(effective, c.sizes), b.asked(in), b.machine)
 	if followed.Equal(c.sizes) {
 		return dir, nil
 	}

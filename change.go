@@ -93,6 +93,9 @@ func (e *entrypoint) judgeSources(ctx context.Context) (candidate, string, error
 	if err != nil {
 		return candidate{}, "", e.unlessSettled(sha256.Sum256([]byte(err.Error())), err)
 	}
+	if e.cold {
+		e.announce(e.log, e.asked(in))
+	}
 	e.tell(in.remarks)
 	if err := e.tryOnce(ctx, in.tree); err != nil {
 		return candidate{}, "", e.unlessSettled(sha256.Sum256([]byte(err.Error())), err)

@@ -3,8 +3,7 @@ package main
 import (
 	"fmt"
 	"log/slog"
-	"strings"
-	"text/tabwriter"
+	"slices"
 
 	"pidgeon/limits"
 	"pidgeon/settings"
@@ -33,7 +32,8 @@ func measure(s settings.Settings) (sizing.Machine, sizing.Allowed, error) {
 
 // announce says in one line how many sessions the container holds, or which limit
 // keeps it from holding those asked for and how it is raised.
-func announce(log *slog.Logger, need sizing.Need, allowed sizing.Allowed) {
+func (b builder) announce(log *slog.Logger, protocols []sizing.Protocol) {
+	need, allowed := b.need(protocols), b.allowed
 	walls := need.Walls(allowed)
 	if len(walls) == 0 {
 		log.Info("this container holds the sessions asked for", "sessions", need.Sessions)
@@ -42,11 +42,38 @@ func announce(log *slog.Logger, need sizing.Need, allowed sizing.Allowed) {
 		log.Warn("this container holds fewer sessions than asked for",
 			"sessions", w.Sessions, "asked", need.Sessions, "limit", w.Limit, "is", w.Have, "needed", w.Need, "cure", cure(w))
 	}
+	if share := shared(protocols); share > 1 {
+		log.Warn("session processes are shared, to make do with the memory", "clients", share, "limit", "memory.max", "is", allowed.MemoryKiB,
+			"needed", b.need(unshared(protocols)).MemoryKiB, "effect", sharing)
+	}
 	if need.Deaf(allowed) {
 		log.Warn("too few inotify instances for every client to wait with IDLE", "is", allowed.Inotify, "needed", need.Inotify,
 			"effect", deafness, "cure", cureDeafness(need))
 	}
 }
+
+func (b builder) need(protocols []sizing.Protocol) sizing.Need {
+	return sizing.NeedOf(protocols, b.machine, sizing.Costs(b.dovecot.Dialect))
+}
+
+// shared is how many clients a session process serves at once.
+func shared(protocols []sizing.Protocol) (clients int) {
+	for _, p := range protocols {
+		clients = max(clients, p.Share)
+	}
+	return clients
+}
+
+func unshared(protocols []sizing.Protocol) []sizing.Protocol {
+	apart := slices.Clone(protocols)
+	for i := range apart {
+		apart[i].Share = 1
+	}
+	return apart
+}
+
+// sharing is what it means to share a session process.
+const sharing = "while a session process works for one of its clients, the others wait"
 
 // deafness is what Dovecot does without an inotify instance (2.3.19, 2.4.1).
 const deafness = "the others hear of new mail up to 30 s later, keep their process while they wait, and Dovecot warns of each"
@@ -65,57 +92,4 @@ func cure(w sizing.Wall) string {
 		return fmt.Sprintf("docker run --memory %dm; Compose: mem_limit: %dm; Kubernetes: resources.limits.memory: %dMi; or IMAP_MODE=performance", mib, mib, mib)
 	}
 	return fmt.Sprintf("docker run --ulimit nofile=%d; Compose: ulimits: {nofile: %d}; Kubernetes: LimitNOFILE of the container runtime", w.Need, w.Need)
-}
-
-// plan prints what the sessions asked for take in each mode, and what this
-// container holds of them.
-func (c command) plan() int {
-	if len(c.args) > 0 {
-		return c.usage("plan takes no arguments")
-	}
-	s, faults := settings.Load(c.environ)
-	if faults != nil {
-		return c.complain(faults)
-	}
-	w, err := c.workshop()
-	if err != nil {
-		return c.complain(err)
-	}
-	defer w.closing.close()
-	table := tabwriter.NewWriter(c.stdout, 0, 0, 2, ' ', tabwriter.AlignRight)
-	fmt.Fprintln(table, "mode\tsessions\tprocesses\topen files\tmemory MiB\tholds\tlimited by\t")
-	for _, mode := range []sizing.Mode{sizing.Secure, sizing.Performance} {
-		need := sizing.NeedOf(inMode(s.Ask(), mode), w.machine, sizing.Costs(w.dovecot.Dialect))
-		holds, by := need.Sessions, "-"
-		if walls := need.Walls(w.allowed); len(walls) > 0 {
-			holds, by = walls[0].Sessions, fmt.Sprintf("%s %d", walls[0].Limit, walls[0].Have)
-		}
-		fmt.Fprintf(table, "%s\t%d\t%d\t%d\t%d\t%d\t%s\t\n", mode, need.Sessions, need.Processes, need.Files, need.MemoryKiB>>10, holds, by)
-	}
-	table.Flush()
-	c.printWalls(sizing.NeedOf(s.Ask(), w.machine, sizing.Costs(w.dovecot.Dialect)), w.allowed)
-	return 0
-}
-
-func inMode(ask []sizing.Protocol, mode sizing.Mode) []sizing.Protocol {
-	var all []sizing.Protocol
-	for _, p := range ask {
-		p.Mode = mode
-		all = append(all, p)
-	}
-	return all
-}
-
-func (c command) printWalls(need sizing.Need, allowed sizing.Allowed) {
-	var b strings.Builder
-	for _, w := range need.Walls(allowed) {
-		fmt.Fprintf(&b, "As it is set: only %d of %d sessions: %s is %d, and %d are needed. Raise it: %s\n", w.Sessions, need.Sessions, w.Limit, w.Have, w.Need, cure(w))
-	}
-	if b.Len() == 0 {
-		fmt.Fprintf(&b, "As it is set: this container holds %d sessions.\n", need.Sessions)
-	}
-	if need.Deaf(allowed) {
-		fmt.Fprintf(&b, "Only %d of %d inotify instances for clients that wait with IDLE: %s. Raise it %s\n", allowed.Inotify, need.Inotify, deafness, cureDeafness(need))
-	}
-	fmt.Fprint(c.stdout, b.String())
 }

@@ -10,7 +10,6 @@ import (
 	"pidgeon/dovecot"
 	"pidgeon/publish"
 	"pidgeon/settings"
-	"pidgeon/sizing"
 	"pidgeon/supervise"
 	"pidgeon/watch"
 )
@@ -97,7 +96,7 @@ func (e *entrypoint) open(builtin fs.FS) (closing closers, err error) {
 		return closing, err
 	}
 	closing.add(func() { lock.Close() })
-	if err = e.size(); err != nil {
+	if e.machine, e.allowed, err = measure(e.settings); err != nil {
 		return closing, err
 	}
 	if e.store, err = publish.Open(string(s.RunDir), dovecotGroup(e.identity)); err != nil {
@@ -109,15 +108,6 @@ func (e *entrypoint) open(builtin fs.FS) (closing closers, err error) {
 	closing.add(e.control.close)
 	closing.add(e.follow())
 	return closing, nil
-}
-
-// size measures the container, and says what it holds.
-func (e *entrypoint) size() (err error) {
-	if e.machine, e.allowed, err = measure(e.settings); err != nil {
-		return err
-	}
-	announce(e.log, sizing.NeedOf(e.settings.Ask(), e.machine, sizing.Costs(e.dovecot.Dialect)), e.allowed)
-	return nil
 }
 
 // follow starts to watch; what it returns ends that.

@@ -4,15 +4,12 @@ import (
 	"context"
 	"errors"
 	"io/fs"
-	"regexp"
-	"slices"
 	"time"
 
 	"pidgeon/certificate"
 	"pidgeon/finding"
 	"pidgeon/mount"
 	"pidgeon/settings"
-	"pidgeon/sizing"
 )
 
 // sources are what a candidate is made of, read once.
@@ -21,23 +18,6 @@ type sources struct {
 	tree     mount.Tree
 	pair     certificate.Pair
 	remarks  finding.List
-}
-
-// elsewhere are words by which an override may say that not all mail belongs to
-// one system user, or includes a file that does.
-var elsewhere = regexp.MustCompile(`userdb|passdb|mail_uid|mail_gid|!include`)
-
-// ask is what was asked for. A session process may serve one user after another
-// if all of them share a system user: it cannot go back to another (2.3.19, 2.4.1).
-func (in sources) ask() []sizing.Protocol {
-	reuse := !slices.ContainsFunc(slices.Concat(in.tree.Conf, in.tree.Templates), func(f mount.File) bool {
-		return elsewhere.Match(f.Data)
-	})
-	protocols := in.settings.Ask()
-	for i := range protocols {
-		protocols[i].Reuse = reuse
-	}
-	return protocols
 }
 
 // read reads all sources. A failure of one does not hide those of the others.

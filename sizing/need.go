@@ -8,14 +8,19 @@ import (
 // Cost is what one idle TLS session takes, empty mailbox, in KiB of memory that
 // is not shared (proportional set size). Measured with 300 sessions on each
 // dialect; active sessions with large mailboxes take more.
-type Cost struct{ SecureKiB, PerformanceKiB int }
+type Cost struct {
+	SecureKiB, PerformanceKiB int
+	// ClientKiB is what is left of PerformanceKiB when many clients share a session
+	// process.
+	ClientKiB int
+}
 
 // Costs are by dialect.
 func Costs(dialect string) Cost {
 	if dialect == "2.3" {
-		return Cost{SecureKiB: 1830, PerformanceKiB: 570}
+		return Cost{SecureKiB: 1830, PerformanceKiB: 570, ClientKiB: 140}
 	}
-	return Cost{SecureKiB: 3280, PerformanceKiB: 1460}
+	return Cost{SecureKiB: 3280, PerformanceKiB: 1460, ClientKiB: 200}
 }
 
 // Need is what sessions take of the container.
@@ -38,13 +43,9 @@ const (
 func NeedOf(protocols []Protocol, machine Machine, cost Cost) Need {
 	need := Need{Processes: idleProcesses, MemoryKiB: idleMemoryKiB, Files: Size(protocols, machine).Files}
 	for _, p := range protocols {
-		processes, memory := 1, cost.PerformanceKiB
-		if p.mode() == Secure {
-			processes, memory = 2, cost.SecureKiB
-		}
 		need.Sessions += p.Sessions
-		need.Processes += processes * p.Sessions
-		need.MemoryKiB += memory * p.Sessions
+		need.Processes += p.processes()
+		need.MemoryKiB += p.memory(cost)
 		if p.Name == "imap" {
 			need.Inotify = inotifyInstances(Size(protocols, machine).Service(p.Name))
 		}

@@ -38,6 +38,8 @@ const (
 func sessionService(name string, login Service, p Protocol) Service {
 	session := Service{Name: name, ProcessLimit: min(login.Capacity(), maxSessions), ClientLimit: 1, Requests: 1}
 	if p.mode() == Performance && p.Reuse {
+		share := max(1, p.Share)
+		session.ProcessLimit, session.ClientLimit = ceil(session.ProcessLimit, share), share
 		session.Requests, session.ProcessMinAvail = requestsReused, min(sessionsReady, session.ProcessLimit)
 	}
 	return session
@@ -83,9 +85,9 @@ func hibernateService(session Service, machine Machine) (Service, bool) {
 	}, machine.Inotify == 0 || machine.Inotify >= inotifyInstances(session)
 }
 
-// inotifyInstances are one for each session process, and some for whoever else
+// inotifyInstances are one for each session, and some for whoever else
 // has the user ID that owns all mail: it is counted for the whole host.
-func inotifyInstances(session Service) int { return session.ProcessLimit + 16 }
+func inotifyInstances(session Service) int { return session.Capacity() + 16 }
 
 // maxSessions bounds what an override can make of a process limit: more fits in no
 // container, and Dovecot's numbers end at 2³²-1.

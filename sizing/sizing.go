@@ -35,6 +35,7 @@ type Protocol struct {
 	Sessions int    // how many are connected at once
 	Mode     Mode
 	Reuse    bool // a session process may serve one client after another
+	Share    int  // how many clients a session process serves at once; 0 is one
 }
 
 // Machine is what the container gives.
