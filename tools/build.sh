@@ -8,4 +8,6 @@ if ! command -v go >/dev/null; then
 	exit 1
 fi
 version=${VERSION:-$(git describe --tags --always --dirty 2>/dev/null || echo devel)}
-CGO_ENABLED=0 go build -buildvcs=false -trimpath -ldflags "-s -w -X main.version=$version" -o "${1:-pidgeon}" .
+# Without inlining the binary is 9 % smaller (9.1 to 8.2 MB), and 0.7 MB less of it is
+# resident; a whole `pidgeon render` takes as long either way (five runs of each).
+CGO_ENABLED=0 go build -buildvcs=false -trimpath -gcflags=all=-l -ldflags "-s -w -X main.version=$version" -o "${1:-pidgeon}" .
