@@ -13,6 +13,7 @@ import (
 	"regexp"
 	"strings"
 	"sync"
+	"sync/atomic"
 	"time"
 )
 
@@ -23,7 +24,9 @@ type Master struct {
 	pid    int
 	notify *net.UnixConn
 	states chan string
-	logged *os.File // our end of its standard error
+	logged *os.File      // our end of its standard error
+	left   atomic.Int64  // lines until busy gets a value
+	busy   chan struct{} // of capacity 1
 	closed sync.WaitGroup
 
 	mu        sync.Mutex
@@ -47,7 +50,7 @@ func (d *Dovecot) NewMaster(conf, dir string, log io.Writer) (*Master, error) {
 		notify.Close()
 		return nil, fmt.Errorf("opening a pipe for Dovecot's log: %w", err)
 	}
-	m := &Master{notify: notify, states: make(chan string, 16), logged: logged}
+	m := &Master{notify: notify, states: make(chan string, 16), logged: logged, busy: make(chan struct{}, 1)}
 	// A file, not a pipe of os/exec: a session that outlives the master and keeps
 	// it open must not keep Wait from returning.
 	m.cmd = exec.Command(d.path, "-F", "-c", conf)
@@ -102,6 +105,7 @@ func (m *Master) follow(log io.Writer) {
 	for {
 		line, err := lines.ReadSlice('\n') // a longer line comes in parts, and passes all the same
 		log.Write(line)
+		m.count()
 		if found := masterComplains.FindSubmatch(line); found != nil {
 			m.mu.Lock()
 			m.complains = append(m.complains, string(found[1]))
