@@ -1,16 +1,22 @@
 package dovecot
 
-// WakeAfter has Busy get a value once Dovecot has logged so many more lines: a
-// login logs at least one, so fewer lines mean fewer logins. It replaces what it
-// was told before. Where an override silences the log, nothing comes.
-func (m *Master) WakeAfter(lines int) { m.left.Store(int64(lines)) }
+// Lines is how many lines Dovecot has logged. A login logs one at least, so it
+// bounds the number of logins between two looks, unless an override silences them.
+func (m *Master) Lines() int64 { return m.lines.Load() }
 
-// Busy gets a value as WakeAfter was told.
+// WakeAt has Busy get a value when Lines reaches a number; never, when that is 0. It
+// replaces what it was told before.
+func (m *Master) WakeAt(lines int64) {
+	m.wakeAt.Store(lines)
+	m.wake(m.lines.Load())
+}
+
+// Busy gets a value as WakeAt was told.
 func (m *Master) Busy() <-chan struct{} { return m.busy }
 
-// count takes note of a line.
-func (m *Master) count() {
-	if m.left.Add(-1) != 0 {
+func (m *Master) wake(lines int64) {
+	at := m.wakeAt.Load()
+	if at == 0 || lines < at || !m.wakeAt.CompareAndSwap(at, 0) {
 		return
 	}
 	select {

@@ -38,17 +38,19 @@ func TestBusy(t *testing.T) {
 	}
 	say(5)
 	busy(false, "nobody asked")
-	m.WakeAfter(3)
+	for m.Lines() < 5 {
+		time.Sleep(time.Millisecond)
+	}
+	m.WakeAt(8)
 	say(2)
-	busy(false, "two of three")
+	busy(false, "7 of 8")
 	say(4)
-	busy(true, "six of three")
+	busy(true, "11 of 8")
 	busy(false, "once")
-	m.WakeAfter(1)
-	say(1)
-	busy(true, "again")
-	m.WakeAfter(2)
-	m.WakeAfter(9)
+	m.WakeAt(3)
+	busy(true, "passed before it was asked for")
+	m.WakeAt(13)
+	m.WakeAt(19)
 	say(2)
 	busy(false, "put off")
 }

@@ -25,7 +25,8 @@ type Master struct {
 	notify *net.UnixConn
 	states chan string
 	logged *os.File      // our end of its standard error
-	left   atomic.Int64  // lines until busy gets a value
+	lines  atomic.Int64  // that it has logged
+	wakeAt atomic.Int64  // as many and busy gets a value; 0 for never
 	busy   chan struct{} // of capacity 1
 	closed sync.WaitGroup
 
@@ -105,7 +106,7 @@ func (m *Master) follow(log io.Writer) {
 	for {
 		line, err := lines.ReadSlice('\n') // a longer line comes in parts, and passes all the same
 		log.Write(line)
-		m.count()
+		m.wake(m.lines.Add(1))
 		if found := masterComplains.FindSubmatch(line); found != nil {
 			m.mu.Lock()
 			m.complains = append(m.complains, string(found[1]))
