@@ -69,7 +69,7 @@ func (e *entrypoint) awaitReady(ctx context.Context) error {
 		return err
 	}
 	e.log.Info("started", "dovecot", e.dovecot.Version, "generation", e.state.Generation, "pid", e.process.PID(), "listeners", e.state.Listeners)
-	e.state.census = census{e.dovecot.Dialect, baseDir(e.settings), e.process.PID()}
+	e.state.census = census{e.master, baseDir(e.settings)}
 	e.serving()
 	return nil
 }

@@ -31,19 +31,17 @@ func (e *entrypoint) watchSessions() (stop func()) {
 // warn says that a limit comes near, and what raises it while there is time.
 func (e *entrypoint) warn(g occupancy.Gauge, level int) {
 	now := e.control.now.Load()
-	what, facts := "sessions fill up", []any{"protocol", g.Name, "held", g.Used, "of", g.Limit}
-	if g.Name == container {
-		what, facts = "this container fills up", facts[2:]
+	of := now.ceilingOf(g.Name)
+	facts := []any{"held", g.Used, "of", g.Limit}
+	what := "this container"
+	if g.Name != container {
+		what, facts = "sessions", append(facts, "protocol", g.Name, "turned_away_above", of.Places)
 	}
 	if level < occupancy.Full {
-		e.log.Warn(what, facts...)
+		e.log.Warn(what+" filling up", facts...)
 		return
 	}
-	of := now.ceilingOf(g.Name)
-	if of.Places > 0 {
-		facts = append(facts, "turned_away_above", of.Places)
-	}
-	e.log.Warn(strings.Replace(what, "fill", "almost fill", 1), append(facts, "cure", now.raise(g, of))...)
+	e.log.Warn(what+" nearly full", append(facts, "cure", now.raise(g, of))...)
 }
 
 // raise is what makes a ceiling higher.

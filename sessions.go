@@ -23,14 +23,17 @@ type usage struct {
 
 // census is where the running Dovecot is counted.
 type census struct {
-	dialect, baseDir string
-	master           int // PID
+	master  *dovecot.Master // nil before the start
+	baseDir string
 }
 
 // count counts what is held now. What cannot be known stays unknown, with the
 // reason in the error; it never takes longer than anvil may.
 func (c census) count(ctx context.Context, ceilings []ceiling) ([]usage, error) {
-	sessions, err := dovecot.CountSessions(ctx, c.dialect, c.baseDir, c.master)
+	sessions, err := map[string]dovecot.Sessions(nil), errors.New("Dovecot does not run yet")
+	if c.master != nil {
+		sessions, err = c.master.CountSessions(ctx, c.baseDir)
+	}
 	ports := map[int]bool{}
 	for _, of := range ceilings {
 		for _, port := range of.ports {
@@ -124,7 +127,7 @@ func (u usage) String() string {
 		fmt.Fprintf(&b, ", limited by %s", u.By)
 	}
 	if u.Older > 0 {
-		fmt.Fprintf(&b, "; %d of them from before the last reload, beyond the limit", u.Older)
+		fmt.Fprintf(&b, "; %d of them from before the last reload, which the limit does not count", u.Older)
 	}
 	if n := u.waiting(); n > 0 {
 		fmt.Fprintf(&b, "; %d more not logged in", n)

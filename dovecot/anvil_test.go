@@ -66,7 +66,7 @@ func TestCountSessions(t *testing.T) {
 			map[string]Sessions{"imap": {All: 3}, "sieve": {All: 1}},
 		},
 	} {
-		got, err := CountSessions(t.Context(), tt.dialect, anvil(t, tt.answer, false), os.Getpid())
+		got, err := (&Master{dialect: tt.dialect}).CountSessions(t.Context(), anvil(t, tt.answer, false))
 		if err != nil || !maps.Equal(got, tt.want) {
 			t.Errorf("%s: %q: got %v (%v), want %v", tt.dialect, tt.answer, got, err, tt.want)
 		}
@@ -92,13 +92,13 @@ func TestCountSessionsOfBrokenAnvil(t *testing.T) {
 			t.Parallel()
 			ctx, cancel := context.WithTimeout(t.Context(), 200*time.Millisecond)
 			defer cancel()
-			_, err := CountSessions(ctx, tt.dialect, anvil(t, tt.answer, tt.hangUp), os.Getpid())
+			_, err := (&Master{dialect: tt.dialect}).CountSessions(ctx, anvil(t, tt.answer, tt.hangUp))
 			if err == nil || !strings.Contains(err.Error(), tt.want) {
 				t.Errorf("got %v, want %q", err, tt.want)
 			}
 		})
 	}
-	if _, err := CountSessions(t.Context(), "2.4", t.TempDir(), os.Getpid()); err == nil {
+	if _, err := (&Master{dialect: "2.4"}).CountSessions(t.Context(), t.TempDir()); err == nil {
 		t.Error("nobody listens, and that is no error")
 	}
 }
@@ -113,7 +113,7 @@ func BenchmarkCountSessions(b *testing.B) {
 			if _, err := parseLogins("2.4", line); err != nil {
 				b.Fatal(err)
 			}
-			if s, ok := parseSocket(socket); !ok || !s.accepted {
+			if s, ok := parseSocket(socket); !ok || s.inode != 812345 {
 				b.Fatal(s)
 			}
 		}

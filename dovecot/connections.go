@@ -16,11 +16,16 @@ import (
 // that are logged in, and whose a descriptor is may not be seen without
 // CAP_SYS_PTRACE. A connection that waits to be accepted has no place yet, and
 // one that Dovecot has closed has none any more: neither has an inode.
+//
+// The kernel hands its table out in parts, and a socket may come twice when others
+// come and go between two parts (seen on a busy host); inodes tell.
 func CountConnections(ports map[int]bool) (map[int]int, error) {
-	counts := map[int]int{}
+	counts, seen := map[int]int{}, map[uint64]bool{}
 	err := eachSocket(func(s socket) {
-		if s.accepted && (s.state == stateEstablished || s.state == stateCloseWait) && ports[s.port] {
+		held := s.inode != 0 && (s.state == stateEstablished || s.state == stateCloseWait)
+		if held && ports[s.port] && !seen[s.inode] {
 			counts[s.port]++
+			seen[s.inode] = true
 		}
 	})
 	return counts, err
@@ -36,7 +41,7 @@ const (
 // socket is a line of /proc/net/tcp.
 type socket struct {
 	port, state int
-	accepted    bool // it has an inode
+	inode       uint64 // 0 if no process holds it
 }
 
 // eachSocket reads the tables of this network namespace.
@@ -86,7 +91,7 @@ func parseSocket(line []byte) (s socket, ok bool) {
 			}
 			s.state, ok = int(state), true
 		case 9:
-			s.accepted = string(field) != "0"
+			s.inode, _ = strconv.ParseUint(string(field), 10, 64)
 			return s, ok
 		}
 		i++

@@ -44,7 +44,7 @@ func TestReadSockets(t *testing.T) {
 	if err := readSockets(table, func(s socket) { got = append(got, s) }); err != nil {
 		t.Fatal(err)
 	}
-	want := []socket{{3306, stateListen, true}, {143, stateEstablished, true}, {143, stateEstablished, false}, {993, stateListen, false}}
+	want := []socket{{3306, stateListen, 1}, {143, stateEstablished, 1}, {143, stateEstablished, 0}, {993, stateListen, 0}}
 	if !slices.Equal(got, want) {
 		t.Errorf("got %v, want %v", got, want)
 	}

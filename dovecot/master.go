@@ -20,6 +20,8 @@ import (
 // Master is Dovecot's master process as seen from outside: what it notifies and
 // what it logs. Starting and waiting are for the caller.
 type Master struct {
+	dialect string
+
 	cmd    *exec.Cmd
 	pid    int
 	notify *net.UnixConn
@@ -32,6 +34,8 @@ type Master struct {
 
 	mu        sync.Mutex
 	complains []string // error lines of the master itself, since last asked
+	hungUp    ticks    // when SIGHUP was sent that it has not answered yet
+	reloads   []ticks  // when they began, the last that was carried out first
 }
 
 // NewMaster prepares a master that runs the configuration conf in the
@@ -51,7 +55,7 @@ func (d *Dovecot) NewMaster(conf, dir string, log io.Writer) (*Master, error) {
 		notify.Close()
 		return nil, fmt.Errorf("opening a pipe for Dovecot's log: %w", err)
 	}
-	m := &Master{notify: notify, states: make(chan string, 16), logged: logged, busy: make(chan struct{}, 1)}
+	m := &Master{dialect: d.Dialect, notify: notify, states: make(chan string, 16), logged: logged, busy: make(chan struct{}, 1)}
 	// A file, not a pipe of os/exec: a session that outlives the master and keeps
 	// it open must not keep Wait from returning.
 	m.cmd = exec.Command(d.path, "-F", "-c", conf)
@@ -93,7 +97,11 @@ func (m *Master) listen() {
 			return
 		}
 		for state := range strings.Lines(string(buffer[:n])) {
-			m.states <- strings.TrimSpace(state)
+			state = strings.TrimSpace(state)
+			if state == "RELOADING=1" {
+				m.reloading()
+			}
+			m.states <- state
 		}
 	}
 }

@@ -45,6 +45,7 @@ func (m *Master) Reload(ctx context.Context, hup func() error) error {
 	defer cancel()
 	m.complaints()
 	before := logProcesses(m.pid)
+	m.hangingUp()
 	if err := hup(); err != nil {
 		return fmt.Errorf("signalling Dovecot: %w", err)
 	}
