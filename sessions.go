@@ -85,18 +85,18 @@ const container = "container"
 // container is what bounds a protocol, it is enough to say so once.
 func (s state) gauges(all []usage) []occupancy.Gauge {
 	var gauges []occupancy.Gauge
-	total := 0
+	total, known := 0, false
 	for _, u := range all {
 		held, ok := u.held()
 		if !ok {
 			continue
 		}
-		total += held
+		total, known = total+held, true
 		if u.By != s.Room.By {
 			gauges = append(gauges, occupancy.Gauge{Name: u.Protocol, Used: held - u.Older, Limit: u.Limit})
 		}
 	}
-	if s.Room.Sessions > 0 {
+	if known && s.Room.Sessions > 0 {
 		gauges = append(gauges, occupancy.Gauge{Name: container, Used: total, Limit: s.Room.Sessions})
 	}
 	return gauges
