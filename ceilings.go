@@ -34,7 +34,7 @@ func (b builder) ceilings(c candidate) (all []ceiling, has room) {
 	for i, p := range ask {
 		now := inForce(c, p)
 		all = append(all, now)
-		ask[i].Sessions = now.Limit
+		ask[i] = p.With(now.Limit)
 	}
 	wall, bounded := sizing.NeedOf(ask, b.machine, sizing.Costs(b.dovecot.Dialect)).Room(b.allowed)
 	if !bounded {
