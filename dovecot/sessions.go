@@ -1,8 +1,6 @@
 package dovecot
 
-import (
-	"context"
-)
+import "context"
 
 // Sessions are those of one protocol that are logged in.
 type Sessions struct {
@@ -14,7 +12,9 @@ type Sessions struct {
 // is kept by a reload. A process is not a session (measured with 200 sessions: in
 // performance mode 204 imap processes on both dialects, as some are started
 // ahead); anvil had 200, before and after a reload, and the right number at once
-// when some ended.
+// when some ended. Those that hibernate are among them, and still older ones after
+// a reload (20 of 20 with 4 imap processes); one that wakes then gets a process of
+// the new generation, counts against its limit, and is older no more.
 //
 // Connections that have not logged in are not among them, and hold places too:
 // see CountConnections.
