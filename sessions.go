@@ -30,7 +30,7 @@ type census struct {
 // count counts what is held now. What cannot be known stays unknown, with the
 // reason in the error; it never takes longer than anvil may.
 func (c census) count(ctx context.Context, ceilings []ceiling) ([]usage, error) {
-	sessions, err := map[string]dovecot.Sessions(nil), errors.New("Dovecot does not run yet")
+	sessions, err := map[string]dovecot.Sessions(nil), errors.New("asking anvil: Dovecot does not run yet")
 	if c.master != nil {
 		sessions, err = c.master.CountSessions(ctx, c.baseDir)
 	}
