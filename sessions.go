@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"runtime/debug"
 	"slices"
 	"strconv"
 	"strings"
@@ -30,6 +31,7 @@ type census struct {
 // count counts what is held now. What cannot be known stays unknown, with the
 // reason in the error; it never takes longer than anvil may.
 func (c census) count(ctx context.Context, ceilings []ceiling) ([]usage, error) {
+	defer debug.FreeOSMemory() // what a count has used is not needed until the next one
 	sessions, err := map[string]dovecot.Sessions(nil), errors.New("asking anvil: Dovecot does not run yet")
 	if c.master != nil {
 		sessions, err = c.master.CountSessions(ctx, c.baseDir)

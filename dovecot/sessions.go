@@ -12,9 +12,13 @@ type Sessions struct {
 // is kept by a reload. A process is not a session (measured with 200 sessions: in
 // performance mode 204 imap processes on both dialects, as some are started
 // ahead); anvil had 200, before and after a reload, and the right number at once
-// when some ended. Those that hibernate are among them, and still older ones after
-// a reload (20 of 20 with 4 imap processes); one that wakes then gets a process of
-// the new generation, counts against its limit, and is older no more.
+// when some ended.
+//
+// Older is who is served by a process from before the reload. A session that falls
+// asleep or wakes after it (imap-hibernate) moves to a process of the new generation:
+// it counts against that one's limit of session processes, and no longer as older,
+// though its login process stays (measured: 139 of 1000 that were about to
+// hibernate). So older may be too few, and never too many.
 //
 // Connections that have not logged in are not among them, and hold places too:
 // see CountConnections.
