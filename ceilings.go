@@ -15,9 +15,9 @@ type ceiling struct {
 	ports []int
 }
 
-// room is what the container has for sessions of all protocols and generations
+// bound is what the container has for sessions of all protocols and generations
 // together; zero where nothing limits it.
-type room struct {
+type bound struct {
 	Sessions int    `json:"limit"`
 	By       string `json:"limited_by"` // pids.max or memory.max
 
@@ -29,7 +29,7 @@ const byConfiguration = "configuration"
 
 // ceilings are those in force: what Dovecot was read back to have, and no more
 // than the container has room for.
-func (b builder) ceilings(c candidate) (all []ceiling, has room) {
+func (b builder) ceilings(c candidate) (all []ceiling, has bound) {
 	ask := c.settings.Ask()
 	for i, p := range ask {
 		now := inForce(c, p)
@@ -45,7 +45,7 @@ func (b builder) ceilings(c candidate) (all []ceiling, has room) {
 			all[i].Limit, all[i].Places, all[i].By = wall.Sessions, wall.Sessions, wall.Limit
 		}
 	}
-	return all, room{wall.Sessions, wall.Limit, wall.Have}
+	return all, bound{wall.Sessions, wall.Limit, wall.Have}
 }
 
 // inForce is what Dovecot holds of a protocol. Places that are others than those

@@ -37,29 +37,29 @@ func TestCeilings(t *testing.T) {
 		overridden map[string]int
 		allowed    sizing.Allowed
 		want       []ceiling
-		room       room
+		room       bound
 	}{
 		{"as asked for", nil, sizing.Allowed{}, []ceiling{
 			{"imap", 100, 112, "IMAP_CONCURRENCY", []int{143, 993}},
 			{"sieve", 10, 20, "SIEVE_CONCURRENCY", []int{4190}},
-		}, room{}},
+		}, bound{}},
 		{"lower by an override", map[string]int{"imap/process_limit": 50}, sizing.Allowed{}, []ceiling{
 			{"imap", 50, 50, byConfiguration, []int{143, 993}},
 			{"sieve", 10, 20, "SIEVE_CONCURRENCY", []int{4190}},
-		}, room{}},
+		}, bound{}},
 		{"higher by an override", map[string]int{"imap-login/process_limit": 300, "imap/process_limit": 300}, sizing.Allowed{}, []ceiling{
 			{"imap", 300, 300, byConfiguration, []int{143, 993}},
 			{"sieve", 10, 20, "SIEVE_CONCURRENCY", []int{4190}},
-		}, room{}},
+		}, bound{}},
 		// 60 processes without any session, and two for each.
 		{"a small container", nil, sizing.Allowed{Processes: 60 + 2*44}, []ceiling{
 			{"imap", 44, 44, "pids.max", []int{143, 993}},
 			{"sieve", 10, 20, "SIEVE_CONCURRENCY", []int{4190}},
-		}, room{44, "pids.max", 148}},
+		}, bound{44, "pids.max", 148}},
 		{"a large container", nil, sizing.Allowed{Processes: 60 + 2*1000}, []ceiling{
 			{"imap", 100, 112, "IMAP_CONCURRENCY", []int{143, 993}},
 			{"sieve", 10, 20, "SIEVE_CONCURRENCY", []int{4190}},
-		}, room{1000, "pids.max", 2060}},
+		}, bound{1000, "pids.max", 2060}},
 	} {
 		t.Run(tt.name, func(t *testing.T) {
 			b := builder{dovecot: &dovecot.Dovecot{Dialect: "2.4"}, machine: sizing.Machine{CPUs: 2, Files: 1 << 16}, allowed: tt.allowed}
@@ -81,24 +81,24 @@ func TestGauges(t *testing.T) {
 	for _, tt := range []struct {
 		name  string
 		usage []usage
-		room  room
+		room  bound
 		want  []occupancy.Gauge
 	}{
-		{"logged in or not", []usage{{imap, counted(90), 0, counted(95)}}, room{}, []occupancy.Gauge{{Name: "imap", Used: 95, Limit: 100}}},
-		{"over a Unix socket", []usage{{imap, counted(90), 0, counted(85)}}, room{}, []occupancy.Gauge{{Name: "imap", Used: 90, Limit: 100}}},
-		{"no anvil", []usage{{imap, nil, 0, counted(85)}}, room{}, []occupancy.Gauge{{Name: "imap", Used: 85, Limit: 100}}},
-		{"no /proc/net", []usage{{imap, counted(90), 5, nil}}, room{}, []occupancy.Gauge{{Name: "imap", Used: 85, Limit: 100}}},
-		{"nothing known", []usage{{imap, nil, 0, nil}}, room{200, "pids.max", 500}, nil},
+		{"logged in or not", []usage{{imap, counted(90), 0, counted(95)}}, bound{}, []occupancy.Gauge{{Name: "imap", Used: 95, Limit: 100}}},
+		{"over a Unix socket", []usage{{imap, counted(90), 0, counted(85)}}, bound{}, []occupancy.Gauge{{Name: "imap", Used: 90, Limit: 100}}},
+		{"no anvil", []usage{{imap, nil, 0, counted(85)}}, bound{}, []occupancy.Gauge{{Name: "imap", Used: 85, Limit: 100}}},
+		{"no /proc/net", []usage{{imap, counted(90), 5, nil}}, bound{}, []occupancy.Gauge{{Name: "imap", Used: 85, Limit: 100}}},
+		{"nothing known", []usage{{imap, nil, 0, nil}}, bound{200, "pids.max", 500}, nil},
 		{
 			"older ones count for the container alone",
 			[]usage{{imap, counted(90), 60, counted(95)}},
-			room{200, "pids.max", 500},
+			bound{200, "pids.max", 500},
 			[]occupancy.Gauge{{Name: "imap", Used: 35, Limit: 100}, {Name: container, Used: 95, Limit: 200}},
 		},
 		{
 			"the container is the limit",
 			[]usage{{imap, counted(30), 0, counted(30)}, {sieve, counted(10), 0, counted(10)}},
-			room{44, "pids.max", 148},
+			bound{44, "pids.max", 148},
 			[]occupancy.Gauge{{Name: "imap", Used: 30, Limit: 100}, {Name: container, Used: 40, Limit: 44}},
 		},
 	} {
@@ -130,7 +130,7 @@ func TestUsageInWords(t *testing.T) {
 }
 
 func TestCures(t *testing.T) {
-	s := state{Room: room{44, "pids.max", 148}}
+	s := state{Room: bound{44, "pids.max", 148}}
 	for _, tt := range []struct {
 		gauge occupancy.Gauge
 		of    ceiling

@@ -35,7 +35,7 @@ type state struct {
 
 	Usage     []usage `json:"sessions,omitempty"`  // as counted for whoever asks
 	Uncounted string  `json:"uncounted,omitempty"` // why, if they could not be
-	Room      room    `json:"container,omitzero"`
+	Room      bound   `json:"container,omitzero"`
 
 	ceilings []ceiling
 	census   census
