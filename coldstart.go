@@ -69,6 +69,7 @@ func (e *entrypoint) awaitReady(ctx context.Context) error {
 		return err
 	}
 	e.log.Info("started", "dovecot", e.dovecot.Version, "generation", e.state.Generation, "pid", e.process.PID(), "listeners", e.state.Listeners)
+	e.state.census = census{e.master, baseDir(e.settings)}
 	e.serving()
 	return nil
 }

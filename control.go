@@ -1,10 +1,12 @@
 package main
 
 import (
+	"bufio"
 	"context"
 	"encoding/json"
 	"errors"
 	"fmt"
+	"io"
 	"net"
 	"os"
 	"path/filepath"
@@ -27,9 +29,36 @@ type state struct {
 
 	// CertificateExpires is zero with TLS=no.
 	CertificateExpires time.Time `json:"certificate_expires,omitzero"`
+
+	Reloads    reloads   `json:"reloads"`
+	LastReload time.Time `json:"last_reload"` // or start
+
+	Usage     []usage `json:"sessions,omitempty"`  // as counted for whoever asks
+	Uncounted string  `json:"uncounted,omitempty"` // why, if they could not be
+	Room      bound   `json:"container,omitzero"`
+
+	ceilings []ceiling
+	census   census
 }
 
-// control answers each connection to a Unix socket with the current state.
+// reloads are how many were carried out, and how many changes were not.
+type reloads struct {
+	Loaded  int `json:"loaded"`
+	Refused int `json:"refused"`
+}
+
+// counted is the state with the sessions of this moment.
+func (s state) counted(ctx context.Context) state {
+	var err error
+	if s.Usage, err = s.census.count(ctx, s.ceilings); err != nil {
+		s.Uncounted = err.Error()
+	}
+	return s
+}
+
+// control answers each connection to a Unix socket with the current state, and
+// counts sessions for it if the line it is sent says so: health would not want to
+// wait for that.
 type control struct {
 	now      atomic.Pointer[state]
 	listener net.Listener
@@ -66,10 +95,26 @@ func (c *control) serve() {
 			time.Sleep(100 * time.Millisecond)
 			continue
 		}
-		conn.SetDeadline(time.Now().Add(time.Second))
-		_ = json.NewEncoder(conn).Encode(c.now.Load())
-		conn.Close()
+		c.answer(conn)
 	}
+}
+
+// What the control socket can be asked for.
+const (
+	theState    = "state\n"
+	theSessions = "sessions\n" // the state with them
+)
+
+func (c *control) answer(conn net.Conn) {
+	defer conn.Close()
+	conn.SetDeadline(time.Now().Add(time.Second))
+	request, _ := bufio.NewReaderSize(conn, 16).ReadSlice('\n')
+	now := *c.now.Load()
+	if string(request) == theSessions {
+		now = now.counted(context.Background())
+		conn.SetDeadline(time.Now().Add(time.Second))
+	}
+	_ = json.NewEncoder(conn).Encode(now)
 }
 
 func (c *control) close() {
@@ -78,7 +123,7 @@ func (c *control) close() {
 }
 
 // ask reads the state of the entrypoint that runs in runDir.
-func ask(ctx context.Context, runDir string) (state, error) {
+func ask(ctx context.Context, runDir, request string) (state, error) {
 	var s state
 	var d net.Dialer
 	conn, err := d.DialContext(ctx, "unix", controlSocket(runDir))
@@ -87,6 +132,9 @@ func ask(ctx context.Context, runDir string) (state, error) {
 	}
 	defer conn.Close()
 	conn.SetDeadline(time.Now().Add(3 * time.Second))
+	if _, err := io.WriteString(conn, request); err != nil {
+		return s, fmt.Errorf("asking the running pidgeon: %w", err)
+	}
 	if err := json.NewDecoder(conn).Decode(&s); err != nil {
 		return s, fmt.Errorf("reading the answer of the running pidgeon: %w", err)
 	}

@@ -106,6 +106,7 @@ func (e *entrypoint) open(builtin fs.FS) (closing closers, err error) {
 		return closing, err
 	}
 	closing.add(e.control.close)
+	closing.add(e.serveMetrics())
 	closing.add(e.follow())
 	return closing, nil
 }

@@ -73,6 +73,15 @@ var scriptCommands = map[string]func(ts *testscript.TestScript, neg bool, args [
 	// bye NAME: all of them are ended with a BYE.
 	"bye": cmdBye,
 
+	// silent NAME N: N connections that never log in.
+	"silent": cmdSilent,
+	// leave NAME: all of them hang up.
+	"leave": cmdLeave,
+	// shows REGEXP [WITHIN]: status has such a line, or will have.
+	"shows": cmdShows,
+	// [!] measures SAMPLE: the metrics have that very line, or will have.
+	"measures": cmdMeasures,
+
 	// expand FILE...: replaces $NAME in files.
 	"expand": cmdExpand,
 	// serves CN [WITHIN]: the certificate that is served bears that name.

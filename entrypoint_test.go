@@ -77,6 +77,7 @@ func setUp(env *testscript.Env, root, binary string) error {
 	}
 	env.Setenv("HOME", os.Getenv("HOME")) // python3 may be found through it
 	env.Setenv("PIDGEON", binary)
+	env.Setenv("METRICS_PORT", enclosure.FreePort()) // for the scripts that turn it on
 	s, err := enclosure.New(root, binary, env.WorkDir)
 	if err != nil {
 		return err

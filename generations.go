@@ -31,6 +31,7 @@ type generations struct {
 func (e *entrypoint) serving() {
 	e.state.Ready = true
 	e.state.Since = time.Now()
+	e.state.LastReload = e.state.Since
 	e.control.set(e.state)
 	if e.state.Degraded {
 		return
@@ -51,6 +52,7 @@ func (e *entrypoint) accept(c candidate, dir string) {
 	e.state.Overrides, e.state.Listeners = c.overrides, c.ports()
 	e.bound, e.overridden, e.running = c.listeners, len(c.overrides) > 0, overrideDigests(c.files)
 	e.state.CertificateExpires = c.expires
+	e.state.ceilings, e.state.Room = e.ceilings(c)
 	e.state.Degraded, e.state.Refused = false, nil
 }
 
@@ -62,6 +64,7 @@ func (e *entrypoint) refuse(reason error) {
 		return // a check that could not be made is made again, and once said is enough
 	}
 	e.state.Degraded, e.state.Refused = true, why
+	e.state.Reloads.Refused++
 	for _, sentence := range e.state.Refused {
 		e.log.Error("refused", "reason", sentence, "running", e.state.Generation)
 	}

@@ -26,6 +26,7 @@ func (e *entrypoint) live() int {
 	if err, over := e.during(e.awaitReady); over || err != nil {
 		return e.finish(err)
 	}
+	defer e.watchSessions()()
 	for {
 		debug.FreeOSMemory() // what a look has used is not needed until the next one
 		select {

@@ -53,7 +53,7 @@ func bindable(listeners []dovecot.Listener, live []dovecot.Listener) error {
 func listening(runDir string) []dovecot.Listener {
 	ctx, cancel := context.WithTimeout(context.Background(), healthPatience)
 	defer cancel()
-	now, err := ask(ctx, runDir)
+	now, err := ask(ctx, runDir, theState)
 	if err != nil {
 		return nil
 	}
@@ -79,14 +79,7 @@ func withoutIPv6(addresses settings.Addresses) (settings.Addresses, bool) {
 }
 
 func tryBind(address string, port int) error {
-	network := "tcp4"
-	switch {
-	case address == "*":
-		address = "0.0.0.0"
-	case net.ParseIP(address).To4() == nil:
-		network = "tcp6"
-	}
-	l, err := net.Listen(network, net.JoinHostPort(address, strconv.Itoa(port)))
+	l, err := listenTCP(address, port)
 	if err == nil {
 		return l.Close()
 	}
@@ -95,6 +88,17 @@ func tryBind(address string, port int) error {
 		return errno
 	}
 	return err
+}
+
+func listenTCP(address string, port int) (net.Listener, error) {
+	network := "tcp4"
+	switch {
+	case address == "*":
+		address = "0.0.0.0"
+	case net.ParseIP(address).To4() == nil:
+		network = "tcp6"
+	}
+	return net.Listen(network, net.JoinHostPort(address, strconv.Itoa(port)))
 }
 
 func bindHint(name string, err error) string {

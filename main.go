@@ -80,7 +80,7 @@ Usage: pidgeon [command]
     --output DIR write it to DIR
   plan           what the sessions asked for take, and what this container holds
   health         is the running one alive and ready (for HEALTHCHECK and probes)
-  status         what the running one serves, and what it refused; --json
+  status         what the running one serves, holds and refused; --json
   env            list the variables, their values and defaults
   --version      print the version
   --help         print this

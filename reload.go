@@ -7,6 +7,7 @@ import (
 	"fmt"
 	"path/filepath"
 	"syscall"
+	"time"
 
 	"pidgeon/dovecot"
 )
@@ -23,6 +24,7 @@ func (e *entrypoint) load(ctx context.Context, c candidate, dir string) error {
 	err := e.reload(ctx)
 	if err == nil {
 		e.log.Info("reloaded", "generation", filepath.Base(dir))
+		e.state.Reloads.Loaded++
 		e.serving()
 		return nil
 	}
@@ -67,11 +69,15 @@ func (e *entrypoint) hangUp() error { return e.process.Signal(syscall.SIGHUP) }
 
 // reloadAgain obeys a SIGHUP where nothing has changed.
 func (e *entrypoint) reloadAgain(ctx context.Context) error {
+	defer func() { e.control.set(e.state) }()
 	if err := e.reload(ctx); err != nil {
 		e.log.Error("reload not carried out", "error", err)
+		e.state.Reloads.Refused++
 		return nil
 	}
 	e.log.Info("reloaded", "generation", e.state.Generation)
+	e.state.Reloads.Loaded++
+	e.state.LastReload = time.Now()
 	return nil
 }
 

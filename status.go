@@ -3,7 +3,6 @@ package main
 import (
 	"context"
 	"encoding/json"
-	"errors"
 	"fmt"
 	"maps"
 	"slices"
@@ -26,7 +25,7 @@ func (c command) status() int {
 	}
 	ctx, cancel := context.WithTimeout(context.Background(), healthPatience)
 	defer cancel()
-	now, err := ask(ctx, string(s.RunDir))
+	now, err := ask(ctx, string(s.RunDir), theSessions)
 	if err != nil {
 		fmt.Fprintln(c.stderr, "error:", err)
 		return 1
@@ -53,6 +52,15 @@ func (c command) printState(now state) {
 	for _, name := range slices.Sorted(maps.Keys(now.Listeners)) {
 		row("listener", fmt.Sprintf("%s on port %d", name, now.Listeners[name]))
 	}
+	for _, u := range now.Usage {
+		row("sessions", u)
+	}
+	if now.Uncounted != "" {
+		row("uncounted", now.Uncounted)
+	}
+	if now.Room.Sessions > 0 {
+		row("container", fmt.Sprintf("has room for %d sessions (%s)", now.Room.Sessions, now.Room.By))
+	}
 	if !now.CertificateExpires.IsZero() {
 		row("certificate", "expires "+now.CertificateExpires.Format(time.DateOnly))
 	}
@@ -65,8 +73,7 @@ func (c command) printState(now state) {
 // healthPatience is less than Docker's and Kubernetes' own timeouts.
 const healthPatience = 4 * time.Second
 
-// health asks the running entrypoint. It connects to no listener: a probe would
-// take a place from a user, and fail when all places are taken.
+// health asks the running entrypoint.
 func (c command) health() int {
 	if len(c.args) > 0 {
 		return c.usage("health takes no arguments")
@@ -77,12 +84,9 @@ func (c command) health() int {
 	}
 	ctx, cancel := context.WithTimeout(context.Background(), healthPatience)
 	defer cancel()
-	now, err := ask(ctx, string(s.RunDir))
-	if err == nil && !now.Ready {
-		err = errors.New("not ready: Dovecot does not serve yet")
-	}
+	now, err := ask(ctx, string(s.RunDir), theState)
 	if err == nil {
-		err = missing(now.Listeners)
+		err = now.unhealthy()
 	}
 	if err != nil {
 		fmt.Fprintln(c.stderr, "unhealthy:", err)

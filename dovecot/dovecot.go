@@ -1,6 +1,12 @@
 // Package dovecot is all that only Dovecot knows: its versions, its command
-// lines, what its words mean, how it starts and reloads. It decides nothing:
-// what follows from a finding is for its caller.
+// lines, what its words mean, how it starts and reloads, whom it serves. It decides
+// nothing: what follows from a finding is for its caller.
+//
+// Whom it serves is known to two: anvil, the one process that a reload keeps, has
+// who is logged in (Master.CountSessions), and the kernel has who is connected,
+// which is who takes a place from others (CountConnections). Both are asked over
+// a socket and a file that cost milliseconds, `doveadm who` costs a process, and
+// processes of their own are no sessions where they are used again.
 package dovecot
 
 import (

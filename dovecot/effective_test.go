@@ -200,9 +200,9 @@ service lmtp {
 }
 `, address)
 			want := []Listener{
-				{"imap", 1143, []string{"127.0.0.1", "::1"}},
-				{"mine", 1144, []string{"127.0.0.2"}},
-				{"lmtp", 1024, []string{"127.0.0.1", "::1"}},
+				{"imap", "imap", 1143, []string{"127.0.0.1", "::1"}},
+				{"mine", "imap", 1144, []string{"127.0.0.2"}},
+				{"lmtp", "lmtp", 1024, []string{"127.0.0.1", "::1"}},
 			}
 			if got := ParseDump(changed(t, dialect, override, false)).Listeners(); !reflect.DeepEqual(got, want) {
 				t.Errorf("got %v, want %v", got, want)

@@ -1,14 +1,8 @@
 package dovecot
 
 import (
-	"bufio"
-	"errors"
-	"fmt"
-	"io/fs"
 	"maps"
-	"os"
 	"slices"
-	"strconv"
 	"strings"
 )
 
@@ -42,6 +36,7 @@ func portSetting(l [2]string) string {
 // Listener is a TCP socket that a configuration asks for.
 type Listener struct {
 	Name      string
+	Protocol  string
 	Port      int
 	Addresses []string // IP addresses; * is all of IPv4
 }
@@ -55,7 +50,7 @@ func (s Settings) Listeners() []Listener {
 		service, l, ok2 := strings.Cut(strings.TrimPrefix(listener, "service/"), "/inet_listener/")
 		port, set := s.Int(name)
 		if ok && ok2 && set && port != 0 && s.runs(service) {
-			all = append(all, Listener{l, port, s.addresses(listener)})
+			all = append(all, Listener{l, protocolServed(service), port, s.addresses(listener)})
 		}
 	}
 	return all
@@ -87,34 +82,10 @@ func (s Settings) runs(service string) bool {
 // place from a user when all are taken, and then fails though nothing is wrong.
 func Listening() (map[int]bool, error) {
 	ports := map[int]bool{}
-	for _, table := range []string{"/proc/net/tcp", "/proc/net/tcp6"} {
-		err := readListening(table, ports)
-		if err != nil && !errors.Is(err, fs.ErrNotExist) { // no IPv6
-			return nil, fmt.Errorf("reading %s: %w", table, err)
+	err := eachSocket(func(s socket) {
+		if s.state == stateListen {
+			ports[s.port] = true
 		}
-	}
-	return ports, nil
-}
-
-const stateListen = "0A"
-
-// readListening reads lines like "  0: 0100007F:0CEA 00000000:0000 0A …".
-func readListening(table string, ports map[int]bool) error {
-	f, err := os.Open(table)
-	if err != nil {
-		return err
-	}
-	defer f.Close()
-	lines := bufio.NewScanner(f)
-	for lines.Scan() {
-		fields := strings.Fields(lines.Text())
-		if len(fields) < 4 || fields[3] != stateListen {
-			continue
-		}
-		_, hex, _ := strings.Cut(fields[1], ":")
-		if port, err := strconv.ParseUint(hex, 16, 16); err == nil {
-			ports[int(port)] = true
-		}
-	}
-	return lines.Err()
+	})
+	return ports, err
 }

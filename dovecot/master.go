@@ -13,21 +13,29 @@ import (
 	"regexp"
 	"strings"
 	"sync"
+	"sync/atomic"
 	"time"
 )
 
 // Master is Dovecot's master process as seen from outside: what it notifies and
 // what it logs. Starting and waiting are for the caller.
 type Master struct {
+	dialect string
+
 	cmd    *exec.Cmd
 	pid    int
 	notify *net.UnixConn
 	states chan string
-	logged *os.File // our end of its standard error
+	logged *os.File      // our end of its standard error
+	lines  atomic.Int64  // that it has logged
+	wakeAt atomic.Int64  // as many and busy gets a value; 0 for never
+	busy   chan struct{} // of capacity 1
 	closed sync.WaitGroup
 
 	mu        sync.Mutex
 	complains []string // error lines of the master itself, since last asked
+	hungUp    ticks    // when SIGHUP was sent that it has not answered yet
+	reloads   []ticks  // when they began, the last that was carried out first
 }
 
 // NewMaster prepares a master that runs the configuration conf in the
@@ -47,7 +55,7 @@ func (d *Dovecot) NewMaster(conf, dir string, log io.Writer) (*Master, error) {
 		notify.Close()
 		return nil, fmt.Errorf("opening a pipe for Dovecot's log: %w", err)
 	}
-	m := &Master{notify: notify, states: make(chan string, 16), logged: logged}
+	m := &Master{dialect: d.Dialect, notify: notify, states: make(chan string, 16), logged: logged, busy: make(chan struct{}, 1)}
 	// A file, not a pipe of os/exec: a session that outlives the master and keeps
 	// it open must not keep Wait from returning.
 	m.cmd = exec.Command(d.path, "-F", "-c", conf)
@@ -89,7 +97,11 @@ func (m *Master) listen() {
 			return
 		}
 		for state := range strings.Lines(string(buffer[:n])) {
-			m.states <- strings.TrimSpace(state)
+			state = strings.TrimSpace(state)
+			if state == "RELOADING=1" {
+				m.reloading()
+			}
+			m.states <- state
 		}
 	}
 }
@@ -102,6 +114,7 @@ func (m *Master) follow(log io.Writer) {
 	for {
 		line, err := lines.ReadSlice('\n') // a longer line comes in parts, and passes all the same
 		log.Write(line)
+		m.wake(m.lines.Add(1))
 		if found := masterComplains.FindSubmatch(line); found != nil {
 			m.mu.Lock()
 			m.complains = append(m.complains, string(found[1]))

@@ -44,7 +44,8 @@ func (m *Master) Reload(ctx context.Context, hup func() error) error {
 	ctx, cancel := context.WithTimeout(ctx, confirmation)
 	defer cancel()
 	m.complaints()
-	before := m.logProcesses()
+	before := logProcesses(m.pid)
+	m.hangingUp()
 	if err := hup(); err != nil {
 		return fmt.Errorf("signalling Dovecot: %w", err)
 	}
@@ -68,7 +69,7 @@ func (m *Master) replaced(ctx context.Context, before []int) bool {
 	tick := time.NewTicker(5 * time.Millisecond)
 	defer tick.Stop()
 	for range 60 {
-		for _, pid := range m.logProcesses() {
+		for _, pid := range logProcesses(m.pid) {
 			if !slices.Contains(before, pid) {
 				return true
 			}
@@ -82,10 +83,10 @@ func (m *Master) replaced(ctx context.Context, before []int) bool {
 	return false
 }
 
-// logProcesses are the master's children that carry the log: one, and those of
+// logProcesses are a master's children that carry the log: one, and those of
 // older generations that wait for their sessions to end.
-func (m *Master) logProcesses() []int {
-	children, _ := os.ReadFile(fmt.Sprintf("/proc/%d/task/%d/children", m.pid, m.pid))
+func logProcesses(master int) []int {
+	children, _ := os.ReadFile(fmt.Sprintf("/proc/%d/task/%d/children", master, master))
 	var found []int
 	for _, field := range strings.Fields(string(children)) {
 		comm, _ := os.ReadFile("/proc/" + field + "/comm")

@@ -23,7 +23,7 @@ func (s Settings) portsTwice(faults Faults) Faults {
 	var found Faults
 	owner := map[int64]string{}
 	for _, v := range Variables() {
-		if !s.Protocols.Has(v.listener) || wrong[v.Name] {
+		if !s.listens(v.listener) || wrong[v.Name] {
 			continue
 		}
 		port := reflect.ValueOf(s).FieldByName(v.field).Int()
@@ -33,4 +33,9 @@ func (s Settings) portsTwice(faults Faults) Faults {
 		owner[port] = v.Name
 	}
 	return found
+}
+
+// listens reports whether there are listeners for a protocol, or for the metrics.
+func (s Settings) listens(protocol string) bool {
+	return s.Protocols.Has(protocol) || protocol == "metrics"
 }

@@ -169,6 +169,7 @@ func TestLoadFaults(t *testing.T) {
 		{"a long value is shortened", []string{"LOG_LEVEL=" + strings.Repeat("x", 100)}, []string{`LOG_LEVEL is "` + strings.Repeat("x", 57) + `…", which is none of debug, info, warn, error: write for example LOG_LEVEL=debug`}},
 
 		{"submission without a relay", []string{"PROTOCOLS=submission"}, []string{`RELAY_HOST is not set, and submission is on: name the host that takes the mail, or take submission out of PROTOCOLS`}},
+		{"the metrics' port twice", []string{"METRICS_PORT=143"}, []string{`METRICS_PORT is 143, and so is IMAP_PORT: give each listener its own port, or 0 to turn it off`}},
 		{"a port twice", []string{"IMAP_PORT=993"}, []string{`IMAPS_PORT is 993, and so is IMAP_PORT: give each listener its own port, or 0 to turn it off`}},
 		{"a port three times", []string{"IMAP_PORT=24", "IMAPS_PORT=24"}, []string{
 			`IMAPS_PORT is 24, and so is IMAP_PORT: give each listener its own port, or 0 to turn it off`,

@@ -48,6 +48,7 @@ type Settings struct {
 	SievePort       Port      `env:"SIEVE_PORT" envDefault:"4190" listener:"sieve" doc:"ManageSieve with STARTTLS" example:"4190"`
 	SubmissionPort  Port      `env:"SUBMISSION_PORT" envDefault:"587" listener:"submission" doc:"submission with STARTTLS" example:"1587"`
 	SubmissionsPort Port      `env:"SUBMISSIONS_PORT" envDefault:"465" listener:"submission" doc:"submission over TLS" example:"1465"`
+	MetricsPort     Port      `env:"METRICS_PORT" envDefault:"0" listener:"metrics" doc:"Prometheus metrics over HTTP at /metrics, and /healthz and /readyz; 0: off" example:"9154"`
 
 	OverridesDir Path   `env:"OVERRIDES_DIR" envDefault:"/overrides" doc:"*.conf, *.conf.tmpl and templates/ of yours; followed while running" example:"/overrides"`
 	RunDir       Path   `env:"RUN_DIR" envDefault:"/run/pidgeon" doc:"generations, Dovecot's sockets, control socket; tmpfs" example:"/run/pidgeon"`

@@ -60,7 +60,25 @@ func (n Need) Ceiling(have, idle, need int) int {
 	if have == 0 || have >= need {
 		return n.Sessions
 	}
+	return n.fit(have, idle, need)
+}
+
+func (n Need) fit(have, idle, need int) int {
 	return max(0, n.Sessions*(have-idle)/max(1, need-idle))
+}
+
+// Room is how many sessions, of the mix that n is for, the container holds at all;
+// ok is false where it is without limit.
+func (n Need) Room(a Allowed) (room Wall, ok bool) {
+	for _, w := range []Wall{
+		{"pids.max", a.Processes, n.Processes, n.fit(a.Processes, idleProcesses, n.Processes)},
+		{"memory.max", a.MemoryKiB, n.MemoryKiB, n.fit(a.MemoryKiB, idleMemoryKiB, n.MemoryKiB)},
+	} {
+		if w.Have > 0 && n.Sessions > 0 && (!ok || w.Sessions < room.Sessions) {
+			room, ok = w, true
+		}
+	}
+	return room, ok
 }
 
 // Wall is a limit of the container that is reached before the sessions asked for.

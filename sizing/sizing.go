@@ -110,6 +110,12 @@ func (p Protocol) Services() []string {
 	return []string{names.login, names.session}
 }
 
+// With is the protocol with another number of sessions, in the mode that it has.
+func (p Protocol) With(sessions int) Protocol {
+	p.Mode, p.Sessions = p.mode(), sessions
+	return p
+}
+
 // mode resolves Auto.
 func (p Protocol) mode() Mode {
 	if p.Mode != Auto {

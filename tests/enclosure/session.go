@@ -39,6 +39,15 @@ func LogIn(port, user, password string, limit time.Duration) (*Session, error) {
 	return s, nil
 }
 
+// Connect opens a connection and says nothing, not even in TLS.
+func Connect(port string, limit time.Duration) (*Session, error) {
+	conn, err := net.DialTimeout("tcp", "127.0.0.1:"+port, limit)
+	if err != nil {
+		return nil, err
+	}
+	return &Session{conn: conn}, nil
+}
+
 func (s *Session) open(user, password string) error {
 	greeting, err := s.lines.ReadString('\n')
 	if err != nil {
