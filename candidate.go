@@ -20,6 +20,7 @@ import (
 // candidate is a configuration on its way to Dovecot.
 type candidate struct {
 	settings   settings.Settings
+	asked      []sizing.Protocol
 	sizes      sizing.Sizes
 	files      render.Files
 	digest     [sha256.Size]byte
@@ -98,7 +99,8 @@ func renderSources(files []mount.File) []render.Source {
 // build makes a candidate for dir out of what was read; it is not checked yet.
 func (b builder) build(in sources, dir string) (candidate, error) {
 	c := candidate{settings: in.settings, remarks: in.remarks, expires: in.pair.NotAfter}
-	c.sizes = sizing.Size(b.asked(in), b.machine)
+	c.asked = b.asked(in)
+	c.sizes = sizing.Size(c.asked, b.machine)
 	for _, f := range in.tree.Conf {
 		c.overrides = append(c.overrides, f.Name)
 	}
@@ -135,7 +137,7 @@ func (b builder) follow(ctx context.Context, store *publish.Store, in sources, c
 	if err != nil {
 		return dir, nil
 	}
-	followed := c.sizes.Follow(loginServices(effective, c.sizes), b.asked(in), b.machine)
+	followed := c.sizes.Follow(loginServices(effective, c.sizes), c.asked, b.machine)
 	if followed.Equal(c.sizes) {
 		return dir, nil
 	}

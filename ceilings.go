@@ -1,6 +1,8 @@
 package main
 
 import (
+	"slices"
+
 	"pidgeon/dovecot"
 	"pidgeon/sizing"
 )
@@ -30,13 +32,13 @@ const byConfiguration = "configuration"
 // ceilings are those in force: what Dovecot was read back to have, and no more
 // than the container has room for.
 func (b builder) ceilings(c candidate) (all []ceiling, has bound) {
-	ask := c.settings.Ask()
-	for i, p := range ask {
+	held := slices.Clone(c.asked)
+	for i, p := range held {
 		now := inForce(c, p)
 		all = append(all, now)
-		ask[i] = p.With(now.Limit)
+		held[i] = p.With(now.Limit)
 	}
-	wall, bounded := sizing.NeedOf(ask, b.machine, sizing.Costs(b.dovecot.Dialect)).Room(b.allowed)
+	wall, bounded := b.need(held).Room(b.allowed)
 	if !bounded {
 		return all, has
 	}

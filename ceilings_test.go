@@ -19,7 +19,7 @@ func runs(t *testing.T, overridden map[string]int) candidate {
 	if err != nil {
 		t.Fatal(err)
 	}
-	c := candidate{settings: s, sizes: sizing.Size(s.Ask(), sizing.Machine{CPUs: 2, Files: 1 << 16}), effective: dovecot.Settings{}}
+	c := candidate{settings: s, asked: s.Ask(), sizes: sizing.Size(s.Ask(), sizing.Machine{CPUs: 2, Files: 1 << 16}), effective: dovecot.Settings{}}
 	for _, service := range c.sizes.Services {
 		c.effective["service/"+service.Name+"/process_limit"] = strconv.Itoa(service.ProcessLimit)
 		c.effective["service/"+service.Name+"/client_limit"] = strconv.Itoa(service.ClientLimit)

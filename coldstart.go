@@ -39,7 +39,8 @@ func (e *entrypoint) lastGood(ctx context.Context, reason error) error {
 		return errors.Join(reason, err)
 	}
 	c := candidate{settings: e.settings, files: goodFiles(saved).For(e.store.Next())}
-	c.sizes = sizing.Size(e.asked(sources{settings: e.settings}), e.machine)
+	c.asked = e.asked(sources{settings: e.settings})
+	c.sizes = sizing.Size(c.asked, e.machine)
 	dir, err := e.store.Stage(publishFiles(c.files))
 	if err == nil {
 		err = e.pass(ctx, dir, &c) // it may come from another version of Dovecot

@@ -53,7 +53,7 @@ func (b builder) judge(ctx context.Context, dir string, c *candidate) error {
 	if faults := b.placeFaults(ctx, c); len(faults) > 0 {
 		return faults
 	}
-	c.remarks = append(c.remarks, room(c.effective, texts.Lines(), c.settings.Ask())...)
+	c.remarks = append(c.remarks, room(c.effective, texts.Lines(), c.asked)...)
 	return bindable(c.listeners, b.bound)
 }
 

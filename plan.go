@@ -29,7 +29,7 @@ func (c command) plan() int {
 	candidate, err := w.everything(context.Background())
 	protocols := w.asked(in)
 	if err == nil {
-		protocols = c.printOverridden(candidate, protocols)
+		protocols = c.printOverridden(candidate)
 	} else {
 		fmt.Fprintln(c.stdout, "The configuration is refused, see pidgeon check; without overrides:")
 	}
@@ -61,25 +61,15 @@ func inMode(s settings.Settings, mode sizing.Mode) []sizing.Protocol {
 
 // printOverridden names the protocols whose limits an override has changed, and
 // returns what is to be held with it.
-func (c command) printOverridden(of candidate, protocols []sizing.Protocol) []sizing.Protocol {
-	inForce := slices.Clone(protocols)
-	for i, p := range protocols {
-		asked, room := 0, 0
-		for n, name := range p.Services() {
-			processes, clients, _, _ := of.effective.Limits(name)
-			if sized := of.sizes.Service(name).Capacity(); n == 0 || sized < asked {
-				asked = sized
-			}
-			if has := processes * clients; n == 0 || has < room {
-				room = has
-			}
-		}
-		if room != asked {
-			fmt.Fprintf(c.stdout, "An override makes room for %d sessions of %s; %d were asked for.\n", room, p.Name, p.Sessions)
-			inForce[i].Sessions = room
+func (c command) printOverridden(of candidate) []sizing.Protocol {
+	held := slices.Clone(of.asked)
+	for i, p := range held {
+		if now := inForce(of, p); now.By == byConfiguration {
+			fmt.Fprintf(c.stdout, "An override makes room for %d sessions of %s; %d were asked for.\n", now.Limit, p.Name, p.Sessions)
+			held[i] = p.With(now.Limit)
 		}
 	}
-	return inForce
+	return held
 }
 
 func (c command) printWalls(b builder, protocols []sizing.Protocol) {
