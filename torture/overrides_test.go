@@ -164,21 +164,31 @@ func (r *ring) play(o override) result {
 		return res
 	}
 	if res.outcome == applied {
-		r.remove()
-		mark := time.Now()
-		enclosure.Within(verdictPatience, func() bool {
-			lines := r.server.Log.Matches(`msg=(reloaded|refused|"changed without effect")`)
-			return len(lines) > 0 && lines[len(lines)-1].At.After(mark)
-		})
+		r.takeBack()
 	}
-	r.prober.settle(time.Now())
+	back := time.Now()
+	r.prober.settle(back)
 	res.lost = r.crowd.lost()
-	res.count(r.prober.take(), r.server.Log.Matches("SIGHUP received"))
+	attempts := r.prober.take()
+	if res.want == warned {
+		attempts = slices.DeleteFunc(attempts, func(a probe) bool { return a.from.Before(back) })
+	}
+	res.count(attempts, r.server.Log.Matches("SIGHUP received"))
 	res.judge(r.server)
 	if r.server.Over() || res.lost > 0 {
 		r.revive()
 	}
 	return res
+}
+
+// takeBack takes an override away that was applied, and waits for what comes of it.
+func (r *ring) takeBack() {
+	r.remove()
+	mark := time.Now()
+	enclosure.Within(verdictPatience, func() bool {
+		lines := r.server.Log.Matches(`msg=(reloaded|refused|"changed without effect")`)
+		return len(lines) > 0 && lines[len(lines)-1].At.After(mark)
+	})
 }
 
 func (r *ring) remove() {
@@ -249,9 +259,10 @@ var reason = regexp.MustCompile(`reason=("(?:[^"\\]|\\.)*"|\S+)`)
 // judge compares with what was expected.
 func (r *result) judge(s *server) {
 	found := s.Log.Matches("msg=refused")
-	named := slices.IndexFunc(found, func(l enclosure.Line) bool {
+	names := func(l enclosure.Line) bool {
 		return slices.ContainsFunc(r.files, func(file string) bool { return strings.Contains(l.Text, file) })
-	})
+	}
+	named := slices.IndexFunc(found, names)
 	if len(found) > 0 {
 		if m := reason.FindStringSubmatch(found[max(0, named)].Text); m != nil {
 			r.finding = strings.ReplaceAll(m[1], s.Work, "")
@@ -271,6 +282,8 @@ func (r *result) judge(s *server) {
 		r.verdict = "let through to Dovecot, and undone"
 	case r.outcome == refused && named < 0:
 		r.verdict = "the finding does not name the file"
+	case r.want == warned && !slices.ContainsFunc(s.Log.Matches("msg=noticed.*the listener"), names):
+		r.verdict = "no warning names the file"
 	case !r.asWanted():
 		r.verdict = "not " + r.want
 	}
@@ -280,6 +293,8 @@ func (r *result) asWanted() bool {
 	switch r.want {
 	case either:
 		return true
+	case warned:
+		return r.outcome == applied
 	case harmless:
 		return r.outcome == applied || r.outcome == idle
 	}
