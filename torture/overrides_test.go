@@ -29,8 +29,9 @@ const (
 	// rehearsal that hangs is given up after 10 s.
 	verdictPatience = 2 * time.Minute
 	verdictLimit    = 30 * time.Second
-	// flight is how near to a SIGHUP a login may have begun that fails for it: Dovecot
-	// drops connections that have not logged in by then (2.3.19, 2.4.1). The second
+	// flight is how near to the line that tells of a SIGHUP a login has been under way
+	// that may fail for it: for some milliseconds Dovecot asks the auth process of one
+	// generation about what that of the other one knows (2.3.19, 2.4.1). The second
 	// attempt has to succeed.
 	flight = 300 * time.Millisecond
 )
@@ -231,7 +232,7 @@ func (r *result) count(attempts []probe, hangups []enclosure.Line) {
 			continue
 		}
 		atReload := slices.ContainsFunc(hangups, func(h enclosure.Line) bool {
-			return a.from.Sub(h.At).Abs() < flight
+			return a.from.Before(h.At.Add(flight)) && a.to.After(h.At.Add(-flight))
 		})
 		if atReload && a.again == nil {
 			r.flying++
