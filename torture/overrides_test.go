@@ -40,14 +40,14 @@ const (
 // while 50 users idle and one logs in every 100 ms.
 func TestOverrides(t *testing.T) {
 	all := corpus(t)
-	total := tally{}
 	enclosure.OnEach(t, func(t *testing.T, dialect, root string) {
+		total := tally{dialect: dialect, outcomes: map[string]int{}}
 		ring := &ring{t: t, server: newServer(t, dialect, root)}
 		ring.open()
 		defer ring.prober.end()
 		for _, o := range selection(all, dialect) {
 			r := ring.play(o)
-			total.add(r.verdict)
+			total.add(r)
 			if *whole {
 				fmt.Println(r)
 			}
@@ -56,8 +56,8 @@ func TestOverrides(t *testing.T) {
 			}
 		}
 		ring.close()
+		fmt.Println(total)
 	})
-	fmt.Printf("overrides: %s\n", total)
 }
 
 // selection is all that a dialect has to bear, or a sample that is the same in
@@ -128,6 +128,7 @@ type result struct {
 	outcome             string
 	finding             string
 	lost                int // sessions
+	logins              int
 	failed              int // logins
 	flying              int // logins that failed because they were under way at a reload
 	took                time.Duration
@@ -226,6 +227,7 @@ func (r *ring) await(res *result) {
 
 // count sorts the attempts to log in.
 func (r *result) count(attempts []probe, hangups []enclosure.Line) {
+	r.logins = len(attempts)
 	for _, a := range attempts {
 		r.slowest = max(r.slowest, a.to.Sub(a.from))
 		if a.err == nil {
@@ -318,16 +320,3 @@ func (r *ring) close() {
 		r.t.Errorf("%d sessions were lost at the end", lost)
 	}
 }
-
-// tally counts verdicts.
-type tally struct{ passed, failed int }
-
-func (t *tally) add(verdict string) {
-	if verdict == "" {
-		t.passed++
-	} else {
-		t.failed++
-	}
-}
-
-func (t tally) String() string { return fmt.Sprintf("%d passed, %d failed", t.passed, t.failed) }
