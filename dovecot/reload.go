@@ -58,7 +58,7 @@ func (m *Master) Reload(ctx context.Context, hup func() error) error {
 	}
 	replaced := m.replaced(ctx, before)
 	if replaced {
-		relieve(authenticators)
+		m.relieve(authenticators)
 	}
 	if complaints := m.complaints(); !replaced || len(complaints) > 0 {
 		return &Refused{complaints, replaced}
@@ -107,8 +107,10 @@ func children(master int, name string) []int {
 // the new auth, which knows nothing of it: the login fails ("Master requested auth
 // for nonexistent client", 2.3.19, 2.4.1). When the old auth ends, the old login
 // process connects to the new one.
-func relieve(authenticators []int) {
-	for _, pid := range authenticators {
-		_ = syscall.Kill(pid, syscall.SIGTERM)
+func (m *Master) relieve(replaced []int) {
+	for _, pid := range m.children("auth") { // still a child, still of that name
+		if slices.Contains(replaced, pid) {
+			_ = syscall.Kill(pid, syscall.SIGTERM)
+		}
 	}
 }
