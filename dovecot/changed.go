@@ -2,6 +2,8 @@ package dovecot
 
 import (
 	"fmt"
+	"maps"
+	"slices"
 	"strings"
 
 	"pidgeon/finding"
@@ -32,8 +34,8 @@ func (t Texts) ChangedListeners(s Settings, asked []Listener) finding.List {
 		})
 		found, closed[protocolOf(l)] = append(found, f), f
 	}
-	for protocol, f := range closed {
-		if !open[protocol] && protocol != "lmtp" { // which a Unix socket is enough for
+	for _, protocol := range slices.Sorted(maps.Keys(closed)) {
+		if f := closed[protocol]; !open[protocol] && protocol != "lmtp" { // which a Unix socket is enough for
 			f.Warning, f.Problem = false, "every listener for "+protocol+" that was asked for is off"
 			f.Hint = "to have no " + protocol + ", take it out of PROTOCOLS"
 			found = append(found, f)
