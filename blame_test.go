@@ -28,7 +28,7 @@ func TestBlame(t *testing.T) {
 		{"of the whole", runs, files, finding.List{{Problem: "p"}}, "/overrides/20-new.conf: p"},
 		{"of the main file", runs, files, finding.List{{File: "template dovecot.conf", Problem: "p"}}, "/overrides/20-new.conf: p"},
 		{"placed", runs, files, finding.List{{File: "/overrides/10-old.conf", Line: 2, Problem: "p"}}, "/overrides/10-old.conf:2: p"},
-		{"slow", runs, files, slow, "/overrides/20-new.conf: imap: the rehearsal takes longer than 10 s"},
+		{"slow", runs, files, slow, "/overrides/20-new.conf: imap: the rehearsal takes longer than 8 s"},
 		{"other", runs, files, errors.New("no disk"), "no disk"},
 		{"two are new", builder{}, files, finding.List{{Problem: "p"}}, "p"},
 		{"none is new", builder{running: overrideDigests(files)}, files, finding.List{{Problem: "p"}}, "p"},

@@ -27,8 +27,9 @@ type Rehearsal struct {
 	Effective Settings
 }
 
-// rehearsalPatience bounds a rehearsal, which takes 80 to 150 ms.
-const rehearsalPatience = 10 * time.Second
+// rehearsalPatience bounds a rehearsal, which takes 80 to 150 ms. A start that
+// comes to nothing has to say so within 10 s.
+const rehearsalPatience = 8 * time.Second
 
 // Rehearse has the candidate main, in dir, serve one session of each protocol.
 // What is found is at fault; an error means that the rehearsal could not be held.
@@ -66,7 +67,7 @@ func (r Rehearsal) path(name string) string { return filepath.Join(r.Dir, name) 
 
 // ErrSlow is a rehearsal that did not come to an end, and nothing was logged. The
 // machine is overloaded, or Dovecot hangs: nothing is known of the candidate.
-var ErrSlow = errors.New("the rehearsal takes longer than 10 s")
+var ErrSlow = errors.New("the rehearsal takes longer than 8 s")
 
 var errCurtain = errors.New("the rehearsal is over")
 

@@ -108,7 +108,7 @@ func children(master int, name string) []int {
 // for nonexistent client", 2.3.19, 2.4.1). When the old auth ends, the old login
 // process connects to the new one.
 func (m *Master) relieve(replaced []int) {
-	for _, pid := range m.children("auth") { // still a child, still of that name
+	for _, pid := range children(m.pid, "auth") { // still a child, still of that name
 		if slices.Contains(replaced, pid) {
 			_ = syscall.Kill(pid, syscall.SIGTERM)
 		}

@@ -28,6 +28,7 @@ func TestLoginAcrossReloads(t *testing.T) {
 					if !s.Log.Await("msg=reloaded", enclosure.Patience) {
 						t.Fatal("not reloaded")
 					}
+					s.mustServe(t, c) // a SIGHUP on its heels can meet processes that have no configuration yet
 				}
 				time.Sleep(pause)
 				if err := waiting.Open("user1", "pass"); err != nil {

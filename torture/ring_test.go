@@ -14,7 +14,7 @@ import (
 const (
 	// verdictPatience is how long an answer is waited for, so that a late one is not
 	// taken for the next override's; verdictLimit is how long it may take. A
-	// rehearsal that hangs is given up after 10 s.
+	// rehearsal that hangs is given up after 8 s.
 	verdictPatience = 2 * time.Minute
 	verdictLimit    = 30 * time.Second
 )
