@@ -3,10 +3,12 @@ package main
 import (
 	"crypto/sha256"
 	"errors"
-	"path/filepath"
+	"fmt"
+	"path"
 	"slices"
 	"strings"
 
+	"pidgeon/dovecot"
 	"pidgeon/finding"
 	"pidgeon/render"
 )
@@ -15,35 +17,50 @@ import (
 func overrideDigests(files render.Files) map[string][sha256.Size]byte {
 	digests := map[string][sha256.Size]byte{}
 	for _, f := range files {
-		if filepath.Dir(f.Name) == "overrides" {
-			digests[f.Origin] = sha256.Sum256(f.Data)
+		if path.Dir(f.Name) == "overrides" {
+			digests[f.Name] = sha256.Sum256(f.Data)
 		}
 	}
 	return digests
 }
 
-// blame names a file for findings that Dovecot names none for: what runs was
-// fine, so it is the one override that differs from it, if it is one.
+// blame names a file for an error that names none.
 func (b builder) blame(err error, files render.Files) error {
 	var found finding.List
-	if !errors.As(err, &found) {
-		return err
+	if errors.As(err, &found) {
+		return b.attribute(found, files)
 	}
-	var changed []string
-	for origin, digest := range overrideDigests(files) {
-		if b.running[origin] != digest {
-			changed = append(changed, origin)
-		}
+	if file, ok := b.culprit(files); ok && errors.Is(err, dovecot.ErrSlow) {
+		return fmt.Errorf("%s: %w", file, err)
 	}
-	if len(changed) != 1 {
-		return err
+	return err
+}
+
+// attribute names a file for findings that Dovecot names none for.
+func (b builder) attribute(found finding.List, files render.Files) finding.List {
+	file, ok := b.culprit(files)
+	if !ok {
+		return found
 	}
 	found = slices.Clone(found)
 	for i := range found {
 		// Dovecot blames the main file for what is wrong with the whole.
 		if whole := found[i].Line == 0 && strings.HasPrefix(found[i].File, "template "); whole || found[i].File == "" {
-			found[i].File = changed[0]
+			found[i].File = file
 		}
 	}
 	return found
+}
+
+// culprit is the one override that differs from what runs, if it is one: what
+// runs was fine.
+func (b builder) culprit(files render.Files) (origin string, ok bool) {
+	changed := 0
+	for _, f := range files {
+		digest, mine := overrideDigests(render.Files{f})[f.Name]
+		if mine && b.running[f.Name] != digest {
+			origin, changed = f.Origin, changed+1
+		}
+	}
+	return origin, changed == 1
 }

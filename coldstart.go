@@ -17,6 +17,9 @@ import (
 func (e *entrypoint) coldStart(ctx context.Context) error {
 	e.cold = true
 	defer func() { e.cold = false }()
+	if saved, ok, _ := publish.LoadGood(string(e.settings.StateDir)); ok {
+		e.running = overrideDigests(goodFiles(saved)) // it worked, so what differs is to blame
+	}
 	c, dir, err := e.judgeSources(ctx)
 	if err != nil {
 		if ctx.Err() != nil {

@@ -91,16 +91,12 @@ func (e *entrypoint) recover() {
 	e.control.set(e.state)
 }
 
-// tell logs remarks, unless they are those that were logged last.
+// tell logs remarks, unless they are among those that were told last.
 func (e *entrypoint) tell(remarks finding.List) {
-	all := remarks.Error()
-	if all == e.told || len(remarks) == 0 {
-		return
-	}
 	for _, remark := range remarks {
 		if !strings.Contains(e.told, remark.Error()) {
 			e.log.Warn("noticed", "what", remark)
 		}
 	}
-	e.told = all
+	e.told = remarks.Error()
 }

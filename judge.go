@@ -53,8 +53,13 @@ func (b builder) judge(ctx context.Context, dir string, c *candidate) error {
 	if faults := b.placeFaults(ctx, c); len(faults) > 0 {
 		return faults
 	}
+	found = append(texts.Starved(c.effective), texts.ChangedListeners(c.effective, asked(c.settings))...)
+	c.remarks = append(c.remarks, b.attribute(found.Warnings(), c.files)...)
+	if faults := found.Faults(); len(faults) > 0 {
+		return faults
+	}
 	c.remarks = append(c.remarks, room(c.effective, texts.Lines(), c.asked)...)
-	return bindable(c.listeners, b.bound)
+	return b.bindable(ctx, c.listeners)
 }
 
 // placeFaults finds what neither doveconf nor a rehearsal sees: both keep away

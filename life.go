@@ -146,6 +146,7 @@ func (e *entrypoint) finish(err error) int {
 	if err != nil {
 		e.log.Error("Dovecot does not serve", "error", err)
 	}
+	e.awaitHearing()
 	code := e.children.Stop(e.process, e.signals, time.Duration(e.settings.StopGrace), dovecot.IsSession)
 	e.master.Close()
 	e.log.Info("exited", "code", code)
@@ -153,4 +154,25 @@ func (e *entrypoint) finish(err error) int {
 		return 1
 	}
 	return code
+}
+
+// awaitHearing lets a master that is about to serve come to it: a SIGTERM in its
+// first milliseconds is lost (seen on 2.4.1), and it would go on until it is killed.
+func (e *entrypoint) awaitHearing() {
+	if e.state.Ready {
+		return
+	}
+	ctx, cancel := context.WithTimeout(context.Background(), 2*time.Second)
+	defer cancel()
+	heard := make(chan struct{})
+	go func() {
+		defer close(heard)
+		_ = e.master.Ready(ctx)
+	}()
+	select {
+	case <-heard:
+	case <-e.process.Done():
+		cancel()
+		<-heard
+	}
 }

@@ -20,32 +20,43 @@ import (
 // reload its master panics when a service is left without any listener (2.3.19,
 // 2.4.1: services_listen_using has closed the old ones by then). A port that is
 // taken by ourselves is not at fault: Dovecot closes the old socket first.
-func bindable(listeners []dovecot.Listener, live []dovecot.Listener) error {
+func (b builder) bindable(ctx context.Context, listeners []dovecot.Listener) error {
 	ours := map[int]bool{}
-	for _, l := range live {
+	for _, l := range b.bound {
 		ours[l.Port] = true
 	}
 	var found finding.List
 	for _, l := range listeners {
 		for _, address := range l.Addresses {
-			if address != "*" && net.ParseIP(address) == nil {
-				continue // a name: Dovecot asks for its address, and so need not we
+			f := finding.Finding{Code: finding.CannotListen, Problem: fmt.Sprintf("cannot listen for %s on %s port %d: ", l.Name, address, l.Port)}
+			ips, err := b.resolve(ctx, address)
+			if err != nil {
+				f.Problem, f.Hint = f.Problem+"it has no address", "write an IP address, or * for all of IPv4"
+				found = append(found, f)
 			}
-			err := tryBind(address, l.Port)
-			if err == nil || errors.Is(err, syscall.EADDRINUSE) && ours[l.Port] {
-				continue
+			for _, ip := range ips {
+				err := tryBind(ip, l.Port)
+				if err != nil && !(errors.Is(err, syscall.EADDRINUSE) && ours[l.Port]) {
+					f.Problem, f.Hint = f.Problem+err.Error(), bindHint(l.Name, err)
+					found = append(found, f)
+					break
+				}
 			}
-			found = append(found, finding.Finding{
-				Code:    finding.CannotListen,
-				Problem: fmt.Sprintf("cannot listen for %s on %s port %d: %v", l.Name, address, l.Port, err),
-				Hint:    bindHint(l.Name, err),
-			})
 		}
 	}
 	if len(found) > 0 {
 		return found
 	}
 	return nil
+}
+
+// resolve asks for the addresses of a name as Dovecot will: where it gets none, it
+// gives up the reload.
+func (b builder) resolve(ctx context.Context, address string) ([]string, error) {
+	if address == "*" || net.ParseIP(address) != nil {
+		return []string{address}, nil
+	}
+	return b.dovecot.Resolve(ctx, address)
 }
 
 // listening returns what the entrypoint that runs in runDir, if there is one, has
@@ -62,6 +73,24 @@ func listening(runDir string) []dovecot.Listener {
 		listeners = append(listeners, dovecot.Listener{Name: name, Port: port})
 	}
 	return listeners
+}
+
+// asked are the listeners that the environment asks for.
+func asked(s settings.Settings) []dovecot.Listener {
+	all := []dovecot.Listener{
+		{Name: "imap", Port: int(s.IMAPPort)},
+		{Name: "imaps", Port: int(s.IMAPSPort)},
+		{Name: "pop3", Port: int(s.POP3Port)},
+		{Name: "pop3s", Port: int(s.POP3SPort)},
+		{Name: "lmtp", Port: int(s.LMTPPort)},
+		{Name: "sieve", Port: int(s.SievePort)},
+		{Name: "submission", Port: int(s.SubmissionPort)},
+		{Name: "submissions", Port: int(s.SubmissionsPort)},
+	}
+	return slices.DeleteFunc(all, func(l dovecot.Listener) bool {
+		protocol, encrypted := strings.CutSuffix(l.Name, "s")
+		return !slices.Contains(s.Protocols, protocol) || encrypted && s.TLS == "no"
+	})
 }
 
 // withoutIPv6 leaves :: out of the addresses where the container has no IPv6:

@@ -41,6 +41,7 @@ func (d *Dovecot) Check(ctx context.Context, main string, texts Texts) (finding.
 		}
 	}
 	found = append(found, silent(statements, d.Dialect)...)
+	found = append(found, chrooted(statements)...)
 	found = append(found, d.absent(ctx, statements)...)
 	if len(found.Faults()) == 0 {
 		found = append(found, d.withoutEffect(ctx, statements)...)

@@ -39,6 +39,15 @@ func TestCheck(t *testing.T) {
 		{name: "missing include_try", override: "!include_try nothing.conf\n"},
 
 		{
+			name: "a chroot without users", override: "service auth {\n  chroot = /tmp\n}\n",
+			want: mine + ":2: auth sees nothing outside of /tmp, and so no file with users: leave the chroot of this service out",
+		},
+		{
+			name: "a chroot that counts for nothing", override: "service imap {\n  chroot = /nowhere\n}\n",
+			want: "warning: " + mine + ":2: Dovecot does not look at the chroot of the service imap: set mail_chroot for all users, or chroot in the user database",
+		},
+
+		{
 			name: "unknown setting", override: "\nbogus = 1\n",
 			want: mine + ":2: Unknown setting: bogus" + rename,
 		},

@@ -1,7 +1,9 @@
 package dovecot
 
 import (
+	"bytes"
 	"context"
+	"errors"
 	"fmt"
 	"os/exec"
 	"slices"
@@ -16,11 +18,21 @@ type Settings map[string]string
 // Effective asks what the configuration main comes to for the given settings. A
 // setting that 2.4 leaves at a built-in default is missing from the answer.
 func (d *Dovecot) Effective(ctx context.Context, main string, names ...string) (Settings, error) {
-	out, err := d.output(ctx, exec.Command(d.doveconf, append([]string{"-c", main}, names...)...))
+	out, err := d.printed(ctx, append([]string{"-c", main}, names...)...)
 	if err != nil {
 		return nil, fmt.Errorf("reading the effective configuration: %w", err)
 	}
-	return parseSettings(string(out)), nil
+	return parseSettings(out), nil
+}
+
+// printed is what doveconf prints. What it ends well with need not be a
+// configuration: a broken disk or library prints anything.
+func (d *Dovecot) printed(ctx context.Context, args ...string) (string, error) {
+	out, err := d.output(ctx, exec.Command(d.doveconf, args...))
+	if err == nil && bytes.IndexByte(out, 0) >= 0 {
+		err = errors.New("doveconf prints what is no configuration")
+	}
+	return string(out), err
 }
 
 // Int returns a number; ok is false where it is not set or is none.
@@ -63,12 +75,15 @@ func (d *Dovecot) Dump(ctx context.Context, main string, secrets bool) (string, 
 	if secrets {
 		args = append(args, "-P")
 	}
-	out, err := d.output(ctx, exec.Command(d.doveconf, args...))
+	out, err := d.printed(ctx, args...)
+	if err == nil && out == "" {
+		err = errors.New("doveconf prints nothing")
+	}
 	if err != nil {
 		return "", fmt.Errorf("reading the effective configuration: %w", err)
 	}
 	var settings strings.Builder
-	for line := range strings.Lines(string(out)) {
+	for line := range strings.Lines(out) {
 		if !strings.HasPrefix(line, "# ") { // a banner that names the file
 			settings.WriteString(line)
 		}

@@ -1,8 +1,10 @@
 package dovecot
 
 import (
+	"context"
 	"fmt"
 	"maps"
+	"os/exec"
 	"reflect"
 	"strings"
 	"testing"
@@ -208,5 +210,25 @@ service lmtp {
 				t.Errorf("got %v, want %v", got, want)
 			}
 		})
+	}
+}
+
+// TestGarbage gives what is no configuration, and an exit code that says all is
+// well.
+func TestGarbage(t *testing.T) {
+	for _, out := range []string{"", "\x7fELF\x00\x01", "base_dir = /run\n\x00\n"} {
+		d := &Dovecot{run: func(_ context.Context, cmd *exec.Cmd) error {
+			_, err := cmd.Stdout.Write([]byte(out))
+			return err
+		}}
+		if got, err := d.Effective(t.Context(), "x", "base_dir"); err == nil && out != "" {
+			t.Errorf("%q is believed: %v", out, got)
+		}
+		if got, err := d.Dump(t.Context(), "x", true); err == nil {
+			t.Errorf("%q is believed: %v", out, got)
+		}
+		if _, err := d.defaults(t.Context()); err == nil || d.known.settings != nil {
+			t.Errorf("%q is believed, and remembered", out)
+		}
 	}
 }

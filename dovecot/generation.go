@@ -46,7 +46,7 @@ func (m *Master) hangingUp() {
 // before that one. An old log process stays as long as sessions do, so one
 // alone means that there are none, and nobody's start has to be looked up.
 func (m *Master) olderThanReload() func(pid int) bool {
-	logs := logProcesses(m.pid)
+	logs := children(m.pid, "log")
 	newest := ticks(0)
 	for _, pid := range logs {
 		newest = max(newest, startOf(pid))

@@ -30,7 +30,7 @@ func PortSettings() []string {
 func protocolOf(l [2]string) string { return strings.TrimSuffix(l[1], "s") }
 
 func portSetting(l [2]string) string {
-	return "service/" + l[0] + "/inet_listener/" + l[1] + "/port"
+	return listenerSetting(l, "port")
 }
 
 // Listener is a TCP socket that a configuration asks for.

@@ -2,8 +2,8 @@ package dovecot
 
 import (
 	"context"
+	"errors"
 	"fmt"
-	"os/exec"
 	"slices"
 	"strings"
 	"sync"
@@ -25,11 +25,14 @@ func (d *Dovecot) defaults(ctx context.Context) (Settings, error) {
 	if d.known.settings != nil {
 		return d.known.settings, nil
 	}
-	out, err := d.output(ctx, exec.Command(d.doveconf, "-d", "-s"))
+	out, err := d.printed(ctx, "-d", "-s")
+	if err == nil && out == "" {
+		err = errors.New("doveconf prints nothing")
+	}
 	if err != nil {
 		return nil, fmt.Errorf("asking for all settings: %w", err)
 	}
-	d.known.settings = parseSettings(string(out))
+	d.known.settings = parseSettings(out)
 	return d.known.settings, nil
 }
 

@@ -1,7 +1,6 @@
 package dovecot
 
 import (
-	"cmp"
 	"context"
 	"crypto/rand"
 	"errors"
@@ -9,9 +8,7 @@ import (
 	"os"
 	"os/exec"
 	"path/filepath"
-	"regexp"
 	"slices"
-	"strings"
 	"time"
 
 	"pidgeon/finding"
@@ -30,8 +27,9 @@ type Rehearsal struct {
 	Effective Settings
 }
 
-// rehearsalPatience bounds a rehearsal, which takes 80 to 150 ms.
-const rehearsalPatience = 10 * time.Second
+// rehearsalPatience bounds a rehearsal, which takes 80 to 150 ms. A start that
+// comes to nothing has to say so within 10 s.
+const rehearsalPatience = 8 * time.Second
 
 // Rehearse has the candidate main, in dir, serve one session of each protocol.
 // What is found is at fault; an error means that the rehearsal could not be held.
@@ -67,9 +65,9 @@ func (r Rehearsal) prepare() error {
 
 func (r Rehearsal) path(name string) string { return filepath.Join(r.Dir, name) }
 
-// ErrSlow is a rehearsal that did not come to an end. The machine is overloaded,
-// or Dovecot hangs: nothing is known of the candidate.
-var ErrSlow = errors.New("the rehearsal takes longer than 10 s")
+// ErrSlow is a rehearsal that did not come to an end, and nothing was logged. The
+// machine is overloaded, or Dovecot hangs: nothing is known of the candidate.
+var ErrSlow = errors.New("the rehearsal takes longer than 8 s")
 
 var errCurtain = errors.New("the rehearsal is over")
 
@@ -98,23 +96,38 @@ func (d *Dovecot) perform(ctx context.Context, s stage, conf string) (finding.Li
 	}
 	curtain(errCurtain)
 	<-ended
-	if ctx.Err() != nil {
-		return nil, context.Cause(ctx)
+	if cause := context.Cause(ctx); cause != nil && !errors.Is(cause, ErrSlow) {
+		return nil, cause
 	}
-	said, _ := os.ReadFile(s.path("log"))
-	return s.verdict(failure, string(said)), nil
+	return s.verdict(failure)
+}
+
+// verdict turns a failed play and what was logged meanwhile into findings. A play
+// that is slow and of which nothing was logged says nothing of the candidate.
+func (s stage) verdict(failure error) (finding.List, error) {
+	if failure == nil {
+		return nil, nil
+	}
+	found := s.complaints()
+	switch {
+	case len(found) > 0:
+		return found, nil
+	case errors.Is(failure, ErrSlow):
+		return nil, failure
+	}
+	return finding.List{{Code: finding.RehearsalFailed, Problem: "the rehearsal failed: " + failure.Error(), Hint: "mail would not work with this configuration"}}, nil
 }
 
 // awaitReason gives the log time to arrive: it takes the way over Dovecot's log
-// process, and the client hears of a failure first.
+// process, and the client hears of a failure first. The master's own lines, which
+// say that a service failed, come before the service's, which says why.
 func (s stage) awaitReason(ctx context.Context) {
 	ctx, cancel := context.WithTimeout(ctx, 300*time.Millisecond)
 	defer cancel()
 	tick := time.NewTicker(10 * time.Millisecond)
 	defer tick.Stop()
 	for {
-		said, _ := os.ReadFile(s.path("log"))
-		if complains.Match(said) {
+		if slices.ContainsFunc(s.complaints(), func(f finding.Finding) bool { return f.File != "" }) {
 			return
 		}
 		select {
@@ -123,74 +136,4 @@ func (s stage) awaitReason(ctx context.Context) {
 		case <-tick.C:
 		}
 	}
-}
-
-// verdict turns a failed play and what was logged meanwhile into findings.
-func (s stage) verdict(failure error, said string) finding.List {
-	if failure == nil {
-		return nil
-	}
-	found := s.Texts.logged(said, s.dialect)
-	if len(found) == 0 {
-		return finding.List{{Code: finding.RehearsalFailed, Problem: "the rehearsal failed: " + failure.Error(), Hint: "mail would not work with this configuration"}}
-	}
-	slices.SortStableFunc(found, func(a, b finding.Finding) int { return cmp.Compare(b.File, a.File) }) // placed ones first
-	for i := range found {
-		found[i].Problem = "the rehearsal failed: " + found[i].Problem
-	}
-	return found
-}
-
-// "Nov 23 15:20:48 imap(user)<7><…>: Error: …"; doveconf's come without a time.
-var complains = regexp.MustCompile(`(?m)^(?:[A-Z][a-z]{2} [ \d]\d [\d:]{8} )?(\S.*?: (?:Error|Fatal|Panic): .*)$`)
-
-// logged are the complaints in a log, each with the line that is likely to be
-// behind it.
-func (t Texts) logged(said, dialect string) finding.List {
-	var found finding.List
-	seen := map[string]bool{}
-	for line := range strings.Lines(said) {
-		m := complains.FindStringSubmatch(strings.TrimSpace(line))
-		if m == nil || seen[m[1]] {
-			continue
-		}
-		seen[m[1]] = true
-		_, hint := understand(m[1], dialect)
-		f := finding.Finding{Code: finding.RehearsalFailed, Problem: m[1], Hint: hint}
-		if text, n, ok := t.behind(m[1]); ok {
-			f.File, f.Line = text.Origin, n
-		}
-		found = append(found, f)
-	}
-	return found
-}
-
-// behind guesses who set what a log line complains of: the last line of an
-// override whose setting, or whose value, the complaint names.
-func (t Texts) behind(complaint string) (Text, int, bool) {
-	for i := len(t) - 1; i >= 0; i-- {
-		if !t[i].Mine {
-			continue
-		}
-		lines := strings.Split(string(t[i].Data), "\n")
-		for n := len(lines) - 1; n >= 0; n-- {
-			key, value, ok := strings.Cut(lines[n], "=")
-			key, value = strings.TrimSpace(key), strings.Trim(strings.TrimSpace(value), `<"`)
-			if ok && key != "" && (strings.Contains(complaint, key) || mentions(complaint, value)) {
-				return t[i], n + 1, true
-			}
-		}
-	}
-	return Text{}, 0, false
-}
-
-// mentions looks for one of the words of a value; short ones (yes, 1) say
-// nothing.
-func mentions(complaint, value string) bool {
-	for _, word := range strings.FieldsFunc(value, func(r rune) bool { return strings.ContainsRune(" \t:", r) }) {
-		if len(word) > 3 && strings.Contains(strings.ToLower(complaint), strings.ToLower(word)) {
-			return true
-		}
-	}
-	return false
 }

@@ -7,6 +7,7 @@ import (
 	"slices"
 	"strconv"
 	"strings"
+	"syscall"
 	"time"
 )
 
@@ -44,7 +45,7 @@ func (m *Master) Reload(ctx context.Context, hup func() error) error {
 	ctx, cancel := context.WithTimeout(ctx, confirmation)
 	defer cancel()
 	m.complaints()
-	before := logProcesses(m.pid)
+	before, authenticators := children(m.pid, "log"), children(m.pid, "auth")
 	m.hangingUp()
 	if err := hup(); err != nil {
 		return fmt.Errorf("signalling Dovecot: %w", err)
@@ -56,6 +57,9 @@ func (m *Master) Reload(ctx context.Context, hup func() error) error {
 		return err
 	}
 	replaced := m.replaced(ctx, before)
+	if replaced {
+		m.relieve(authenticators)
+	}
 	if complaints := m.complaints(); !replaced || len(complaints) > 0 {
 		return &Refused{complaints, replaced}
 	}
@@ -69,7 +73,7 @@ func (m *Master) replaced(ctx context.Context, before []int) bool {
 	tick := time.NewTicker(5 * time.Millisecond)
 	defer tick.Stop()
 	for range 60 {
-		for _, pid := range logProcesses(m.pid) {
+		for _, pid := range children(m.pid, "log") {
 			if !slices.Contains(before, pid) {
 				return true
 			}
@@ -83,16 +87,30 @@ func (m *Master) replaced(ctx context.Context, before []int) bool {
 	return false
 }
 
-// logProcesses are a master's children that carry the log: one, and those of
-// older generations that wait for their sessions to end.
-func logProcesses(master int) []int {
+// children are a master's children of that name, those of older generations that
+// wait for their sessions to end among them.
+func children(master int, name string) []int {
 	children, _ := os.ReadFile(fmt.Sprintf("/proc/%d/task/%d/children", master, master))
 	var found []int
 	for _, field := range strings.Fields(string(children)) {
 		comm, _ := os.ReadFile("/proc/" + field + "/comm")
-		if pid, err := strconv.Atoi(field); err == nil && strings.TrimSpace(string(comm)) == "log" {
+		if pid, err := strconv.Atoi(field); err == nil && strings.TrimSpace(string(comm)) == name {
 			found = append(found, pid)
 		}
 	}
 	return found
+}
+
+// relieve ends the auth processes that a reload has replaced. A client that was
+// connected and not logged in yet is still served by an old login process, which
+// asks the old auth, but hands the client over to a new session process, which asks
+// the new auth, which knows nothing of it: the login fails ("Master requested auth
+// for nonexistent client", 2.3.19, 2.4.1). When the old auth ends, the old login
+// process connects to the new one.
+func (m *Master) relieve(replaced []int) {
+	for _, pid := range children(m.pid, "auth") { // still a child, still of that name
+		if slices.Contains(replaced, pid) {
+			_ = syscall.Kill(pid, syscall.SIGTERM)
+		}
+	}
 }

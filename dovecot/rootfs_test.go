@@ -6,6 +6,7 @@ import (
 	"os/exec"
 	"path/filepath"
 	"sync"
+	"syscall"
 	"testing"
 )
 
@@ -56,6 +57,8 @@ func installed(t testing.TB, dialect, dir string) *Dovecot {
 				inside = exec.CommandContext(ctx, "sudo", append([]string{"-n"}, inside.Args...)...)
 			}
 			inside.Stdout, inside.Stderr = cmd.Stdout, cmd.Stderr
+			inside.SysProcAttr = &syscall.SysProcAttr{Setpgid: true}
+			inside.Cancel = func() error { return syscall.Kill(-inside.Process.Pid, syscall.SIGKILL) }
 			return inside.Run()
 		},
 	}

@@ -47,13 +47,11 @@ func (s stage) playOne(ctx context.Context, scene scene) error {
 	defer conn.Close()
 	defer context.AfterFunc(ctx, func() { conn.SetDeadline(time.Now()) })()
 	d := &dialogue{conn: conn, lines: bufio.NewReader(conn)}
-	if err := scene.play(d, s); err != nil {
-		if cause := context.Cause(ctx); cause != nil {
-			return cause
-		}
-		return err
+	err = scene.play(d, s)
+	if cause := context.Cause(ctx); err != nil && cause != nil {
+		return fmt.Errorf("%w: %q was expected", cause, d.awaited)
 	}
-	return nil
+	return err
 }
 
 // dial waits for a socket that is about to appear.
@@ -76,13 +74,15 @@ func dial(ctx context.Context, path string) (net.Conn, error) {
 
 // dialogue speaks one of the line protocols.
 type dialogue struct {
-	conn  net.Conn
-	lines *bufio.Reader
+	conn    net.Conn
+	lines   *bufio.Reader
+	awaited string // the beginning of the answer that is waited for
 }
 
 // expect reads lines until one begins with good; one that begins with a bad
 // prefix ends the scene.
 func (d *dialogue) expect(good string, bad ...string) error {
+	d.awaited = good
 	for {
 		line, err := d.lines.ReadString('\n')
 		line = strings.TrimSpace(line)
@@ -194,9 +194,17 @@ func playSubmission(d *dialogue, s stage) error {
 	return d.startTLS("STARTTLS", "220 ", "4", "5")
 }
 
+// playLMTP goes as far as naming the recipient: with a message, scripts of the
+// operator's could send mail.
 func playLMTP(d *dialogue, _ stage) error {
 	if err := d.expect("220 ", "4", "5"); err != nil {
 		return err
 	}
-	return d.ask("LHLO pidgeon", "250 ", "4", "5")
+	if err := d.ask("LHLO pidgeon", "250 ", "4", "5"); err != nil {
+		return err
+	}
+	if err := d.ask("MAIL FROM:<>", "250 ", "4", "5"); err != nil {
+		return err
+	}
+	return d.ask("RCPT TO:<"+rehearsalUser+">", "250 ", "4", "5")
 }

@@ -15,8 +15,9 @@ type stage struct {
 	password string
 }
 
-// rehearsalUser logs in during a rehearsal, with a password made for it.
-const rehearsalUser = "pidgeon-rehearsal"
+// rehearsalUser logs in during a rehearsal, with a password made for it. It has a
+// domain, so that a name is left of it whatever auth_username_format keeps.
+const rehearsalUser = "pidgeon-rehearsal@rehearsal.invalid"
 
 // write makes the rehearsal's main file: the candidate's own, with the
 // rehearsal's user before it, so that no backend is asked, and after it what

@@ -46,13 +46,14 @@ const (
 
 // What has not the effect that was meant.
 const (
-	NoEffect    Code = "no-effect"
-	Overwritten Code = "overwritten"
-	SameValue   Code = "same-value"
-	Undercut    Code = "undercut"
-	Overshoot   Code = "overshoot"
-	LimitTooLow Code = "limit-too-low"
-	IgnoredFile Code = "ignored-file"
+	NoEffect        Code = "no-effect"
+	Overwritten     Code = "overwritten"
+	SameValue       Code = "same-value"
+	Undercut        Code = "undercut"
+	Overshoot       Code = "overshoot"
+	LimitTooLow     Code = "limit-too-low"
+	ChangedListener Code = "changed-listener"
+	IgnoredFile     Code = "ignored-file"
 )
 
 // What stands outside of the files.

@@ -35,7 +35,7 @@ func TestKilledWhileSaving(t *testing.T) {
 		}
 	}
 	leftovers := 0
-	for range 80 {
+	for range 100 {
 		saveAndKill(t, dir)
 		complete(t, filepath.Join(dir, "state"))
 		if len(names(t, filepath.Join(dir, "state"))) != 2 {
@@ -45,7 +45,7 @@ func TestKilledWhileSaving(t *testing.T) {
 	if leftovers == 0 {
 		t.Error("no kill hit a saving")
 	}
-	t.Logf("%d of 80 kills left something half done", leftovers)
+	t.Logf("%d of 100 kills left something half done", leftovers)
 	saved(t, filepath.Join(dir, "state"), filepath.Join(dir, "a"))
 	if got := names(t, filepath.Join(dir, "state")); len(got) != 2 {
 		t.Errorf("leftovers stay: %q", got)

@@ -15,8 +15,11 @@ func (s Sizes) Follow(inForce []Service, protocols []Protocol, machine Machine) 
 		login := s.Service(names.login)
 		is := login.overridden(inForce)
 		session := sessionService(names.session, is, p)
-		effective = append(effective, pair{is, s.Service(names.session).overriddenOr(inForce, session), p.hibernates()})
+		served := s.Service(names.session).overriddenOr(inForce, session)
+		effective = append(effective, pair{is, served, p.hibernates()})
+		// Dovecot refuses more than the limit, and would blame us.
 		login.ProcessMinAvail = min(login.ProcessMinAvail, is.ProcessLimit)
+		session.ProcessMinAvail = min(session.ProcessMinAvail, served.ProcessLimit)
 		if is != login {
 			login.VSZLimitMiB = max(login.VSZLimitMiB, loginVSZ(is.ClientLimit))
 		}

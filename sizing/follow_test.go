@@ -135,3 +135,18 @@ func TestFollowLargeLimits(t *testing.T) {
 		s.ProcessLimit, s.ClientLimit, s.Requests = 1<<20, 100_000, sizing.Unlimited
 	}), ask, roomy))
 }
+
+// No more session processes are kept ready than an override allows: Dovecot would
+// refuse that, and blame a file that the operator did not write.
+func TestFollowFewSessions(t *testing.T) {
+	ask := imap(1000, sizing.Performance)
+	ask[0].Reuse = true
+	sizes := sizing.Size(ask, roomy)
+	if sizes.Service("imap").ProcessMinAvail < 2 {
+		t.Fatal("no session process is kept ready: this tests nothing")
+	}
+	followed := sizes.Follow(inForce(sizes, "imap", func(s *sizing.Service) { s.ProcessLimit = 1 }), ask, roomy)
+	if got := followed.Service("imap").ProcessMinAvail; got != 1 {
+		t.Errorf("%d session processes are kept ready, and one is allowed", got)
+	}
+}

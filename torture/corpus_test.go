@@ -17,6 +17,7 @@ const (
 	applied  = "applied"  // Dovecot was reloaded with it
 	idle     = "idle"     // it was taken, and changes nothing
 	harmless = "harmless" // applied or idle
+	warned   = "warned"   // applied with a warning that names its file: it changes the listener that we log in through
 	either   = "either"   // any of these: only that mail goes on counts
 	skipped  = "-"        // not for this dialect
 )
@@ -78,7 +79,7 @@ func parse(section txtar.File) (override, error) {
 		if !one {
 			dialect, outcome = "", field
 		}
-		if !slices.Contains([]string{refused, applied, idle, harmless, either, skipped}, outcome) {
+		if !slices.Contains([]string{refused, applied, idle, harmless, warned, either, skipped}, outcome) {
 			return o, fmt.Errorf("%s: %q is no outcome", o.name, outcome)
 		}
 		for _, d := range dialects {

@@ -48,6 +48,11 @@ func newServer(t *testing.T, dialect, root string) *server {
 	if err != nil {
 		t.Fatal(err)
 	}
+	return newServerOf(t, binary, dialect, root)
+}
+
+func newServerOf(t *testing.T, binary, dialect, root string) *server {
+	t.Helper()
 	work := enclosure.ShortTempDir(t)
 	inside, err := enclosure.New(root, binary, work)
 	if err != nil {

@@ -5,6 +5,7 @@ import (
 	"os"
 	"os/exec"
 	"path/filepath"
+	"slices"
 	"testing"
 	"time"
 )
@@ -44,9 +45,9 @@ func Gap(t *testing.T, format string, args ...any) {
 
 // Build makes a pidgeon in dir. A name of its own tells it from any other on this
 // machine.
-func Build(dir string) (binary string, err error) {
+func Build(dir string, flags ...string) (binary string, err error) {
 	binary = filepath.Join(dir, "pidgeon-tested")
-	cmd := exec.Command("go", "build", "-ldflags", "-s -w", "-o", binary, ".")
+	cmd := exec.Command("go", slices.Concat([]string{"build", "-ldflags", "-s -w", "-o", binary}, flags, []string{"."})...)
 	cmd.Dir, cmd.Env = repository(), append(os.Environ(), "CGO_ENABLED=0")
 	if out, err := cmd.CombinedOutput(); err != nil {
 		return "", fmt.Errorf("building: %w\n%s", err, out)

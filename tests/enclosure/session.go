@@ -25,6 +25,19 @@ var Insecure = &tls.Config{InsecureSkipVerify: true}
 
 // LogIn opens a session and selects INBOX.
 func LogIn(port, user, password string, limit time.Duration) (*Session, error) {
+	s, err := Greeted(port, limit)
+	if err != nil {
+		return nil, err
+	}
+	if err := s.Open(user, password); err != nil {
+		s.Close()
+		return nil, err
+	}
+	return s, nil
+}
+
+// Greeted opens a connection and reads the greeting.
+func Greeted(port string, limit time.Duration) (*Session, error) {
 	dialer := tls.Dialer{NetDialer: &net.Dialer{Timeout: limit}, Config: Insecure}
 	conn, err := dialer.Dial("tcp", "127.0.0.1:"+port)
 	if err != nil {
@@ -32,11 +45,17 @@ func LogIn(port, user, password string, limit time.Duration) (*Session, error) {
 	}
 	s := &Session{conn: conn, lines: bufio.NewReader(conn)}
 	_ = conn.SetDeadline(time.Now().Add(limit))
-	if err := s.open(user, password); err != nil {
-		conn.Close()
-		return nil, err
+	greeting, err := s.lines.ReadString('\n')
+	switch {
+	case err != nil:
+		err = fmt.Errorf("waiting for the greeting: %w", err)
+	case !strings.HasPrefix(greeting, "* OK"):
+		err = fmt.Errorf("greeting: %s", greeting)
+	default:
+		return s, nil
 	}
-	return s, nil
+	conn.Close()
+	return nil, err
 }
 
 // Connect opens a connection and says nothing, not even in TLS.
@@ -48,14 +67,8 @@ func Connect(port string, limit time.Duration) (*Session, error) {
 	return &Session{conn: conn}, nil
 }
 
-func (s *Session) open(user, password string) error {
-	greeting, err := s.lines.ReadString('\n')
-	if err != nil {
-		return fmt.Errorf("waiting for the greeting: %w", err)
-	}
-	if !strings.HasPrefix(greeting, "* OK") {
-		return fmt.Errorf("greeting: %s", greeting)
-	}
+// Open logs in and selects INBOX.
+func (s *Session) Open(user, password string) error {
 	plain := base64.StdEncoding.EncodeToString([]byte("\x00" + user + "\x00" + password))
 	if err := s.Command("AUTHENTICATE PLAIN " + plain); err != nil {
 		return fmt.Errorf("logging in: %w", err)

@@ -1,0 +1,85 @@
+package enclosure
+
+import (
+	"encoding/json"
+	"errors"
+	"go/build"
+	"os"
+	"path/filepath"
+	"strings"
+)
+
+// clockVar names the file that says how many seconds the clock is off. libfaketime
+// does not reach a static binary, and the machine's own clock is everybody's.
+const clockVar = "PIDGEON_TEST_CLOCK"
+
+const (
+	clockRead = "func Now() Time {\n\tsec, nsec, mono := runtimeNow()\n"
+	// The file is read beside time.Now, which timers call where no system call may
+	// be made.
+	clockHook = `
+var testClock atomic.Int64
+
+func init() {
+	if name, ok := syscall.Getenv("` + clockVar + `"); ok {
+		go func() {
+			for ; ; Sleep(10 * Millisecond) {
+				testClock.Store(readTestClock(name))
+			}
+		}()
+	}
+}
+
+func readTestClock(name string) (off int64) {
+	fd, err := open(name)
+	if err != nil {
+		return 0
+	}
+	defer closefd(fd)
+	var text [20]byte
+	n, _ := read(fd, text[:])
+	sign := int64(1)
+	for _, c := range text[:n] {
+		switch {
+		case c == '-':
+			sign = -1
+		case '0' <= c && c <= '9':
+			off = off*10 + int64(c-'0')
+		}
+	}
+	return sign * off
+}
+`
+)
+
+// ClockHook writes to dir what Build needs to make a pidgeon whose wall clock
+// jumps, while its monotonic clock goes on: Go's own package time with a time.Now
+// that looks into a file.
+func ClockHook(dir string) (flags []string, err error) {
+	original := filepath.Join(build.Default.GOROOT, "src", "time", "time.go")
+	text, err := os.ReadFile(original)
+	if err != nil {
+		return nil, err
+	}
+	hooked := strings.Replace(string(text), clockRead, clockRead+"\tsec += testClock.Load()\n", 1) + clockHook
+	hooked = strings.Replace(hooked, "import (\n", "import (\n\t\"sync/atomic\"\n\t\"syscall\"\n", 1)
+	if !strings.Contains(hooked, "testClock.Load()") {
+		return nil, errors.New("this Go's time.Now is another one: adapt the hook")
+	}
+	overlay, err := json.Marshal(map[string]map[string]string{"Replace": {original: filepath.Join(dir, "time.go")}})
+	if err != nil {
+		return nil, err
+	}
+	for name, data := range map[string]string{"time.go": hooked, "overlay.json": string(overlay)} {
+		if err := os.WriteFile(filepath.Join(dir, name), []byte(data), 0o644); err != nil {
+			return nil, err
+		}
+	}
+	return []string{"-overlay", filepath.Join(dir, "overlay.json")}, nil
+}
+
+// SetClock puts a server's clock off by some seconds. It was built with ClockHook.
+func (s *Server) SetClock(seconds string) error {
+	s.Environ[clockVar] = filepath.Join(s.Work, "clock")
+	return os.WriteFile(s.Environ[clockVar], []byte(seconds), 0o644)
+}
