@@ -75,6 +75,7 @@ func (e *entrypoint) awaitReady(ctx context.Context) error {
 	e.log.Info("started", "dovecot", e.dovecot.Version, "generation", e.state.Generation, "pid", e.process.PID(), "listeners", e.state.Listeners)
 	e.state.census = census{e.master, baseDir(e.settings)}
 	e.serving()
+	_ = e.listenForGreetings(ctx) // there is nothing yet that one could go back to
 	return nil
 }
 

@@ -22,8 +22,9 @@ type generations struct {
 	tried   [sha256.Size]byte // the overrides whose templates come to an end
 	applied [sha256.Size]byte // the one that Dovecot runs
 	effect  [sha256.Size]byte
-	dir     string // where that one lies
-	told    string // the remarks that were logged last
+	dir     string          // where that one lies
+	greeted map[string]bool // the listeners that were seen to greet
+	told    string          // the remarks that were logged last
 	state   state
 }
 

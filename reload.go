@@ -37,8 +37,8 @@ func (e *entrypoint) load(ctx context.Context, c candidate, dir string) error {
 	}
 	e.generations, e.builder = before, builder
 	e.settled = settled
-	e.refuse(err)
 	e.undo(ctx, err)
+	e.refuse(err)
 	return e.discard(dir)
 }
 
@@ -62,7 +62,10 @@ func (e *entrypoint) reload(ctx context.Context) error {
 	if err := e.master.Reload(ctx, e.hangUp); err != nil {
 		return err
 	}
-	return missing(e.state.Listeners)
+	if err := missing(e.state.Listeners); err != nil {
+		return err
+	}
+	return e.listenForGreetings(ctx)
 }
 
 func (e *entrypoint) hangUp() error { return e.process.Signal(syscall.SIGHUP) }

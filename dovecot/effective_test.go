@@ -202,9 +202,9 @@ service lmtp {
 }
 `, address)
 			want := []Listener{
-				{"imap", "imap", 1143, []string{"127.0.0.1", "::1"}},
-				{"mine", "imap", 1144, []string{"127.0.0.2"}},
-				{"lmtp", "lmtp", 1024, []string{"127.0.0.1", "::1"}},
+				{Name: "imap", Protocol: "imap", Port: 1143, Addresses: []string{"127.0.0.1", "::1"}},
+				{Name: "mine", Protocol: "imap", Port: 1144, Addresses: []string{"127.0.0.2"}},
+				{Name: "lmtp", Protocol: "lmtp", Port: 1024, Addresses: []string{"127.0.0.1", "::1"}},
 			}
 			if got := ParseDump(changed(t, dialect, override, false)).Listeners(); !reflect.DeepEqual(got, want) {
 				t.Errorf("got %v, want %v", got, want)

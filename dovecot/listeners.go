@@ -39,6 +39,8 @@ type Listener struct {
 	Protocol  string
 	Port      int
 	Addresses []string // IP addresses; * is all of IPv4
+	TLS       bool     // from the first byte on
+	HAProxy   bool     // a proxy that speaks HAProxy's protocol comes first
 }
 
 // Listeners are all TCP sockets of the configuration, those of overrides
@@ -50,7 +52,10 @@ func (s Settings) Listeners() []Listener {
 		service, l, ok2 := strings.Cut(strings.TrimPrefix(listener, "service/"), "/inet_listener/")
 		port, set := s.Int(name)
 		if ok && ok2 && set && port != 0 && s.runs(service) {
-			all = append(all, Listener{l, protocolServed(service), port, s.addresses(listener)})
+			all = append(all, Listener{
+				Name: l, Protocol: protocolServed(service), Port: port, Addresses: s.addresses(listener),
+				TLS: s[listener+"/ssl"] == "yes", HAProxy: s[listener+"/haproxy"] == "yes",
+			})
 		}
 	}
 	return all

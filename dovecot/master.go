@@ -101,7 +101,10 @@ func (m *Master) listen() {
 			if state == "RELOADING=1" {
 				m.reloading()
 			}
-			m.states <- state
+			select {
+			case m.states <- state:
+			default: // nobody waits: reloads that somebody else asked for
+			}
 		}
 	}
 }
@@ -109,13 +112,18 @@ func (m *Master) listen() {
 // "Nov 23 15:20:48 master: Error: …"
 var masterComplains = regexp.MustCompile(`\bmaster: (?:Error|Fatal|Panic): (.*)`)
 
+// "service(imap-login): child 372 returned error 89 (Fatal failure)" says nothing of
+// a reload: a process that starts while one goes on may find the config service
+// gone, and is started again (seen on 2.4.1 with many logins).
+var childEnded = regexp.MustCompile(`^service\(.*\): child \d+ (?:returned error|killed with signal) `)
+
 func (m *Master) follow(log io.Writer) {
 	lines := bufio.NewReaderSize(m.logged, 64<<10)
 	for {
 		line, err := lines.ReadSlice('\n') // a longer line comes in parts, and passes all the same
 		log.Write(line)
 		m.wake(m.lines.Add(1))
-		if found := masterComplains.FindSubmatch(line); found != nil {
+		if found := masterComplains.FindSubmatch(line); found != nil && !childEnded.Match(found[1]) {
 			m.mu.Lock()
 			m.complains = append(m.complains, string(found[1]))
 			m.mu.Unlock()

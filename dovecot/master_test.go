@@ -260,6 +260,39 @@ func TestReloadMindsTheTime(t *testing.T) {
 	}
 }
 
+// What is said of a process that ended says nothing of the reload.
+func TestReloadWhileProcessesEnd(t *testing.T) {
+	m, notify, said := actor(t)
+	stderr := m.cmd.Stderr.(*os.File)
+	err := m.Reload(t.Context(), func() error {
+		fmt.Fprintln(stderr, "Nov 23 20:01:46 master: Error: service(imap-login): child 372 returned error 89 (Fatal failure)")
+		fmt.Fprintln(stderr, "Nov 23 20:01:46 master: Error: service(imap-login): service(imap-login): child 373 returned error 89 (Fatal failure)")
+		waitFor(t, func() bool { return strings.Contains(said.String(), "373") })
+		notify("RELOADING=1")
+		notify("READY=1")
+		return nil
+	})
+	if refused := refusedBy(t, err); len(refused.Complaints) > 0 {
+		t.Errorf("complaints %q", refused.Complaints)
+	}
+}
+
+// Reloads that somebody else asked for are not taken for ours.
+func TestReloadAfterOthers(t *testing.T) {
+	m, notify, _ := actor(t)
+	for range cap(m.states) / 2 {
+		notify("RELOADING=1")
+		notify("READY=1")
+	}
+	waitFor(t, func() bool { return len(m.states) == cap(m.states) })
+	ctx, cancel := context.WithTimeoutCause(t.Context(), 50*time.Millisecond, errors.New("no time"))
+	defer cancel()
+	err := m.Reload(ctx, func() error { return nil })
+	if err == nil || err.Error() != "waiting for Dovecot to say RELOADING=1: no time" {
+		t.Errorf("got %v", err)
+	}
+}
+
 func TestReloadCannotBeAsked(t *testing.T) {
 	m, notify, _ := actor(t)
 	err := m.Reload(t.Context(), func() error { return syscall.ESRCH })

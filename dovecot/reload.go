@@ -44,8 +44,8 @@ const confirmation = 15 * time.Second
 func (m *Master) Reload(ctx context.Context, hup func() error) error {
 	ctx, cancel := context.WithTimeout(ctx, confirmation)
 	defer cancel()
-	m.complaints()
-	before, authenticators := children(m.pid, "log"), children(m.pid, "auth")
+	m.forget()
+	before, authenticators := children(m.pid, ""), children(m.pid, "auth")
 	m.hangingUp()
 	if err := hup(); err != nil {
 		return fmt.Errorf("signalling Dovecot: %w", err)
@@ -59,6 +59,7 @@ func (m *Master) Reload(ctx context.Context, hup func() error) error {
 	replaced := m.replaced(ctx, before)
 	if replaced {
 		m.relieve(authenticators)
+		rest(ctx, lateness)
 	}
 	if complaints := m.complaints(); !replaced || len(complaints) > 0 {
 		return &Refused{complaints, replaced}
@@ -66,9 +67,36 @@ func (m *Master) Reload(ctx context.Context, hup func() error) error {
 	return nil
 }
 
-// replaced waits for a log process that was not there before. The master forks
-// it before it says READY=1, so its absence shows at once; the little patience is
-// for /proc and for the line that says why to arrive.
+// lateness is how long a complaint may take: it comes by way of the log process,
+// and READY=1 does not.
+const lateness = 50 * time.Millisecond
+
+func rest(ctx context.Context, d time.Duration) {
+	select {
+	case <-ctx.Done():
+	case <-time.After(d):
+	}
+}
+
+// forget drops what came of reloads that somebody else asked for.
+func (m *Master) forget() {
+	m.complaints()
+	for {
+		select {
+		case _, ok := <-m.states:
+			if ok {
+				continue
+			}
+		default:
+		}
+		return
+	}
+}
+
+// replaced waits for a log process that is none of the children there were before;
+// one of those may just not bear its name yet. The master forks it before it says
+// READY=1, so its absence shows at once; the little patience is for /proc and for
+// the line that says why to arrive.
 func (m *Master) replaced(ctx context.Context, before []int) bool {
 	tick := time.NewTicker(5 * time.Millisecond)
 	defer tick.Stop()
@@ -87,14 +115,14 @@ func (m *Master) replaced(ctx context.Context, before []int) bool {
 	return false
 }
 
-// children are a master's children of that name, those of older generations that
-// wait for their sessions to end among them.
+// children are a master's children of that name, or all of them, those of older
+// generations that wait for their sessions to end included.
 func children(master int, name string) []int {
 	children, _ := os.ReadFile(fmt.Sprintf("/proc/%d/task/%d/children", master, master))
 	var found []int
 	for _, field := range strings.Fields(string(children)) {
 		comm, _ := os.ReadFile("/proc/" + field + "/comm")
-		if pid, err := strconv.Atoi(field); err == nil && strings.TrimSpace(string(comm)) == name {
+		if pid, err := strconv.Atoi(field); err == nil && (name == "" || strings.TrimSpace(string(comm)) == name) {
 			found = append(found, pid)
 		}
 	}
