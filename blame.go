@@ -30,7 +30,7 @@ func (b builder) blame(err error, files render.Files) error {
 	if errors.As(err, &found) {
 		return b.attribute(found, files)
 	}
-	if file, ok := b.culprit(files); ok && errors.Is(err, dovecot.ErrSlow) {
+	if file, ok := b.culprit(files); ok && (errors.Is(err, dovecot.ErrSlow) || errors.Is(err, dovecot.ErrBackend)) {
 		return fmt.Errorf("%s: %w", file, err)
 	}
 	return err

@@ -116,8 +116,13 @@ func (b builder) rehearse(ctx context.Context, dir string, c *candidate) error {
 		Texts: textsOf(c.files, dir), Effective: c.effective,
 	}, dir, render.Main)
 	switch {
-	case err == nil && len(found) > 0:
+	case err == nil && len(found.Faults()) > 0:
 		return found
+	case err == nil:
+		c.remarks = append(c.remarks, found...)
+	case errors.Is(err, dovecot.ErrBackend) && b.running == nil: // there is no running server that knows a better one
+		c.remarks = append(c.remarks, remark(finding.BackendDown, "", err.Error()))
+		return nil
 	case b.cold && errors.Is(err, dovecot.ErrSlow):
 		c.remarks = append(c.remarks, remark(finding.RehearsalFailed, "", err.Error()+": starting without one, for there is no mail to lose yet"))
 		return nil

@@ -105,10 +105,13 @@ func (d *Dovecot) perform(ctx context.Context, s stage, conf string) (finding.Li
 // verdict turns a failed play and what was logged meanwhile into findings. A play
 // that is slow and of which nothing was logged says nothing of the candidate.
 func (s stage) verdict(failure error) (finding.List, error) {
-	if failure == nil {
-		return nil, nil
-	}
 	found := s.complaints()
+	if failure == nil {
+		return backendWarnings(found), nil
+	}
+	if err := backendFailure(found); err != nil {
+		return nil, err
+	}
 	switch {
 	case len(found) > 0:
 		return found, nil

@@ -1,11 +1,14 @@
 package dovecot
 
 import (
+	"errors"
 	"fmt"
 	"net"
 	"os"
 	"path/filepath"
 	"testing"
+
+	"pidgeon/finding"
 )
 
 // TestRehearsalKeepsAway rehearses beside what a live Dovecot would hold: its
@@ -51,6 +54,43 @@ func TestRehearsalAsksNoBackend(t *testing.T) {
 		"2.4": "passdb more {\n  driver = passwd-file\n  passwd_file_path = /no/such\n}\nauth_username_chars = xyz\nauth_ssl_require_client_cert = yes\nssl_server_request_client_cert = yes\nssl_server_ca_file = @/tls.crt\n",
 	}
 	onEveryStage(t, func(t *testing.T, th *theater) { th.mustPass(overrides[th.dialect]) })
+}
+
+// A database that is down says nothing of the candidate. 2.3.19 fails without it, 2.4.1
+// complains at best.
+func TestRehearsalWithBackendDown(t *testing.T) {
+	onEveryStage(t, func(t *testing.T, th *theater) {
+		if th.dialect != "2.3" {
+			found, err := th.rehearse("sql_driver = pgsql\npgsql 127.0.0.1 {\n  parameters {\n    port = 1\n  }\n}\npassdb sql {\n  query = SELECT 1\n}\n")
+			if err != nil || len(found.Faults()) > 0 {
+				t.Errorf("got %v, %v", found, err)
+			}
+			return
+		}
+		if err := os.WriteFile(filepath.Join(th.dir, "sql"), []byte("driver = pgsql\nconnect = host=127.0.0.1 port=1\npassword_query = SELECT 1\n"), 0o644); err != nil {
+			t.Fatal(err)
+		}
+		found, err := th.rehearse("passdb {\n  driver = sql\n  args = @/sql\n}\n")
+		if !errors.Is(err, ErrBackend) || len(found) > 0 {
+			t.Errorf("got %v, %v", found, err)
+		}
+	})
+}
+
+func TestBackendWarnings(t *testing.T) {
+	tests := map[string]bool{
+		"the rehearsal failed: auth: Error: pgsql(127.0.0.1): Connect failed to database x: Connection refused":          true,
+		"the rehearsal failed: auth-worker(7): Error: mysql(db): Connect failed to database (x): Can't connect to MySQL": true,
+		"the rehearsal failed: auth: Error: ldap(ldap://127.0.0.1:1): ldap_bind() failed: Can't contact LDAP server":     true,
+		"the rehearsal failed: imap: Error: Can't connect":                                                               false,
+		"the rehearsal failed: auth: Error: passwd-file /x: open(/x) failed: No such file or directory":                  false,
+	}
+	for problem, want := range tests {
+		warnings := backendWarnings(finding.List{{Code: finding.RehearsalFailed, Problem: problem}})
+		if got := len(warnings) == 1 && warnings[0].Warning; got != want {
+			t.Errorf("%s: %t", problem, got)
+		}
+	}
 }
 
 func TestSplitVersion(t *testing.T) {

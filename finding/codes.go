@@ -61,6 +61,7 @@ const (
 	Environment     Code = "environment"
 	CannotListen    Code = "cannot-listen"
 	RehearsalFailed Code = "rehearsal-failed"
+	BackendDown     Code = "backend-down"
 	CheckFailed     Code = "check-failed"
 	MoreFaults      Code = "more-faults"
 	Remark          Code = "remark"
