@@ -5,7 +5,6 @@ import (
 	"errors"
 	"os"
 	"path/filepath"
-	"runtime/debug"
 	"syscall"
 	"time"
 
@@ -28,7 +27,7 @@ func (e *entrypoint) live() int {
 	}
 	defer e.watchSessions()()
 	for {
-		debug.FreeOSMemory() // what a look has used is not needed until the next one
+		supervise.ReleaseMemory() // what a look has used is not needed until the next one
 		select {
 		case sig := <-e.signals:
 			if over := e.hear(sig); over {
