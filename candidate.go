@@ -3,6 +3,7 @@ package main
 import (
 	"context"
 	"crypto/sha256"
+	"encoding/hex"
 	"errors"
 	"io/fs"
 	"path/filepath"
@@ -48,6 +49,9 @@ type builder struct {
 	bound      []dovecot.Listener           // what Dovecot listens on already
 	cold       bool                         // nothing runs yet
 	running    map[string][sha256.Size]byte // the overrides that Dovecot runs with
+	// proven is the origin of what last worked, at a start alone: it need not be
+	// rehearsed again.
+	proven string
 	// overridden is set when what runs has overrides: a mount that vanishes must
 	// not look like the wish to run without.
 	overridden bool
@@ -116,7 +120,7 @@ func (b builder) build(in sources, dir string) (candidate, error) {
 // error is a finding.List when the candidate is at fault. A refused candidate
 // leaves nothing in the store.
 func (b builder) check(ctx context.Context, store *publish.Store, in sources, c *candidate) (dir string, err error) {
-	dir, err = store.Stage(publishFiles(c.files))
+	dir, err = store.Stage(b.staged(*c))
 	if err != nil {
 		return "", err
 	}
@@ -148,11 +152,25 @@ func (b builder) follow(ctx context.Context, store *publish.Store, in sources, c
 	if c.files, err = b.render(in, followed, store.Next()); err != nil {
 		return "", err
 	}
-	return store.Stage(publishFiles(c.files))
+	return store.Stage(b.staged(*c))
 }
 
 func baseDir(s settings.Settings) string      { return filepath.Join(string(s.RunDir), "dovecot") }
 func dovecotState(s settings.Settings) string { return filepath.Join(string(s.StateDir), "dovecot") }
+
+// originName is a file beside a configuration that holds its origin.
+const originName = "origin"
+
+// staged is what a generation holds.
+func (b builder) staged(c candidate) []publish.File {
+	return append(publishFiles(c.files), publish.File{Name: originName, Data: []byte(b.origin(c)), Mode: 0o640})
+}
+
+// origin sums up what a candidate was made from, and which programs judged it. It is
+// never empty.
+func (b builder) origin(c candidate) string {
+	return hex.EncodeToString(c.digest[:]) + " " + b.dovecot.Version + " " + version
+}
 
 func publishFiles(files render.Files) []publish.File {
 	out := make([]publish.File, len(files))

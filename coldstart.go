@@ -16,9 +16,10 @@ import (
 // cannot be used, what last worked.
 func (e *entrypoint) coldStart(ctx context.Context) error {
 	e.cold = true
-	defer func() { e.cold = false }()
+	defer func() { e.cold, e.proven = false, "" }()
 	if saved, ok, _ := publish.LoadGood(string(e.settings.StateDir)); ok {
 		e.running = overrideDigests(goodFiles(saved)) // it worked, so what differs is to blame
+		e.proven = originOf(saved)
 	}
 	c, dir, err := e.judgeSources(ctx)
 	if err != nil {
@@ -26,6 +27,9 @@ func (e *entrypoint) coldStart(ctx context.Context) error {
 			return nil
 		}
 		return e.lastGood(ctx, err)
+	}
+	if e.proven == e.origin(c) {
+		e.log.Debug("not rehearsed: this configuration has worked before")
 	}
 	e.accept(c, dir)
 	return e.store.Publish(dir)
@@ -58,11 +62,23 @@ func (e *entrypoint) lastGood(ctx context.Context, reason error) error {
 }
 
 func goodFiles(saved []publish.File) render.Files {
-	files := make(render.Files, len(saved))
-	for i, f := range saved {
-		files[i] = render.File{Name: f.Name, Origin: "last good " + f.Name, Mode: f.Mode, Data: f.Data}
+	var files render.Files
+	for _, f := range saved {
+		if f.Name != originName {
+			files = append(files, render.File{Name: f.Name, Origin: "last good " + f.Name, Mode: f.Mode, Data: f.Data})
+		}
 	}
 	return files
+}
+
+// originOf is empty if it was not kept.
+func originOf(saved []publish.File) string {
+	for _, f := range saved {
+		if f.Name == originName {
+			return string(f.Data)
+		}
+	}
+	return ""
 }
 
 // awaitReady waits until Dovecot serves what is published.

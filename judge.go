@@ -21,7 +21,7 @@ import (
 // pass has the candidate in dir checked and rehearsed.
 func (b builder) pass(ctx context.Context, dir string, c *candidate) error {
 	err := b.judge(ctx, dir, c)
-	if err == nil {
+	if err == nil && b.proven != b.origin(*c) {
 		err = b.rehearse(ctx, dir, c)
 	}
 	return b.blame(err, c.files)
@@ -120,7 +120,7 @@ func (b builder) rehearse(ctx context.Context, dir string, c *candidate) error {
 		return found
 	case err == nil:
 		c.remarks = append(c.remarks, found...)
-	case errors.Is(err, dovecot.ErrBackend) && b.running == nil: // there is no running server that knows a better one
+	case errors.Is(err, dovecot.ErrBackend) && (b.cold || b.running == nil): // there is no running server that knows a better one
 		c.remarks = append(c.remarks, remark(finding.BackendDown, "", err.Error()))
 		return nil
 	case b.cold && errors.Is(err, dovecot.ErrSlow):
