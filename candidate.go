@@ -137,12 +137,13 @@ func (b builder) check(ctx context.Context, store *publish.Store, in sources, c 
 // stages the result in the place of what lies in dir. What cannot be read is left
 // for the check to complain of.
 func (b builder) follow(ctx context.Context, store *publish.Store, in sources, c *candidate, dir string) (string, error) {
-	effective, err := b.dovecot.Effective(ctx, filepath.Join(dir, render.Main), limitNames(c.sizes)...)
+	effective, err := b.dovecot.Effective(ctx, filepath.Join(dir, render.Main), c.asks()...)
 	if err != nil {
 		return dir, nil
 	}
 	followed := c.sizes.Follow(loginServices(effective, c.sizes), c.asked, b.machine)
 	if followed.Equal(c.sizes) {
+		c.effective = effective
 		return dir, nil
 	}
 	if err := store.Discard(dir); err != nil {

@@ -80,9 +80,10 @@ func (b builder) placeFaults(ctx context.Context, c *candidate) finding.List {
 
 // understand records what Dovecot makes of the candidate.
 func (b builder) understand(ctx context.Context, main, dir string, c *candidate) (err error) {
-	names := slices.Concat(dovecot.PortSettings(), limitNames(c.sizes), slices.Collect(maps.Keys(ownedSettings(c.settings))), []string{"listen", "protocols"})
-	if c.effective, err = b.dovecot.Effective(ctx, main, names...); err != nil {
-		return err
+	if c.effective == nil {
+		if c.effective, err = b.dovecot.Effective(ctx, main, c.asks()...); err != nil {
+			return err
+		}
 	}
 	dump, err := b.dovecot.Dump(ctx, main, true)
 	if err != nil {
@@ -139,6 +140,11 @@ func ownedSettings(s settings.Settings) map[string]string {
 		"log_path":         "/dev/stderr",
 		"shutdown_clients": "no",
 	}
+}
+
+// asks are the settings to be asked for even where they are Dovecot's default.
+func (c candidate) asks() []string {
+	return slices.Concat(dovecot.PortSettings(), limitNames(c.sizes), slices.Collect(maps.Keys(ownedSettings(c.settings))), []string{"listen", "protocols"})
 }
 
 func limitNames(sizes sizing.Sizes) []string {
