@@ -1,0 +1,142 @@
+package main
+
+import (
+	"errors"
+	"fmt"
+	"os"
+	"path/filepath"
+	"strings"
+	"syscall"
+	"time"
+
+	"pidgeon/bench/table"
+)
+
+// A way is how a changed file comes into force.
+type way struct {
+	name  string
+	init  string // of inits; empty for pidgeon
+	after func(*server) error
+}
+
+// ways begin when the file has been renamed into its place.
+var ways = []way{
+	{"dovecot -F, kill -HUP", "dovecot -F", hangUpMaster},
+	{"dovecot -F, doveadm reload", "dovecot -F", func(s *server) error { return s.inside("doveadm", "-c", s.command[len(s.command)-1], "reload") }},
+	{"tini, kill -HUP", "tini", hangUpInit},
+	{"dumb-init, kill -HUP", "dumb-init", hangUpInit},
+	{"consul-template, edit", "consul-template", func(*server) error { return nil }},
+	{"pidgeon, edit", "", func(*server) error { return nil }},
+	{"pidgeon, edit and kill -HUP", "", hangUpInit},
+}
+
+func hangUpMaster(s *server) error { return syscall.Kill(s.master(), syscall.SIGHUP) }
+func hangUpInit(s *server) error   { return syscall.Kill(s.pid(), syscall.SIGHUP) }
+
+// editToServed is the time from a changed file to a client that meets what it
+// says: a greeting. Of it, the time from Dovecot's "SIGHUP received" on is what
+// Dovecot takes; before it comes what pidgeon waits (files settle for 250 ms),
+// checks and rehearses.
+func (b *bench) editToServed() error {
+	var entries []entry
+	for _, w := range ways {
+		i, row := b.initOf(w)
+		row.Name = w.name
+		entries = append(entries, entry{row, func() ([]float64, error) { return b.timeEdit(w, i) }})
+	}
+	rows := interleave(b.rounds, entries)
+	fmt.Printf("Edit to served: Dovecot %s; median (range) of %d rounds of %d edits.\n\n", b.dialect, b.rounds, edits)
+	table.Print(os.Stdout, []table.Column{{Title: "edit to served ms", Ratio: true}, {Title: "Dovecot's HUP to served ms", Ratio: true}}, rows)
+	return nil
+}
+
+func (b *bench) initOf(w way) (initProgram, *table.Row) {
+	for _, i := range inits {
+		if i.name == w.init {
+			row, _ := b.had(i)
+			return i, row
+		}
+	}
+	return initProgram{}, &table.Row{}
+}
+
+// edits are made one after the other, with a pause: Dovecot takes no reload
+// within a second after the last one lightly.
+const (
+	edits = 3
+	pause = 2 * time.Second
+)
+
+func (b *bench) timeEdit(w way, i initProgram) ([]float64, error) {
+	p, err := b.free.pair()
+	if err != nil {
+		return nil, err
+	}
+	s, file := b.edited(w, i, p)
+	server, err := b.start(s, p)
+	if err != nil {
+		return nil, err
+	}
+	defer server.stop()
+	var served, reloaded []float64
+	for n := range edits {
+		time.Sleep(pause)
+		all, part, err := timeOne(server, w, file, fmt.Sprintf("edit%d", n))
+		if err != nil {
+			return nil, err
+		}
+		served, reloaded = append(served, milliseconds(all)), append(reloaded, milliseconds(part))
+	}
+	return []float64{table.Median(served), table.Median(reloaded)}, nil
+}
+
+// edited is a server, and the file that is edited.
+func (b *bench) edited(w way, i initProgram, p ports) (s spec, file string) {
+	if w.init != "" {
+		s, file = b.rendered(i, p)
+		if w.init == "consul-template" {
+			file += ".in"
+		}
+		return s, file
+	}
+	overrides := b.path(fmt.Sprintf("overrides-%d", p.IMAP))
+	_ = os.Mkdir(overrides, 0o755)
+	return spec{
+		name: w.name, prepare: "true", command: []string{b.pidgeon()},
+		environ: b.environ("performance", p, b.sessions),
+	}, filepath.Join(overrides, "greeting.conf")
+}
+
+func timeOne(s *server, w way, file, text string) (all, part time.Duration, err error) {
+	before := strings.Count(s.logged(), hup)
+	if err := os.WriteFile(file+".new", []byte("login_greeting = "+text+"\n"), 0o644); err != nil {
+		return 0, 0, err
+	}
+	begin := time.Now()
+	if err := os.Rename(file+".new", file); err != nil {
+		return 0, 0, err
+	}
+	if err := w.after(s); err != nil {
+		return 0, 0, err
+	}
+	hupped, err := s.awaitHUP(before)
+	if err != nil {
+		return 0, 0, err
+	}
+	if err := s.serves(text); err != nil {
+		return 0, 0, err
+	}
+	return time.Since(begin), time.Since(hupped), nil
+}
+
+// hup is what Dovecot's master logs when it gets one.
+const hup = "SIGHUP received"
+
+func (s *server) awaitHUP(before int) (time.Time, error) {
+	for end := time.Now().Add(patience); time.Now().Before(end); time.Sleep(time.Millisecond) {
+		if strings.Count(s.logged(), hup) > before {
+			return time.Now(), nil
+		}
+	}
+	return time.Time{}, errors.New("Dovecot got no SIGHUP\n" + s.tail())
+}

@@ -1,0 +1,198 @@
+package main
+
+import (
+	"fmt"
+	"os"
+	"regexp"
+	"slices"
+	"strconv"
+	"strings"
+	"time"
+
+	"pidgeon/bench/table"
+	"pidgeon/bench/usage"
+	"pidgeon/sizing"
+)
+
+// few is a number of sessions that every row holds. What a session costs is
+// compared at it too: pages that all processes share cost each the less the more
+// there are.
+const few = 100
+
+// settling is the time for processes to come to rest before their memory is read.
+const settling = 2 * time.Second
+
+// beyond is how many sessions are tried over those asked for: the headroom that
+// pidgeon documents, and some that have to be turned away.
+func (b *bench) beyond() int { return sizing.Headroom(b.sessions) + b.extra }
+
+var sessionColumns = []table.Column{
+	{Title: "held"},
+	{Title: "alive"},
+	{Title: "warnings"},
+	{Title: fmt.Sprintf("KiB/session at %d", few), Ratio: true},
+	{Title: "KiB/session, all", Ratio: true},
+	{Title: "MiB per 1000", Ratio: false},
+	{Title: "MiB without"},
+	{Title: "processes"},
+}
+
+// sessionsHeld is how many TLS sessions each configuration holds, and what memory
+// that takes: proportional set size, of which the server has none before.
+func (b *bench) sessionsHeld() error {
+	var entries []entry
+	for _, c := range of(b.dialect) {
+		if b.only != "" && b.only != c.name {
+			continue
+		}
+		entries = append(entries, entry{&table.Row{Name: c.name}, func() ([]float64, error) { return b.hold(c) }})
+	}
+	rows := interleave(b.rounds, entries)
+	fmt.Printf("Sessions: Dovecot %s, %d asked for, %d tried, state %q; median (range) of %d rounds.\n\n",
+		b.dialect, b.sessions, b.sessions+b.beyond(), b.state, b.rounds)
+	table.Print(os.Stdout, sessionColumns, rows)
+	printCosts(rows)
+	return nil
+}
+
+func (b *bench) hold(c configuration) ([]float64, error) {
+	server, stop, err := b.serve(c)
+	if err != nil {
+		return nil, err
+	}
+	defer stop()
+	processes, err := server.usage()
+	if err != nil {
+		return nil, err
+	}
+	time.Sleep(settling)
+	without := processes.Memory().PSS
+	first, err := b.crowd(server, 0, few)
+	if err != nil {
+		return nil, err
+	}
+	defer first.end()
+	atFew := perSession(processes.Memory(), without, first.held)
+	rest, err := b.crowd(server, few, b.sessions+b.beyond()-few)
+	if err != nil {
+		return nil, err
+	}
+	defer rest.end()
+	held := first.held + rest.held
+	atAll, count := perSession(processes.Memory(), without, held), len(processes.PIDs())
+	alive, err := sum(first.alive, rest.alive)
+	if err != nil {
+		return nil, err
+	}
+	warnings := complaints(server.logged())
+	if b.only != "" {
+		fmt.Fprintf(os.Stderr, "%s: %s\n", c.name, strings.Join(warnings, "\n"))
+	}
+	return []float64{
+		float64(held), float64(alive), float64(len(warnings)), atFew, atAll,
+		atAll * 1000 / 1024, float64(without) / 1024, float64(count),
+	}, nil
+}
+
+// serve starts a configuration's server.
+func (b *bench) serve(c configuration) (*server, func(), error) {
+	p, err := b.free.pair()
+	if err != nil {
+		return nil, nil, err
+	}
+	spec, err := b.spec(c, p, b.sessions)
+	if err != nil {
+		return nil, nil, err
+	}
+	server, err := b.start(spec, p)
+	if err != nil && server != nil {
+		server.stop()
+	}
+	return server, func() { server.stop() }, err
+}
+
+// crowd is a load that holds sessions.
+type crowd struct {
+	*load
+	held int
+}
+
+func (b *bench) crowd(s *server, first, count int) (*crowd, error) {
+	l, err := b.load(s.ports, "-state", b.state, "-first", strconv.Itoa(first), "-hold", strconv.Itoa(count))
+	if err != nil {
+		return nil, err
+	}
+	var said struct {
+		Held    int            `json:"held"`
+		Refused map[string]int `json:"refused"`
+	}
+	if err := l.hear(&said); err != nil {
+		l.end()
+		return nil, err
+	}
+	if b.only != "" {
+		fmt.Fprintf(os.Stderr, "held %d of %d from user%d on; refused: %v\n", said.Held, count, first, said.Refused)
+	}
+	time.Sleep(settling)
+	return &crowd{l, said.Held}, nil
+}
+
+// alive asks each session.
+func (c *crowd) alive() (int, error) {
+	c.say()
+	var said struct {
+		Alive int `json:"alive"`
+	}
+	err := c.hear(&said)
+	return said.Alive, err
+}
+
+func sum(counts ...func() (int, error)) (total int, err error) {
+	for _, count := range counts {
+		n, err := count()
+		if err != nil {
+			return 0, err
+		}
+		total += n
+	}
+	return total, nil
+}
+
+func perSession(now usage.Memory, without, sessions int) float64 {
+	return float64(now.PSS-without) / float64(max(1, sessions))
+}
+
+var complaint = regexp.MustCompile(`(Warning|Error|Fatal|Panic): .*|level=(WARN|ERROR) .*`)
+
+// number makes alike what differs by process or user alone.
+var number = regexp.MustCompile(`[0-9]+`)
+
+// complaints are what a server complains of, each once.
+func complaints(logged string) []string {
+	said := map[string]bool{}
+	var all []string
+	for _, line := range complaint.FindAllString(logged, -1) {
+		if alike := number.ReplaceAllString(line, "0"); !said[alike] {
+			said[alike] = true
+			all = append(all, line)
+		}
+	}
+	return all
+}
+
+// printCosts prints what sizing.Costs has by dialect.
+func printCosts(rows []*table.Row) {
+	secure, performance := cost(rows, "pidgeon secure"), cost(rows, "pidgeon performance")
+	if secure > 0 && performance > 0 {
+		fmt.Printf("\nFor sizing/need.go: Cost{SecureKiB: %d, PerformanceKiB: %d}\n", secure, performance)
+	}
+}
+
+func cost(rows []*table.Row, name string) int {
+	i := slices.IndexFunc(rows, func(r *table.Row) bool { return r.Name == name })
+	column := slices.IndexFunc(sessionColumns, func(c table.Column) bool { return c.Title == "KiB/session, all" })
+	if i < 0 || len(rows[i].Samples) == 0 {
+		return 0
+	}
+	return int(table.Median(rows[i].Samples[column]))
+}
