@@ -1,7 +1,6 @@
 package main
 
 import (
-	"errors"
 	"fmt"
 	"os"
 	"path/filepath"
@@ -53,8 +52,7 @@ func (b *bench) editToServed() error {
 func (b *bench) initOf(w way) (initProgram, *table.Row) {
 	for _, i := range inits {
 		if i.name == w.init {
-			row, _ := b.had(i)
-			return i, row
+			return i, b.row(i)
 		}
 	}
 	return initProgram{}, &table.Row{}
@@ -119,10 +117,10 @@ func timeOne(s *server, w way, file, text string) (all, part time.Duration, err 
 	if err := w.after(s); err != nil {
 		return 0, 0, err
 	}
-	hupped, err := s.awaitHUP(before)
-	if err != nil {
+	if err := s.await("Dovecot got no SIGHUP", func() bool { return strings.Count(s.logged(), hup) > before }); err != nil {
 		return 0, 0, err
 	}
+	hupped := time.Now()
 	if err := s.serves(text); err != nil {
 		return 0, 0, err
 	}
@@ -131,12 +129,3 @@ func timeOne(s *server, w way, file, text string) (all, part time.Duration, err 
 
 // hup is what Dovecot's master logs when it gets one.
 const hup = "SIGHUP received"
-
-func (s *server) awaitHUP(before int) (time.Time, error) {
-	for end := time.Now().Add(patience); time.Now().Before(end); time.Sleep(time.Millisecond) {
-		if strings.Count(s.logged(), hup) > before {
-			return time.Now(), nil
-		}
-	}
-	return time.Time{}, errors.New("Dovecot got no SIGHUP\n" + s.tail())
-}

@@ -27,20 +27,21 @@ var inits = []initProgram{
 		return []string{b.tool("dumb-init"), "--", "dovecot", "-F", "-c", conf}
 	}, "dumb-init"},
 	{"consul-template", (*bench).consulTemplate, "consul-template"},
-	{"gomplate", nil, "gomplate"}, // it renders once and follows nothing
+	{"gomplate", (*bench).gomplate, "gomplate"},
 }
 
 func (b *bench) tool(name string) string { return filepath.Join(b.bin, name) }
 
-// had tells whether an init could be had; otherwise the row says so.
-func (b *bench) had(i initProgram) (row *table.Row, ok bool) {
-	row = &table.Row{Name: i.name}
-	if i.binary != "" {
-		if _, err := os.Stat(b.tool(i.binary)); err != nil {
-			row.Note = "could not be had"
-		}
+// row is that of an init; where it has no figures, it says why.
+func (b *bench) row(i initProgram) *table.Row {
+	row := &table.Row{Name: i.name}
+	if i.binary == "" {
+		return row // Dovecot's own
 	}
-	return row, row.Note == ""
+	if _, err := os.Stat(b.tool(i.binary)); err != nil {
+		row.Note = "could not be had"
+	}
+	return row
 }
 
 // consulTemplate renders the greeting from a file that it watches, which is what
@@ -60,6 +61,13 @@ exec {
 	_ = os.WriteFile(path, []byte(text), 0o644)
 	_ = os.WriteFile(greeting+".in", []byte("login_greeting = first\n"), 0o644)
 	return []string{b.tool("consul-template"), "-config", path}
+}
+
+// gomplate renders once, before it starts the command: it follows nothing.
+func (b *bench) gomplate(conf, greeting string) []string {
+	text := "login_greeting = first\n"
+	_ = os.WriteFile(greeting+".in", []byte(text), 0o644)
+	return []string{b.tool("gomplate"), "-f", greeting + ".in", "-o", greeting, "--", "dovecot", "-F", "-c", conf}
 }
 
 // rendered starts an init on the files that pidgeon renders for the same sessions

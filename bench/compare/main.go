@@ -36,7 +36,7 @@ func run(args []string) int {
 	flags.StringVar(&b.enter, "enter", "tools/in-rootfs.sh", "how a root file system is entered")
 	flags.IntVar(&b.rounds, "rounds", 3, "how often each row is measured")
 	flags.IntVar(&b.sessions, "sessions", 1000, "sessions asked for, and tried")
-	flags.IntVar(&b.extra, "extra", 50, "sessions tried beyond those and the headroom")
+	flags.IntVar(&b.extra, "extra", 24, "sessions tried beyond those and the headroom")
 	flags.DurationVar(&b.duration, "duration", 10*time.Second, "of a round of logins, or of the watch over an idle PID 1")
 	flags.StringVar(&b.state, "state", "idle", "what a held session does: login, select or idle")
 	flags.StringVar(&b.only, "only", "", "measure the row of this name alone")

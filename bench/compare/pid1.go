@@ -3,7 +3,6 @@ package main
 import (
 	"fmt"
 	"os"
-	"path/filepath"
 	"time"
 
 	"pidgeon/bench/table"
@@ -15,43 +14,60 @@ import (
 const calm = 5 * time.Second
 
 // pidOne is what PID 1 takes by itself: its binary, its memory, and what it does
-// while nothing happens. All rows idle side by side.
+// while nothing happens. All rows idle side by side, and are watched at once.
 func (b *bench) pidOne() error {
-	var entries []entry
-	for _, i := range inits {
-		row, ok := b.had(i)
-		if !ok || i.command == nil {
-			row.Note = absent(ok)
-			entries = append(entries, entry{row: row})
-			continue
+	var rows []*table.Row
+	var servers []*server // nil where an init could not be had
+	defer func() {
+		for _, s := range servers {
+			if s != nil {
+				s.stop()
+			}
 		}
-		server, err := b.idle(func(p ports) spec { s, _ := b.rendered(i, p); return s })
-		if err != nil {
-			return err
+	}()
+	for _, p := range b.pidOnes() {
+		var s *server
+		var err error
+		if p.row.Note == "" {
+			if s, err = b.idle(p.spec); err != nil {
+				return err
+			}
 		}
-		defer server.stop()
-		entries = append(entries, entry{row, func() ([]float64, error) { return b.watch(server) }})
-	}
-	for _, mode := range []string{"secure", "performance"} {
-		name := "pidgeon " + mode
-		server, err := b.idle(func(p ports) spec { return b.pidgeonStart(name, mode, "new", p) })
-		if err != nil {
-			return err
-		}
-		defer server.stop()
-		entries = append(entries, entry{&table.Row{Name: name}, func() ([]float64, error) { return b.watch(server) }})
+		rows, servers = append(rows, p.row), append(servers, s)
 	}
 	time.Sleep(calm)
-	rows := interleave(b.rounds, entries)
+	for range b.rounds {
+		if err := b.watch(rows, servers); err != nil {
+			return err
+		}
+	}
 	fmt.Printf("PID 1: Dovecot %s, idle; median (range) of %d rounds of %v.\n\n", b.dialect, b.rounds, b.duration)
 	table.Print(os.Stdout, []table.Column{
 		{Title: "binary MB", Digits: 2},
 		{Title: "resident MB", Digits: 2},
 		{Title: "anonymous MB", Digits: 2},
-		{Title: "wake-ups/s", Digits: 2},
-		{Title: "CPU µs/s", Digits: 1},
+		{Title: "wake-ups/min", Digits: 1},
+		{Title: "CPU ms/min", Digits: 2},
 	}, rows)
 	return nil
+}
+
+// A candidate for PID 1.
+type candidate struct {
+	row  *table.Row
+	spec func(ports) spec
+}
+
+func (b *bench) pidOnes() []candidate {
+	var all []candidate
+	for _, i := range inits {
+		all = append(all, candidate{b.row(i), func(p ports) spec { s, _ := b.rendered(i, p); return s }})
+	}
+	for _, mode := range []string{"secure", "performance"} {
+		name := "pidgeon " + mode
+		all = append(all, candidate{&table.Row{Name: name}, func(p ports) spec { return b.pidgeonStart(name, mode, "new", p) }})
+	}
+	return all
 }
 
 func (b *bench) idle(of func(ports) spec) (*server, error) {
@@ -66,19 +82,32 @@ func (b *bench) idle(of func(ports) spec) (*server, error) {
 	return server, err
 }
 
-func (b *bench) watch(s *server) ([]float64, error) {
-	before := usage.ActivityOf(s.pid())
+// watch lets all idle for a round.
+func (b *bench) watch(rows []*table.Row, servers []*server) error {
+	before := make([]usage.Activity, len(servers))
+	for i, s := range servers {
+		if s != nil {
+			before[i] = usage.ActivityOf(s.pid())
+		}
+	}
 	begin := time.Now()
 	time.Sleep(b.duration)
-	after, seconds := usage.ActivityOf(s.pid()), time.Since(begin).Seconds()
-	memory := usage.MemoryOf(s.pid())
-	info, err := os.Stat(filepath.Join("/proc", fmt.Sprint(s.pid()), "exe"))
-	if err != nil {
-		return nil, err
+	minutes := time.Since(begin).Minutes()
+	for i, s := range servers {
+		if s == nil {
+			continue
+		}
+		info, err := os.Stat(fmt.Sprintf("/proc/%d/exe", s.pid()))
+		if err != nil {
+			return err
+		}
+		after, memory := usage.ActivityOf(s.pid()), usage.MemoryOf(s.pid())
+		rows[i].Add(
+			float64(info.Size())/mb, float64(memory.RSS)*1024/mb, float64(memory.Anonymous)*1024/mb,
+			float64(after.Switches-before[i].Switches)/minutes, milliseconds(after.CPU-before[i].CPU)/minutes,
+		)
 	}
-	const mb = 1e6
-	return []float64{
-		float64(info.Size()) / mb, float64(memory.RSS) * 1024 / mb, float64(memory.Anonymous) * 1024 / mb,
-		float64(after.Switches-before.Switches) / seconds, float64((after.CPU - before.CPU).Microseconds()) / seconds,
-	}, nil
+	return nil
 }
+
+const mb = 1e6

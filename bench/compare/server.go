@@ -40,7 +40,7 @@ func (b *bench) launch(s spec, p ports) (*server, error) {
 		return nil, err
 	}
 	script := `{ ` + s.prepare + `
-} && read -r _ && exec "$@"`
+} && echo ` + prepared + ` && read -r _ && exec "$@"`
 	args := append([]string{b.root, b.dir, b.bin}, s.share...)
 	args = append(args, "--", "bash", "-ec", script, "bash")
 	cmd := exec.Command(b.enter, append(args, s.command...)...)
@@ -52,6 +52,23 @@ func (b *bench) launch(s spec, p ports) (*server, error) {
 		return nil, err
 	}
 	return &server{s, p, cmd, gate, log}, cmd.Start()
+}
+
+const prepared = "bench: prepared"
+
+// prepared waits for the end of what comes before.
+func (s *server) prepared() error {
+	return s.await("the preparation does not end", func() bool { return strings.Contains(s.logged(), prepared) })
+}
+
+// await polls.
+func (s *server) await(complaint string, done func() bool) error {
+	for end := time.Now().Add(patience); !done(); time.Sleep(time.Millisecond) {
+		if time.Now().After(end) {
+			return fmt.Errorf("%s: %s\n%s", s.name, complaint, s.tail())
+		}
+	}
+	return nil
 }
 
 // open lets the command run, and returns when that was.

@@ -3,9 +3,7 @@ package main
 import (
 	"fmt"
 	"os"
-	"regexp"
 	"slices"
-	"strconv"
 	"strings"
 	"time"
 
@@ -26,13 +24,15 @@ const settling = 2 * time.Second
 // pidgeon documents, and some that have to be turned away.
 func (b *bench) beyond() int { return sizing.Headroom(b.sessions) + b.extra }
 
+const costColumn = "KiB/session, all"
+
 var sessionColumns = []table.Column{
 	{Title: "held"},
 	{Title: "alive"},
 	{Title: "warnings"},
 	{Title: fmt.Sprintf("KiB/session at %d", few), Ratio: true},
-	{Title: "KiB/session, all", Ratio: true},
-	{Title: "MiB per 1000", Ratio: false},
+	{Title: costColumn, Ratio: true},
+	{Title: "MiB per 1000"},
 	{Title: "MiB without"},
 	{Title: "processes"},
 }
@@ -111,76 +111,11 @@ func (b *bench) serve(c configuration) (*server, func(), error) {
 	return server, func() { server.stop() }, err
 }
 
-// crowd is a load that holds sessions.
-type crowd struct {
-	*load
-	held int
-}
-
-func (b *bench) crowd(s *server, first, count int) (*crowd, error) {
-	l, err := b.load(s.ports, "-state", b.state, "-first", strconv.Itoa(first), "-hold", strconv.Itoa(count))
-	if err != nil {
-		return nil, err
-	}
-	var said struct {
-		Held    int            `json:"held"`
-		Refused map[string]int `json:"refused"`
-	}
-	if err := l.hear(&said); err != nil {
-		l.end()
-		return nil, err
-	}
-	if b.only != "" {
-		fmt.Fprintf(os.Stderr, "held %d of %d from user%d on; refused: %v\n", said.Held, count, first, said.Refused)
-	}
-	time.Sleep(settling)
-	return &crowd{l, said.Held}, nil
-}
-
-// alive asks each session.
-func (c *crowd) alive() (int, error) {
-	c.say()
-	var said struct {
-		Alive int `json:"alive"`
-	}
-	err := c.hear(&said)
-	return said.Alive, err
-}
-
-func sum(counts ...func() (int, error)) (total int, err error) {
-	for _, count := range counts {
-		n, err := count()
-		if err != nil {
-			return 0, err
-		}
-		total += n
-	}
-	return total, nil
-}
-
 func perSession(now usage.Memory, without, sessions int) float64 {
 	return float64(now.PSS-without) / float64(max(1, sessions))
 }
 
-var complaint = regexp.MustCompile(`(Warning|Error|Fatal|Panic): .*|level=(WARN|ERROR) .*`)
-
-// number makes alike what differs by process or user alone.
-var number = regexp.MustCompile(`[0-9]+`)
-
-// complaints are what a server complains of, each once.
-func complaints(logged string) []string {
-	said := map[string]bool{}
-	var all []string
-	for _, line := range complaint.FindAllString(logged, -1) {
-		if alike := number.ReplaceAllString(line, "0"); !said[alike] {
-			said[alike] = true
-			all = append(all, line)
-		}
-	}
-	return all
-}
-
-// printCosts prints what sizing.Costs has by dialect.
+// printCosts prints the line of sizing.Costs for the dialect.
 func printCosts(rows []*table.Row) {
 	secure, performance := cost(rows, "pidgeon secure"), cost(rows, "pidgeon performance")
 	if secure > 0 && performance > 0 {
@@ -190,7 +125,7 @@ func printCosts(rows []*table.Row) {
 
 func cost(rows []*table.Row, name string) int {
 	i := slices.IndexFunc(rows, func(r *table.Row) bool { return r.Name == name })
-	column := slices.IndexFunc(sessionColumns, func(c table.Column) bool { return c.Title == "KiB/session, all" })
+	column := slices.IndexFunc(sessionColumns, func(c table.Column) bool { return c.Title == costColumn })
 	if i < 0 || len(rows[i].Samples) == 0 {
 		return 0
 	}

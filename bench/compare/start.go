@@ -16,11 +16,7 @@ import (
 func (b *bench) startToGreeting() error {
 	var entries []entry
 	for _, i := range inits {
-		row, ok := b.had(i)
-		if !ok || i.command == nil {
-			row.Note = absent(ok)
-		}
-		entries = append(entries, entry{row, func() ([]float64, error) {
+		entries = append(entries, entry{b.row(i), func() ([]float64, error) {
 			return b.timeStart(func(p ports) spec { s, _ := b.rendered(i, p); return s })
 		}})
 	}
@@ -38,13 +34,6 @@ func (b *bench) startToGreeting() error {
 	return nil
 }
 
-func absent(had bool) string {
-	if !had {
-		return "could not be had"
-	}
-	return "follows nothing"
-}
-
 func (b *bench) pidgeonStart(name, mode, state string, p ports) spec {
 	dir := b.path("state-" + mode)
 	s := spec{name: name, prepare: "true", command: []string{b.pidgeon()}}
@@ -54,9 +43,6 @@ func (b *bench) pidgeonStart(name, mode, state string, p ports) spec {
 	s.environ = append(b.environ(mode, p, b.sessions), "STATE_DIR="+dir)
 	return s
 }
-
-// prepared is how long what comes before a start may take: it renders.
-const prepared = 1500 * time.Millisecond
 
 func (b *bench) timeStart(of func(ports) spec) ([]float64, error) {
 	p, err := b.free.pair()
@@ -68,7 +54,9 @@ func (b *bench) timeStart(of func(ports) spec) ([]float64, error) {
 		return nil, err
 	}
 	defer server.stop()
-	time.Sleep(prepared)
+	if err := server.prepared(); err != nil {
+		return nil, err
+	}
 	begin := server.open()
 	if err := server.serves(""); err != nil {
 		return nil, err

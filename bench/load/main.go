@@ -28,7 +28,7 @@ func run(args []string) int {
 	flags.DurationVar(&c.patience, "patience", 30*time.Second, "how long any answer may take")
 	hold := flags.Int("hold", 0, "sessions to hold; they stay until a line comes on standard input")
 	first := flags.Int("first", 0, "number of the first user")
-	giveUp := flags.Int("give-up", 50, "refusals in a row after which no more sessions are tried")
+	giveUp := flags.Int("give-up", 24, "refusals in a row after which no more sessions are tried")
 	logins := flags.Duration("logins", 0, "how long to log in and out")
 	users := flags.Int("users", 200, "users that log in and out; each has logged in once before")
 	workers := flags.Int("workers", 8, "connections made at once")
