@@ -10,46 +10,60 @@ import (
 // crowd is a load that holds sessions.
 type crowd struct {
 	*load
-	held int
+	tried, held int
 }
 
-func (b *bench) crowd(s *server, first, count int) (*crowd, error) {
+// crowds hold sessions at the same server, each of users of its own.
+type crowds []crowd
+
+// gather has count more sessions tried, and lets them come to rest.
+func (b *bench) gather(s *server, all *crowds, count int) error {
+	first := 0
+	for _, c := range *all {
+		first += c.tried
+	}
 	l, err := b.load(s.ports, "-state", b.state, "-first", strconv.Itoa(first), "-hold", strconv.Itoa(count))
 	if err != nil {
-		return nil, err
+		return err
 	}
 	var said struct {
 		Held    int            `json:"held"`
 		Refused map[string]int `json:"refused"`
+		Seconds float64        `json:"seconds"`
 	}
-	if err := l.hear(&said); err != nil {
-		l.end()
-		return nil, err
-	}
+	err = l.hear(&said)
+	*all = append(*all, crowd{l, count, said.Held})
 	if b.only != "" {
-		fmt.Fprintf(os.Stderr, "held %d of %d from user%d on; refused: %v\n", said.Held, count, first, said.Refused)
+		fmt.Fprintf(os.Stderr, "held %d of %d from user%d on in %.0f s; refused: %v\n", said.Held, count, first, said.Seconds, said.Refused)
 	}
 	time.Sleep(settling)
-	return &crowd{l, said.Held}, nil
+	return err
 }
 
-// alive asks each session.
-func (c *crowd) alive() (int, error) {
-	c.say()
-	var said struct {
-		Alive int `json:"alive"`
+func (all crowds) held() (n int) {
+	for _, c := range all {
+		n += c.held
 	}
-	err := c.hear(&said)
-	return said.Alive, err
+	return n
 }
 
-func sum(counts ...func() (int, error)) (total int, err error) {
-	for _, count := range counts {
-		n, err := count()
-		if err != nil {
+// alive asks each session, and ends them all.
+func (all crowds) alive() (n int, err error) {
+	for _, c := range all {
+		c.say()
+		var said struct {
+			Alive int `json:"alive"`
+		}
+		if err := c.hear(&said); err != nil {
 			return 0, err
 		}
-		total += n
+		n += said.Alive
 	}
-	return total, nil
+	return n, nil
+}
+
+func (all crowds) end() {
+	for _, c := range all {
+		c.load.end()
+	}
 }

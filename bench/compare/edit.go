@@ -97,12 +97,11 @@ func (b *bench) edited(w way, i initProgram, p ports) (s spec, file string) {
 		}
 		return s, file
 	}
-	overrides := b.path(fmt.Sprintf("overrides-%d", p.IMAP))
-	_ = os.Mkdir(overrides, 0o755)
+	_ = os.Mkdir(b.overrides(p), 0o755)
 	return spec{
 		name: w.name, prepare: "true", command: []string{b.pidgeon()},
 		environ: b.environ("performance", p, b.sessions),
-	}, filepath.Join(overrides, "greeting.conf")
+	}, filepath.Join(b.overrides(p), "greeting.conf")
 }
 
 func timeOne(s *server, w way, file, text string) (all, part time.Duration, err error) {

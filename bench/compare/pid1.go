@@ -46,7 +46,8 @@ func (b *bench) pidOne() error {
 		{Title: "binary MB", Digits: 2},
 		{Title: "resident MB", Digits: 2},
 		{Title: "anonymous MB", Digits: 2},
-		{Title: "wake-ups/min", Digits: 1},
+		{Title: "seconds awake/min", Digits: 1},
+		{Title: "context switches/min", Digits: 1},
 		{Title: "CPU ms/min", Digits: 2},
 	}, rows)
 	return nil
@@ -82,16 +83,21 @@ func (b *bench) idle(of func(ports) spec) (*server, error) {
 	return server, err
 }
 
-// watch lets all idle for a round.
+// watch lets all idle for a round, and looks each second whether they did.
 func (b *bench) watch(rows []*table.Row, servers []*server) error {
-	before := make([]usage.Activity, len(servers))
-	for i, s := range servers {
-		if s != nil {
-			before[i] = usage.ActivityOf(s.pid())
-		}
-	}
+	first := activities(servers)
+	last, busy := first, make([]int, len(servers))
 	begin := time.Now()
-	time.Sleep(b.duration)
+	for time.Since(begin) < b.duration {
+		time.Sleep(time.Second)
+		now := activities(servers)
+		for i := range now {
+			if now[i] != last[i] {
+				busy[i]++
+			}
+		}
+		last = now
+	}
 	minutes := time.Since(begin).Minutes()
 	for i, s := range servers {
 		if s == nil {
@@ -101,13 +107,23 @@ func (b *bench) watch(rows []*table.Row, servers []*server) error {
 		if err != nil {
 			return err
 		}
-		after, memory := usage.ActivityOf(s.pid()), usage.MemoryOf(s.pid())
+		memory := usage.MemoryOf(s.pid())
 		rows[i].Add(
-			float64(info.Size())/mb, float64(memory.RSS)*1024/mb, float64(memory.Anonymous)*1024/mb,
-			float64(after.Switches-before[i].Switches)/minutes, milliseconds(after.CPU-before[i].CPU)/minutes,
+			float64(info.Size())/mb, float64(memory.RSS)*1024/mb, float64(memory.Anonymous)*1024/mb, float64(busy[i])/minutes,
+			float64(last[i].Switches-first[i].Switches)/minutes, milliseconds(last[i].CPU-first[i].CPU)/minutes,
 		)
 	}
 	return nil
+}
+
+func activities(servers []*server) []usage.Activity {
+	all := make([]usage.Activity, len(servers))
+	for i, s := range servers {
+		if s != nil {
+			all[i] = usage.ActivityOf(s.pid())
+		}
+	}
+	return all
 }
 
 const mb = 1e6

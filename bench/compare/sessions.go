@@ -4,7 +4,6 @@ import (
 	"fmt"
 	"os"
 	"slices"
-	"strings"
 	"time"
 
 	"pidgeon/bench/table"
@@ -67,29 +66,29 @@ func (b *bench) hold(c configuration) ([]float64, error) {
 	}
 	time.Sleep(settling)
 	without := processes.Memory().PSS
-	first, err := b.crowd(server, 0, few)
-	if err != nil {
+	var all crowds
+	defer func() { all.end() }()
+	if err = b.gather(server, &all, few); err != nil {
 		return nil, err
 	}
-	defer first.end()
-	atFew := perSession(processes.Memory(), without, first.held)
-	rest, err := b.crowd(server, few, b.sessions+b.beyond()-few)
-	if err != nil {
-		return nil, err
-	}
-	defer rest.end()
-	held := first.held + rest.held
-	atAll, count := perSession(processes.Memory(), without, held), len(processes.PIDs())
-	alive, err := sum(first.alive, rest.alive)
-	if err != nil {
+	atFew := perSession(processes.Memory(), without, all.held())
+	if err = b.gather(server, &all, b.sessions-few); err != nil {
 		return nil, err
 	}
 	warnings := complaints(server.logged())
+	if err = b.gather(server, &all, b.beyond()); err != nil {
+		return nil, err
+	}
+	atAll, count := perSession(processes.Memory(), without, all.held()), len(processes.PIDs())
+	alive, err := all.alive()
+	if err != nil {
+		return nil, err
+	}
 	if b.only != "" {
-		fmt.Fprintf(os.Stderr, "%s: %s\n", c.name, strings.Join(warnings, "\n"))
+		fmt.Fprintf(os.Stderr, "%s: warned of %q; beyond the sessions asked for also of %q\n", c.name, warnings, complaints(server.logged())[len(warnings):])
 	}
 	return []float64{
-		float64(held), float64(alive), float64(len(warnings)), atFew, atAll,
+		float64(all.held()), float64(alive), float64(len(warnings)), atFew, atAll,
 		atAll * 1000 / 1024, float64(without) / 1024, float64(count),
 	}, nil
 }

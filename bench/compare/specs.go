@@ -12,6 +12,9 @@ import (
 // that PAM knows, so that one line is commented out as an operator would.
 func (b *bench) spec(c configuration, p ports, sessions int) (spec, error) {
 	if c.mode != "" {
+		if err := os.Mkdir(b.overrides(p), 0o755); err != nil {
+			return spec{}, err
+		}
 		return spec{name: c.name, prepare: "true", command: []string{b.pidgeon()}, environ: b.environ(c.mode, p, sessions)}, nil
 	}
 	text, err := b.conf(c, p)
@@ -45,7 +48,9 @@ func (b *bench) environ(mode string, p ports, sessions int) []string {
 		"TLS_CERT_PATH=" + b.path("tls.crt"),
 		"TLS_KEY_PATH=" + b.path("tls.key"),
 		"MAIL_DIR=" + mailDir,
-		"OVERRIDES_DIR=" + b.path(fmt.Sprintf("overrides-%d", p.IMAP)),
+		"OVERRIDES_DIR=" + b.overrides(p),
 		"STATE_DIR=" + b.path(fmt.Sprintf("state-%d", p.IMAP)),
 	}
 }
+
+func (b *bench) overrides(p ports) string { return b.path(fmt.Sprintf("overrides-%d", p.IMAP)) }
