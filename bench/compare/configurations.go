@@ -25,7 +25,9 @@ type configuration struct {
 //
 // Mailu ends TLS in an nginx in front of Dovecot; here its limits serve TLS
 // themselves. mailcow's are for Dovecot 2.3, and so are Mailu's and
-// docker-mailserver's; on 2.4 they are translated.
+// docker-mailserver's; on 2.4 they are translated. The official image also has
+// imap_hibernate_timeout = 5s, which is no limit, and needs the users and sockets
+// of that image: without them no idle session wakes again.
 var configurations = []configuration{
 	{name: "stock", source: "Debian's dovecot-core and dovecot-imapd, /etc/dovecot"},
 	{
@@ -69,7 +71,6 @@ var configurations = []configuration{
 	{
 		name: "dovecot/dovecot", source: "dovecot/docker 8f40355, config/1.0.0/dovecot.conf", dialect: "2.4",
 		limits: []setting{
-			{"", "imap_hibernate_timeout", "5s"},
 			{"imap-login", "process_min_avail", "1"},
 			{"imap-login", "client_limit", "100"},
 			{"stats", "process_min_avail", "1"},

@@ -4,7 +4,6 @@ import (
 	"fmt"
 	"os"
 	"strconv"
-	"time"
 )
 
 // crowd is a load that holds sessions.
@@ -18,6 +17,9 @@ type crowds []crowd
 
 // gather has count more sessions tried, and lets them come to rest.
 func (b *bench) gather(s *server, all *crowds, count int) error {
+	if count <= 0 {
+		return nil
+	}
 	first := 0
 	for _, c := range *all {
 		first += c.tried
@@ -36,7 +38,6 @@ func (b *bench) gather(s *server, all *crowds, count int) error {
 	if b.only != "" {
 		fmt.Fprintf(os.Stderr, "held %d of %d from user%d on in %.0f s; refused: %v\n", said.Held, count, first, said.Seconds, said.Refused)
 	}
-	time.Sleep(settling)
 	return err
 }
 

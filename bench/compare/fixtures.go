@@ -25,6 +25,10 @@ type fixtures struct {
 // disk is measured.
 const mailDir = "/srv/mail"
 
+// mailUID owns all mail. inotify instances, which idle sessions take, are counted
+// by user across all containers: this one is nobody else's.
+const mailUID = 23000
+
 func newFixtures(dialect string, users int) (fixtures, error) {
 	// Short, for the sockets below it; and every user has to get through.
 	dir, err := os.MkdirTemp("/tmp", "bench")
@@ -72,7 +76,8 @@ func (f fixtures) conf(c configuration, p ports) (string, error) {
 	var b strings.Builder
 	err = t.Execute(&b, struct {
 		Dir, Mail string
+		UID       int
 		Ports     ports
-	}{f.dir, mailDir, p})
+	}{f.dir, mailDir, mailUID, p})
 	return b.String() + c.conf(f.dialect, runtime.NumCPU()), err
 }

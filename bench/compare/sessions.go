@@ -16,9 +16,6 @@ import (
 // there are.
 const few = 100
 
-// settling is the time for processes to come to rest before their memory is read.
-const settling = 2 * time.Second
-
 // beyond is how many sessions are tried over those asked for: the headroom that
 // pidgeon documents, and some that have to be turned away.
 func (b *bench) beyond() int { return sizing.Headroom(b.sessions) + b.extra }
@@ -64,13 +61,14 @@ func (b *bench) hold(c configuration) ([]float64, error) {
 	if err != nil {
 		return nil, err
 	}
-	time.Sleep(settling)
+	time.Sleep(b.settle)
 	without := processes.Memory().PSS
 	var all crowds
 	defer func() { all.end() }()
-	if err = b.gather(server, &all, few); err != nil {
+	if err = b.gather(server, &all, min(few, b.sessions)); err != nil {
 		return nil, err
 	}
+	time.Sleep(b.settle)
 	atFew := perSession(processes.Memory(), without, all.held())
 	if err = b.gather(server, &all, b.sessions-few); err != nil {
 		return nil, err
@@ -79,6 +77,7 @@ func (b *bench) hold(c configuration) ([]float64, error) {
 	if err = b.gather(server, &all, b.beyond()); err != nil {
 		return nil, err
 	}
+	time.Sleep(b.settle)
 	atAll, count := perSession(processes.Memory(), without, all.held()), len(processes.PIDs())
 	alive, err := all.alive()
 	if err != nil {

@@ -27,7 +27,7 @@ func (b *bench) spec(c configuration, p ports, sessions int) (spec, error) {
 	}
 	return spec{
 		name:    c.name,
-		prepare: fmt.Sprintf("sed -i 's/^!include auth-system/#&/' /etc/dovecot/conf.d/10-auth.conf; cp %s /etc/dovecot/conf.d/99-bench.conf", conf),
+		prepare: fmt.Sprintf("sed -i 's/^!include auth-system/#&/' /etc/dovecot/conf.d/10-auth.conf; cp %s /etc/dovecot/conf.d/99-bench.conf; chown %d:%d %s", conf, mailUID, mailUID, mailDir),
 		command: []string{"dovecot", "-F"},
 	}, nil
 }
@@ -48,6 +48,8 @@ func (b *bench) environ(mode string, p ports, sessions int) []string {
 		"TLS_CERT_PATH=" + b.path("tls.crt"),
 		"TLS_KEY_PATH=" + b.path("tls.key"),
 		"MAIL_DIR=" + mailDir,
+		"MAIL_UID=" + strconv.Itoa(mailUID),
+		"MAIL_GID=" + strconv.Itoa(mailUID),
 		"OVERRIDES_DIR=" + b.overrides(p),
 		"STATE_DIR=" + b.path(fmt.Sprintf("state-%d", p.IMAP)),
 	}
