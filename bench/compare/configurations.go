@@ -2,6 +2,7 @@ package main
 
 import (
 	"fmt"
+	"slices"
 	"strings"
 )
 
@@ -92,6 +93,13 @@ func of(dialect string) []configuration {
 		}
 	}
 	return all
+}
+
+// rows are those of this run.
+func (b *bench) rows() []configuration {
+	return slices.DeleteFunc(of(b.dialect), func(c configuration) bool {
+		return b.only != "" && !slices.Contains(strings.Split(b.only, ","), c.name)
+	})
 }
 
 // conf spells the limits for a dialect.

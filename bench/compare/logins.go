@@ -17,10 +17,7 @@ const settled = time.Second
 // machine that is the figure to compare, as it leaves out who else had the CPU.
 func (b *bench) loginsPerSecond() error {
 	var entries []entry
-	for _, c := range of(b.dialect) {
-		if b.only != "" && b.only != c.name {
-			continue
-		}
+	for _, c := range b.rows() {
 		entries = append(entries, entry{&table.Row{Name: c.name}, func() ([]float64, error) { return b.logins(c) }})
 	}
 	rows := interleave(b.rounds, entries)

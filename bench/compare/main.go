@@ -40,7 +40,7 @@ func run(args []string) int {
 	flags.DurationVar(&b.duration, "duration", 10*time.Second, "of a round of logins, or of the watch over an idle PID 1")
 	flags.DurationVar(&b.settle, "settle", 2*time.Second, "for sessions to come to rest before memory is read; 45s for hibernation")
 	flags.StringVar(&b.state, "state", "idle", "what a held session does: login, select or idle")
-	flags.StringVar(&b.only, "only", "", "measure the row of this name alone")
+	flags.StringVar(&b.only, "only", "", "measure the rows of these names alone, and say more; commas between them")
 	flags.IntVar(&b.free.next, "port", 23000, "first port to listen on")
 	dialect := flags.String("dialect", "", "of the Dovecot in the root file system: 2.3 or 2.4")
 	if err := flags.Parse(args); err != nil {

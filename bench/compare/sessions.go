@@ -37,10 +37,7 @@ var sessionColumns = []table.Column{
 // that takes: proportional set size, of which the server has none before.
 func (b *bench) sessionsHeld() error {
 	var entries []entry
-	for _, c := range of(b.dialect) {
-		if b.only != "" && b.only != c.name {
-			continue
-		}
+	for _, c := range b.rows() {
 		entries = append(entries, entry{&table.Row{Name: c.name}, func() ([]float64, error) { return b.hold(c) }})
 	}
 	rows := interleave(b.rounds, entries)
