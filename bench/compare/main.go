@@ -38,7 +38,7 @@ func run(args []string) int {
 	flags.IntVar(&b.sessions, "sessions", 1000, "sessions asked for, and tried")
 	flags.IntVar(&b.extra, "extra", 24, "sessions tried beyond those and the headroom")
 	flags.DurationVar(&b.duration, "duration", 10*time.Second, "of a round of logins, or of the watch over an idle PID 1")
-	flags.DurationVar(&b.settle, "settle", 2*time.Second, "for sessions to come to rest before memory is read; 45s for hibernation")
+	flags.DurationVar(&b.settle, "settle", 2*time.Second, "for sessions to come to rest before memory is read; 3m for hibernation")
 	flags.StringVar(&b.state, "state", "idle", "what a held session does: login, select or idle")
 	flags.StringVar(&b.only, "only", "", "measure the rows of these names alone, and say more; commas between them")
 	flags.IntVar(&b.free.next, "port", 23000, "first port to listen on")
