@@ -58,7 +58,7 @@ func (b *bench) hold(c configuration) ([]float64, error) {
 	if err != nil {
 		return nil, err
 	}
-	time.Sleep(settled)
+	time.Sleep(calm)
 	without := processes.Memory().PSS
 	var all crowds
 	defer func() { all.end() }()
