@@ -27,7 +27,10 @@ fi
 
 tools/need.sh mmdebstrap util-linux tini dumb-init
 bin=$(mktemp -d)
-trap 'rm -rf "$bin"' EXIT
+as=()
+trap '"${as[@]}" rm -rf "$bin"' EXIT
+trap 'exit 130' INT
+trap 'exit 143' TERM HUP
 chmod 755 "$bin"
 tools/build.sh "$bin/pidgeon"
 for program in load compare; do
@@ -49,7 +52,6 @@ mkdir -p "$tools"
 install consul-template github.com/hashicorp/consul-template@v0.41.1
 install gomplate github.com/hairyhenderson/gomplate/v4/cmd/gomplate@v4.3.3
 
-as=()
 if [[ $(id -u) -ne 0 ]]; then
 	as=(sudo -E env "PATH=$PATH")
 fi
@@ -68,6 +70,6 @@ for suite in "${suites[@]}"; do
 		pid1) small=(-rounds 1 -duration 1m) ;;
 		esac
 		printf '\n'
-		"${as[@]}" "$bin/compare" -root "$root" -bin "$bin" -dialect "$dialect" "${small[@]}" "$@" "$one"
+		"${as[@]}" env TMPDIR="$bin" "$bin/compare" -root "$root" -bin "$bin" -dialect "$dialect" "${small[@]}" "$@" "$one"
 	done
 done
