@@ -1,6 +1,6 @@
 # Every target is a script in tools/, which says what it does.
 .DEFAULT_GOAL := help
-.PHONY: help run build test torture lint images clean clean-cache
+.PHONY: help run build test torture bench lint images clean clean-cache
 
 help: ## this list
 	@sed -n 's/^\([a-z-]*\):.*## /\1	/p' $(MAKEFILE_LIST) | expand -t 14
@@ -16,6 +16,9 @@ test: ## everything: style, tests against Dovecot 2.3 and 2.4, images
 
 torture: ## hundreds of bad overrides, full disks, kills: half an hour, and a table
 	@exec tools/torture.sh
+
+bench: ## sessions, logins, starts and changes beside others: a quarter of an hour, and tables
+	@exec tools/bench.sh
 
 lint: ## style and static checks alone
 	@exec tools/test.sh lint

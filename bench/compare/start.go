@@ -1,0 +1,67 @@
+package main
+
+import (
+	"fmt"
+	"os"
+	"time"
+
+	"pidgeon/bench/table"
+)
+
+// startToGreeting is the time from the start of PID 1 to the first greeting: of
+// Dovecot alone on the files that pidgeon renders, behind other inits, and of
+// pidgeon, which renders, checks and rehearses them first. Both kinds of start
+// are measured: with a new state volume, and with one that knows a generation
+// that worked.
+func (b *bench) startToGreeting() error {
+	var entries []entry
+	for _, i := range inits {
+		entries = append(entries, entry{b.row(i), func() ([]float64, error) {
+			return b.timeStart(func(p ports) spec { s, _ := b.rendered(i, p); return s })
+		}})
+	}
+	for _, mode := range []string{"secure", "performance"} {
+		for _, state := range []string{"new", "kept"} {
+			name := fmt.Sprintf("pidgeon %s, %s state", mode, state)
+			entries = append(entries, entry{&table.Row{Name: name}, func() ([]float64, error) {
+				return b.timeStart(func(p ports) spec { return b.pidgeonStart(name, mode, state, p) })
+			}})
+		}
+	}
+	rows := interleave(b.rounds, entries)
+	fmt.Printf("Start to first greeting: Dovecot %s; median (range) of %d rounds.\n\n", b.dialect, b.rounds)
+	table.Print(os.Stdout, []table.Column{{Title: "ms", Ratio: true}}, rows)
+	return nil
+}
+
+func (b *bench) pidgeonStart(name, mode, state string, p ports) spec {
+	dir := b.path("state-" + mode)
+	s := spec{name: name, prepare: "true", command: []string{b.pidgeon()}}
+	if state == "new" {
+		s.prepare = "rm -rf " + dir
+	}
+	s.environ = append(b.environ(mode, p, b.sessions), "STATE_DIR="+dir)
+	return s
+}
+
+func (b *bench) timeStart(of func(ports) spec) ([]float64, error) {
+	p, err := b.free.pair()
+	if err != nil {
+		return nil, err
+	}
+	server, err := b.launch(of(p), p)
+	if err != nil {
+		return nil, err
+	}
+	defer server.stop()
+	if err := server.prepared(); err != nil {
+		return nil, err
+	}
+	begin := server.open()
+	if err := server.serves(""); err != nil {
+		return nil, err
+	}
+	return []float64{milliseconds(time.Since(begin))}, nil
+}
+
+func milliseconds(d time.Duration) float64 { return d.Seconds() * 1000 }
