@@ -43,8 +43,11 @@ func (e *entrypoint) listenForGreetings(ctx context.Context) error {
 	return nil
 }
 
-// withPlaces leaves out what is full: there a probe would be turned away, or have
-// somebody else turned away.
+// spare is how many places must be free besides those of the probes: who connects
+// meanwhile shall not be turned away for them. The headroom of a protocol is more.
+const spare = 8
+
+// withPlaces leaves out what is full, or nearly.
 func (e *entrypoint) withPlaces(listeners []dovecot.Listener) []dovecot.Listener {
 	full := map[string]bool{}
 	for _, of := range e.state.ceilings {
@@ -57,7 +60,7 @@ func (e *entrypoint) withPlaces(listeners []dovecot.Listener) []dovecot.Listener
 		for _, n := range counts {
 			held += n
 		}
-		full[of.Protocol] = err != nil || held+len(of.ports) > of.Places
+		full[of.Protocol] = err != nil || held+len(of.ports)+spare > of.Places
 	}
 	return slices.DeleteFunc(slices.Clone(listeners), func(l dovecot.Listener) bool { return full[l.Protocol] })
 }

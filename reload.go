@@ -28,6 +28,11 @@ func (e *entrypoint) load(ctx context.Context, c candidate, dir string) error {
 		e.serving()
 		return nil
 	}
+	if ctx.Err() != nil {
+		// It all ends. What is published was checked; another SIGHUP now, and with
+		// files that go, would have the master hang for 10 s (2.4.1).
+		return nil
+	}
 	settled := e.settled
 	var refused *dovecot.Refused
 	if errors.As(err, &refused) && !refused.Partial {
@@ -52,7 +57,7 @@ func (e *entrypoint) undo(ctx context.Context, reason error) {
 	if errors.As(reason, &refused) && !refused.Partial {
 		return
 	}
-	if err := e.reload(ctx); err != nil && ctx.Err() == nil {
+	if err := e.reload(ctx); err != nil {
 		e.log.Error("previous generation not reloaded", "error", err)
 	}
 }
