@@ -5,10 +5,13 @@ import (
 	"errors"
 	"fmt"
 	"path/filepath"
+	"regexp"
+	"strconv"
 	"time"
 
 	"pidgeon/publish"
 	"pidgeon/render"
+	"pidgeon/settings"
 	"pidgeon/sizing"
 )
 
@@ -45,7 +48,7 @@ func (e *entrypoint) lastGood(ctx context.Context, reason error) error {
 	if err != nil || !ok {
 		return errors.Join(reason, err)
 	}
-	c := candidate{settings: e.settings, files: goodFiles(saved).For(e.store.Next())}
+	c := candidate{settings: e.settings, files: here(goodFiles(saved).For(e.store.Next()), e.settings)}
 	c.asked = e.asked(sources{settings: e.settings})
 	c.sizes = sizing.Size(c.asked, e.machine)
 	dir, err := e.store.Stage(publishFiles(c.files))
@@ -66,6 +69,17 @@ func goodFiles(saved []publish.File) render.Files {
 	for _, f := range saved {
 		if f.Name != originName {
 			files = append(files, render.File{Name: f.Name, Origin: "last good " + f.Name, Mode: f.Mode, Data: f.Data})
+		}
+	}
+	return files
+}
+
+// here has files that may come from another RUN_DIR or STATE_DIR use those of now.
+func here(files render.Files, s settings.Settings) render.Files {
+	for i := range files {
+		for name, place := range map[string]string{"base_dir": baseDir(s), "state_dir": dovecotState(s)} {
+			line := regexp.MustCompile(`(?m)^` + name + ` = .*$`)
+			files[i].Data = line.ReplaceAllLiteral(files[i].Data, []byte(name+" = "+strconv.Quote(place)))
 		}
 	}
 	return files
