@@ -145,7 +145,7 @@ func TestCures(t *testing.T) {
 		{
 			occupancy.Gauge{Name: container, Limit: 44},
 			ceiling{},
-			"docker run --pids-limit 222; Compose: pids_limit: 222; Kubernetes: podPidsLimit of the kubelet; or IMAP_MODE=performance",
+			"docker run --pids-limit 222; Compose: pids_limit: 222; Kubernetes: podPidsLimit of the kubelet",
 		},
 	} {
 		if got := s.raise(tt.gauge, tt.of); got != tt.want {

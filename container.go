@@ -40,7 +40,7 @@ func (b builder) announce(log *slog.Logger, protocols []sizing.Protocol) {
 	}
 	for _, w := range walls {
 		log.Warn("this container holds fewer sessions than asked for",
-			"sessions", w.Sessions, "asked", need.Sessions, "limit", w.Limit, "is", w.Have, "needed", w.Need, "cure", cure(w))
+			"sessions", w.Sessions, "asked", need.Sessions, "limit", w.Limit, "is", w.Have, "needed", w.Need, "cure", cure(w)+orElse(protocols))
 	}
 	if share := shared(protocols); share > 1 {
 		log.Warn("session processes are shared, to make do with the memory", "clients", share, "limit", "memory.max", "is", allowed.MemoryKiB,
@@ -82,14 +82,22 @@ func cureDeafness(need sizing.Need) string {
 	return fmt.Sprintf("on the host: sysctl -w fs.inotify.max_user_instances=%d", need.Inotify)
 }
 
+// orElse is the other cure, where there is one.
+func orElse(protocols []sizing.Protocol) string {
+	if slices.ContainsFunc(protocols, func(p sizing.Protocol) bool { return p.Name == "imap" && p.Secure() }) {
+		return "; or IMAP_MODE=performance"
+	}
+	return ""
+}
+
 // cure is what raises a limit: on the command line, in Compose, in Kubernetes.
 func cure(w sizing.Wall) string {
 	switch w.Limit {
 	case "pids.max":
-		return fmt.Sprintf("docker run --pids-limit %d; Compose: pids_limit: %d; Kubernetes: podPidsLimit of the kubelet; or IMAP_MODE=performance", w.Need, w.Need)
+		return fmt.Sprintf("docker run --pids-limit %d; Compose: pids_limit: %d; Kubernetes: podPidsLimit of the kubelet", w.Need, w.Need)
 	case "memory.max":
 		mib := w.Need>>10 + 1
-		return fmt.Sprintf("docker run --memory %dm; Compose: mem_limit: %dm; Kubernetes: resources.limits.memory: %dMi; or IMAP_MODE=performance", mib, mib, mib)
+		return fmt.Sprintf("docker run --memory %dm; Compose: mem_limit: %dm; Kubernetes: resources.limits.memory: %dMi", mib, mib, mib)
 	}
 	return fmt.Sprintf("docker run --ulimit nofile=%d; Compose: ulimits: {nofile: %d}; Kubernetes: LimitNOFILE of the container runtime", w.Need, w.Need)
 }

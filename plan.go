@@ -76,7 +76,7 @@ func (c command) printWalls(b builder, protocols []sizing.Protocol) {
 	need := b.need(protocols)
 	walls := need.Walls(b.allowed)
 	for _, w := range walls {
-		fmt.Fprintf(c.stdout, "As it is set: only %d of %d sessions: %s is %d, and %d are needed. Raise it: %s\n", w.Sessions, need.Sessions, w.Limit, w.Have, w.Need, cure(w))
+		fmt.Fprintf(c.stdout, "As it is set: only %d of %d sessions: %s is %d, and %d are needed. Raise it: %s\n", w.Sessions, need.Sessions, w.Limit, w.Have, w.Need, cure(w)+orElse(protocols))
 	}
 	if len(walls) == 0 {
 		fmt.Fprintf(c.stdout, "As it is set: this container holds %d sessions.\n", need.Sessions)

@@ -116,6 +116,9 @@ func (p Protocol) With(sessions int) Protocol {
 	return p
 }
 
+// Secure reports whether each connection gets a login process of its own.
+func (p Protocol) Secure() bool { return p.mode() == Secure }
+
 // mode resolves Auto.
 func (p Protocol) mode() Mode {
 	if p.Mode != Auto {

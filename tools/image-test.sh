@@ -138,8 +138,8 @@ check "no root, no capability, read-only: mail goes in and comes out" deliver_an
 check "no root, no capability, read-only: docker stop" stops
 docker rm -f -v "$current" >/dev/null
 
-start small --memory 256m --pids-limit 300 -e USERS=demo:demo "$image"
-check "a small container says that processes are too few" within 20 logged 'limit=pids.max is=300 .*cure="docker run --pids-limit'
+start small --memory 256m --pids-limit 140 -e USERS=demo:demo "$image"
+check "a small container says that processes are too few" within 20 logged 'limit=pids.max is=140 .*cure="docker run --pids-limit'
 check "a small container shares processes, and says so" within 20 logged 'session processes are shared.* limit=memory.max'
 check "a small container: login" within 20 login
 
