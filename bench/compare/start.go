@@ -24,7 +24,7 @@ func (b *bench) startToGreeting() error {
 		for _, state := range []string{"new", "kept"} {
 			name := fmt.Sprintf("pidgeon %s, %s state", mode, state)
 			entries = append(entries, entry{&table.Row{Name: name}, func() ([]float64, error) {
-				return b.timeStart(func(p ports) spec { return b.pidgeonStart(name, mode, state, p) })
+				return b.timePidgeon(name, mode, state)
 			}})
 		}
 	}
@@ -44,12 +44,32 @@ func (b *bench) pidgeonStart(name, mode, state string, p ports) spec {
 	return s
 }
 
+// timePidgeon has a state that is kept come from a start on the same ports: on
+// others it would be another configuration.
+func (b *bench) timePidgeon(name, mode, state string) ([]float64, error) {
+	p, err := b.free.pair()
+	if err != nil {
+		return nil, err
+	}
+	s := b.pidgeonStart(name, mode, state, p)
+	if state == "kept" {
+		if _, err := b.timeStartOn(s, p); err != nil {
+			return nil, err
+		}
+	}
+	return b.timeStartOn(s, p)
+}
+
 func (b *bench) timeStart(of func(ports) spec) ([]float64, error) {
 	p, err := b.free.pair()
 	if err != nil {
 		return nil, err
 	}
-	server, err := b.launch(of(p), p)
+	return b.timeStartOn(of(p), p)
+}
+
+func (b *bench) timeStartOn(s spec, p ports) ([]float64, error) {
+	server, err := b.launch(s, p)
 	if err != nil {
 		return nil, err
 	}
