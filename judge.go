@@ -53,7 +53,7 @@ func (b builder) judge(ctx context.Context, dir string, c *candidate) error {
 	if faults := b.placeFaults(ctx, c); len(faults) > 0 {
 		return faults
 	}
-	found = append(texts.Starved(c.effective), texts.ChangedListeners(c.effective, asked(c.settings))...)
+	found = append(texts.Starved(c.effective), texts.ChangedListeners(c.effective, askedListeners(c.settings))...)
 	c.remarks = append(c.remarks, b.attribute(found.Warnings(), c.files)...)
 	if faults := found.Faults(); len(faults) > 0 {
 		return faults

@@ -75,8 +75,8 @@ func listening(runDir string) []dovecot.Listener {
 	return listeners
 }
 
-// asked are the listeners that the environment asks for.
-func asked(s settings.Settings) []dovecot.Listener {
+// askedListeners are those that the environment asks for.
+func askedListeners(s settings.Settings) []dovecot.Listener {
 	all := []dovecot.Listener{
 		{Name: "imap", Port: int(s.IMAPPort)},
 		{Name: "imaps", Port: int(s.IMAPSPort)},
