@@ -16,15 +16,17 @@ func (b builder) arranged(in sources, ask []sizing.Protocol) []sizing.Protocol {
 	reuse := in.oneOwner()
 	for i, p := range ask {
 		ask[i].Reuse = reuse
-		if p.Name == "submission" && b.dovecot.Dialect == "2.4" {
-			// A submission-login that is full ends with signal 11, and all its sessions
-			// with it: seen on 2.4.1, not on 2.3.19; later versions of 2.4 have the same
-			// code. In secure mode it has but one.
+		if p.Name == "submission" && b.crashesWhenFull() {
 			ask[i].Mode = sizing.Secure
 		}
 	}
 	return sizing.Share(ask, b.machine, sizing.Costs(b.dovecot.Dialect), b.allowed.MemoryKiB)
 }
+
+// crashesWhenFull tells of a submission-login that ends with signal 11 when it is
+// full, and all its sessions with it: seen on 2.4.1, not on 2.3.19; later versions of
+// 2.4 have the same code. In secure mode it has but one session.
+func (b builder) crashesWhenFull() bool { return b.dovecot.Dialect == "2.4" }
 
 // elsewhere are words by which an override may say that not all mail belongs to
 // one system user, or includes a file that does.

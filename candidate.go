@@ -104,6 +104,9 @@ func renderSources(files []mount.File) []render.Source {
 func (b builder) build(in sources, dir string) (candidate, error) {
 	c := candidate{settings: in.settings, remarks: in.remarks, expires: in.pair.NotAfter}
 	c.asked = b.asked(in)
+	if in.settings.Protocols.Has("submission") && in.settings.SubmissionMode == sizing.Performance && b.crashesWhenFull() {
+		c.remarks = append(c.remarks, remark(finding.Environment, "", "SUBMISSION_MODE=performance is not used: submission-login of Dovecot 2.4 crashes when it is full, with all its sessions; secure gives each a process"))
+	}
 	c.sizes = sizing.Size(c.asked, b.machine)
 	for _, f := range in.tree.Conf {
 		c.overrides = append(c.overrides, f.Name)

@@ -34,7 +34,7 @@ func hangUpInit(s *server) error   { return syscall.Kill(s.pid(), syscall.SIGHUP
 
 // editToServed is the time from a changed file to a client that meets what it
 // says: a greeting. Of it, the time from Dovecot's "SIGHUP received" on is what
-// Dovecot takes; before it comes what pidgeon waits (files settle for 250 ms),
+// Dovecot takes; before it comes what pidgeon waits (files settle for 100 ms),
 // checks and rehearses.
 func (b *bench) editToServed() error {
 	var entries []entry
