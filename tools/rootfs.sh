@@ -106,5 +106,6 @@ fi
 if [[ $kind == base && ${#sudo[@]} -gt 0 ]]; then
 	sudo chown "$(id -u):$(id -g)" "$work/rootfs"
 fi
-mv -T "$work/rootfs" "$target"
+# To move a directory one has to own it.
+"${sudo[@]}" mv -T "$work/rootfs" "$target"
 echo "$target"
