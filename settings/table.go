@@ -2,7 +2,9 @@ package settings
 
 import (
 	"reflect"
+	"slices"
 	"strings"
+	"sync"
 )
 
 // Variable documents one environment variable.
@@ -19,7 +21,9 @@ type Variable struct {
 }
 
 // Variables lists all of them in the order of Settings.
-func Variables() []Variable {
+func Variables() []Variable { return slices.Clone(table()) }
+
+var table = sync.OnceValue(func() []Variable {
 	t := reflect.TypeFor[Settings]()
 	var variables []Variable
 	for i := range t.NumField() {
@@ -42,7 +46,7 @@ func Variables() []Variable {
 		variables = append(variables, v)
 	}
 	return variables
-}
+})
 
 func byField(field string) Variable {
 	for _, v := range Variables() {

@@ -84,11 +84,13 @@ func (p *Path) UnmarshalText(text []byte) error {
 // Host is a host name or an IP address.
 type Host string
 
-var hostText = regexp.MustCompile(`^[A-Za-z0-9_]([A-Za-z0-9_.-]{0,251}[A-Za-z0-9_])?$`)
+var hostText = regexp.MustCompile(`^[A-Za-z0-9_]([A-Za-z0-9_.-]*[A-Za-z0-9_])?$`)
+
+const maxHost = 253 // bytes; RFC 1035 has 255 for a name on the wire
 
 // UnmarshalText refuses everything else.
 func (h *Host) UnmarshalText(text []byte) error {
-	if _, err := parseAddress(string(text)); err != nil && !hostText.Match(text) {
+	if _, err := parseAddress(string(text)); err != nil && (len(text) > maxHost || !hostText.Match(text)) {
 		return errors.New("is not a host name")
 	}
 	*h = Host(text)
