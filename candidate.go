@@ -49,6 +49,7 @@ type builder struct {
 	bound      []dovecot.Listener           // what Dovecot listens on already
 	cold       bool                         // nothing runs yet
 	running    map[string][sha256.Size]byte // the overrides that Dovecot runs with
+	ahead      [sha256.Size]byte            // what Dovecot was started with, and is to be judged yet
 	// proven is the origin of what last worked, at a start alone: it need not be
 	// rehearsed again.
 	proven string

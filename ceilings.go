@@ -1,60 +1,42 @@
 package main
 
 import (
+	"fmt"
 	"slices"
+	"strings"
 
 	"pidgeon/dovecot"
+	"pidgeon/occupancy"
 	"pidgeon/sizing"
 )
 
-// ceiling is how many sessions of a protocol are held at most.
-type ceiling struct {
-	Protocol string `json:"protocol"`
-	Limit    int    `json:"limit"`      // sessions
-	Places   int    `json:"places"`     // connections that are let in, headroom included
-	By       string `json:"limited_by"` // the variable, "configuration" (an override, or a last good one), or a limit of the container
-
-	ports []int
-}
-
-// bound is what the container has for sessions of all protocols and generations
-// together; zero where nothing limits it.
-type bound struct {
-	Sessions int    `json:"limit"`
-	By       string `json:"limited_by"` // pids.max or memory.max
-
-	have int // of that
-}
-
-// byConfiguration is a limit that no variable has set.
-const byConfiguration = "configuration"
-
 // ceilings are those in force: what Dovecot was read back to have, and no more
 // than the container has room for.
-func (b builder) ceilings(c candidate) (all []ceiling, has bound) {
-	held := slices.Clone(c.asked)
+func (b builder) ceilings(c candidate) ([]occupancy.Ceiling, occupancy.Room) {
+	all, held := make([]occupancy.Ceiling, len(c.asked)), slices.Clone(c.asked)
 	for i, p := range held {
-		now := inForce(c, p)
-		all = append(all, now)
-		held[i] = p.With(now.Limit)
+		all[i] = inForce(c, p)
+		held[i] = p.With(all[i].Limit)
 	}
 	wall, bounded := b.need(held).Room(b.allowed)
 	if !bounded {
-		return all, has
+		return all, occupancy.Room{}
 	}
-	for i := range all {
-		if wall.Sessions < all[i].Limit {
-			all[i].Limit, all[i].Places, all[i].By = wall.Sessions, wall.Sessions, wall.Limit
-		}
-	}
-	return all, bound{wall.Sessions, wall.Limit, wall.Have}
+	more := cure(sizing.Wall{Limit: wall.Limit, Need: wall.Have + wall.Have/2})
+	room := occupancy.Room{Sessions: wall.Sessions, By: wall.Limit, Cure: more}
+	room.Bound(all)
+	return all, room
 }
 
 // inForce is what Dovecot holds of a protocol. Places that are others than those
 // sized for what was asked come from an override, and then count as they are.
-func inForce(c candidate, p sizing.Protocol) ceiling {
+func inForce(c candidate, p sizing.Protocol) occupancy.Ceiling {
 	sized := c.sizes.Service(p.Services()[0]).Capacity()
-	now := ceiling{Protocol: p.Name, Limit: p.Sessions, Places: sized, By: concurrency(p.Name)}
+	variable := strings.ToUpper(p.Name) + "_CONCURRENCY"
+	now := occupancy.Ceiling{
+		Protocol: p.Name, Limit: p.Sessions, Places: sized, By: variable,
+		Ports: portsOf(c.listeners, p.Name), Cure: fmt.Sprintf("set %s above %d", variable, p.Sessions),
+	}
 	for i, service := range p.Services() {
 		processes, clients, _, ok := c.effective.Limits(service)
 		places := sizing.Service{ProcessLimit: processes, ClientLimit: clients}.Capacity()
@@ -63,9 +45,10 @@ func inForce(c candidate, p sizing.Protocol) ceiling {
 		}
 	}
 	if now.Places != sized {
-		now.Limit, now.By = now.Places, byConfiguration
+		now.Limit, now.By = now.Places, occupancy.Configuration
+		now.Cure = fmt.Sprintf("process_limit and client_limit of %s in an override: raise them there, or set %s without them",
+			strings.Join(p.Services(), " and "), variable)
 	}
-	now.ports = portsOf(c.listeners, p.Name)
 	return now
 }
 

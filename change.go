@@ -8,9 +8,11 @@ import (
 	"slices"
 	"time"
 
+	"pidgeon/dovecot"
 	"pidgeon/finding"
 	"pidgeon/mount"
 	"pidgeon/settings"
+	"pidgeon/sizing"
 )
 
 // change looks at the sources and, if they have changed, has Dovecot load what
@@ -18,6 +20,9 @@ import (
 // When forced, it is loaded again even if nothing has changed.
 func (e *entrypoint) change(ctx context.Context, forced bool) error {
 	settled := e.settled
+	if forced {
+		e.settled, e.slow = [sha256.Size]byte{}, slowness{} // what was wrong may have been elsewhere
+	}
 	c, dir, err := e.judgeSources(ctx)
 	if e.overtaken(ctx, err) {
 		e.settled = settled
@@ -29,6 +34,9 @@ func (e *entrypoint) change(ctx context.Context, forced bool) error {
 	case errors.Is(err, errUnchanged) && !forced:
 		return nil
 	case errors.Is(err, errUnchanged):
+		return e.reloadAgain(ctx)
+	case err != nil && forced:
+		e.refuse(err)
 		return e.reloadAgain(ctx)
 	case err != nil:
 		e.refuse(err)
@@ -93,9 +101,7 @@ func (e *entrypoint) judgeSources(ctx context.Context) (candidate, string, error
 	if err != nil {
 		return candidate{}, "", e.unlessSettled(sha256.Sum256([]byte(err.Error())), err)
 	}
-	if e.cold {
-		e.announce(e.log, e.asked(in))
-	}
+	e.announceOnce(e.asked(in))
 	e.tell(in.remarks)
 	if err := e.tryOnce(ctx, in.tree); err != nil {
 		return candidate{}, "", e.unlessSettled(sha256.Sum256([]byte(err.Error())), err)
@@ -112,12 +118,26 @@ func (e *entrypoint) judgeSources(ctx context.Context) (candidate, string, error
 		e.settled = c.digest
 		return c, "", errUnchanged
 	}
+	if !e.slow.permits(c.digest, time.Now()) {
+		return c, "", errUnchanged
+	}
 	dir, err := e.check(ctx, e.store, in, &c)
+	if errors.Is(err, dovecot.ErrSlow) {
+		e.slow.noted(c.digest, time.Now())
+	}
 	if judged := finding.List(nil); err == nil || errors.As(err, &judged) {
 		e.settled = c.digest // a check that could not be made is made again
 	}
 	e.tell(c.remarks)
 	return c, dir, err
+}
+
+// announceOnce says what this container holds, for what is asked of it first.
+func (e *entrypoint) announceOnce(protocols []sizing.Protocol) {
+	if !e.announced {
+		e.announce(e.log, protocols)
+		e.announced = true
+	}
 }
 
 // tryOnce has templates tried that were not tried before.

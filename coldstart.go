@@ -2,6 +2,7 @@ package main
 
 import (
 	"context"
+	"crypto/sha256"
 	"errors"
 	"fmt"
 	"path/filepath"
@@ -11,18 +12,15 @@ import (
 
 	"pidgeon/publish"
 	"pidgeon/render"
-	"pidgeon/settings"
 	"pidgeon/sizing"
+	"pidgeon/supervise"
 )
 
 // coldStart publishes the first generation: what was asked for, or, when that
 // cannot be used, what last worked.
 func (e *entrypoint) coldStart(ctx context.Context) error {
-	e.cold = true
-	defer func() { e.cold, e.proven = false, "" }()
-	if saved, ok, _ := publish.LoadGood(string(e.settings.StateDir)); ok {
-		e.running = overrideDigests(goodFiles(saved)) // it worked, so what differs is to blame
-		e.proven = originOf(saved)
+	if ahead, err := e.goAhead(ctx); ahead || err != nil {
+		return err
 	}
 	c, dir, err := e.judgeSources(ctx)
 	if err != nil {
@@ -48,7 +46,7 @@ func (e *entrypoint) lastGood(ctx context.Context, reason error) error {
 	if err != nil || !ok {
 		return errors.Join(reason, err)
 	}
-	c := candidate{settings: e.settings, files: here(goodFiles(saved).For(e.store.Next()), e.settings)}
+	c := candidate{settings: e.settings, files: e.again(saved)}
 	c.asked = e.asked(sources{settings: e.settings})
 	c.sizes = sizing.Size(c.asked, e.machine)
 	dir, err := e.store.Stage(publishFiles(c.files))
@@ -74,10 +72,12 @@ func goodFiles(saved []publish.File) render.Files {
 	return files
 }
 
-// here has files that may come from another RUN_DIR or STATE_DIR use those of now.
-func here(files render.Files, s settings.Settings) render.Files {
+// again is what was saved, for the next generation. It may come from another RUN_DIR
+// or STATE_DIR, and uses those of now.
+func (e *entrypoint) again(saved []publish.File) render.Files {
+	files := goodFiles(saved).For(e.store.Next())
 	for i := range files {
-		for name, place := range map[string]string{"base_dir": baseDir(s), "state_dir": dovecotState(s)} {
+		for name, place := range map[string]string{"base_dir": baseDir(e.settings), "state_dir": dovecotState(e.settings)} {
 			line := regexp.MustCompile(`(?m)^` + name + ` = .*$`)
 			files[i].Data = line.ReplaceAllLiteral(files[i].Data, []byte(name+" = "+strconv.Quote(place)))
 		}
@@ -99,8 +99,29 @@ func originOf(saved []publish.File) string {
 func (e *entrypoint) awaitReady(ctx context.Context) error {
 	ctx, cancel := context.WithTimeoutCause(ctx, startPatience, errors.New("it has not said so for a minute"))
 	defer cancel()
-	if err := e.master.Ready(ctx); err != nil {
-		return err
+	begun := time.Now()
+	err := e.master.Ready(ctx)
+	e.hears = err == nil
+	if e.hears && e.isAhead() {
+		// From here to the first greeting Dovecot takes up to one and a half times as
+		// long. The judgement takes all processors, and is not to stand before the
+		// first client; nor is a slow machine to wait long for being ready.
+		select {
+		case <-ctx.Done():
+		case <-time.After(min(2*time.Since(begun), time.Second)):
+		}
+	}
+	supervise.ReserveThreads(threads)
+	return err
+}
+
+// started is the end of the start: what serves has been judged.
+func (e *entrypoint) started(ctx context.Context) error {
+	defer func() { e.cold, e.proven, e.ahead = false, "", [sha256.Size]byte{} }()
+	if e.isAhead() {
+		if err := e.confirm(ctx); err != nil || ctx.Err() != nil {
+			return err
+		}
 	}
 	e.log.Info("started", "dovecot", e.dovecot.Version, "generation", e.state.Generation, "pid", e.process.PID(), "listeners", e.state.Listeners)
 	e.state.census = census{e.master, baseDir(e.settings)}

@@ -12,6 +12,8 @@ import (
 	"path/filepath"
 	"sync/atomic"
 	"time"
+
+	"pidgeon/occupancy"
 )
 
 // state is what the running entrypoint tells about itself, as JSON over its
@@ -33,11 +35,11 @@ type state struct {
 	Reloads    reloads   `json:"reloads"`
 	LastReload time.Time `json:"last_reload"` // or start
 
-	Usage     []usage `json:"sessions,omitempty"`  // as counted for whoever asks
-	Uncounted string  `json:"uncounted,omitempty"` // why, if they could not be
-	Room      bound   `json:"container,omitzero"`
+	Usage     []occupancy.Usage `json:"sessions,omitempty"`  // as counted for whoever asks
+	Uncounted string            `json:"uncounted,omitempty"` // why, if they could not be
+	Room      occupancy.Room    `json:"container,omitzero"`
 
-	ceilings []ceiling
+	ceilings []occupancy.Ceiling
 	census   census
 }
 

@@ -6,8 +6,11 @@ import (
 	"log/slog"
 	"os"
 	"path/filepath"
+	"runtime"
+	"slices"
 
 	"pidgeon/dovecot"
+	"pidgeon/master"
 	"pidgeon/publish"
 	"pidgeon/settings"
 	"pidgeon/supervise"
@@ -17,8 +20,9 @@ import (
 // exitConfig is EX_CONFIG of sysexits(3): the configuration cannot be used.
 const exitConfig = 78
 
-// threads are more than were seen in use: 8 when idle, 12 during a change.
-const threads = 24
+// threads are kept beside the 8 that wait for something when all is idle; no more
+// than 1 of them was seen in use.
+const threads = 8
 
 // entrypoint is the life of the container: it starts Dovecot, follows what it is
 // configured from, and stops it.
@@ -32,11 +36,15 @@ type entrypoint struct {
 	watcher  *watch.Watcher
 	control  *control
 
-	master  *dovecot.Master
+	master  *master.Process
 	process *supervise.Process // nil until Dovecot is started
 
-	wanted bool // a look at the sources is due
-	forced bool // and a reload with it, changed or not
+	announced bool // what this container holds
+	hears     bool // Dovecot serves, and listens to signals
+	wary      bool // nothing is started with before it is judged
+	wanted    bool // a look at the sources is due
+	forced    bool // and a reload with it, changed or not
+	stopping  bool // a stop signal has come
 	generations
 }
 
@@ -49,13 +57,12 @@ func runEntrypoint(environ []string, builtin fs.FS) int {
 	if faults != nil {
 		return unusable(log, faults)
 	}
-	supervise.ReserveThreads(threads)
 	children, err := supervise.New(log)
 	if err != nil {
 		return unusable(log, err)
 	}
 	defer children.Close()
-	e := &entrypoint{settings: s, log: log, signals: signals, children: children}
+	e := &entrypoint{settings: s, log: log, signals: signals, children: children, wary: s.OnInvalid == "fail"}
 	e.environ, e.run = environ, children.Run
 	e.selfSigned = filepath.Join(string(s.StateDir), "self-signed")
 	e.rehearsal = filepath.Join(string(s.RunDir), "rehearsal")
@@ -69,7 +76,7 @@ func runEntrypoint(environ []string, builtin fs.FS) int {
 
 // unusable logs why there is nothing to run.
 func unusable(log *slog.Logger, err error) int {
-	for _, sentence := range sentences(err) {
+	for _, sentence := range slices.Compact(sentences(err)) { // the last good one may have the same fault
 		log.Error("configuration cannot be used", "reason", sentence)
 	}
 	return exitConfig
@@ -99,6 +106,9 @@ func (e *entrypoint) open(builtin fs.FS) (closing closers, err error) {
 	if e.machine, e.allowed, err = measure(e.settings); err != nil {
 		return closing, err
 	}
+	// What is left to do is done one thing after the other, most of it in other
+	// processes. A processor more would cost memory.
+	runtime.GOMAXPROCS(1)
 	if e.store, err = publish.Open(string(s.RunDir), dovecotGroup(e.identity)); err != nil {
 		return closing, err
 	}

@@ -19,6 +19,7 @@ type generations struct {
 	settled [sha256.Size]byte
 	seen    [sha256.Size]byte // the overrides that were read last
 	rushed  int               // how often in a row they changed while they were judged
+	slow    slowness
 	tried   [sha256.Size]byte // the overrides whose templates come to an end
 	applied [sha256.Size]byte // the one that Dovecot runs
 	effect  [sha256.Size]byte

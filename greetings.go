@@ -7,10 +7,12 @@ import (
 	"sync"
 
 	"pidgeon/dovecot"
+	"pidgeon/master"
+	"pidgeon/occupancy"
 )
 
 // listenForGreetings connects to every listener that has a place free. The error,
-// a *dovecot.Refused, names those that fell silent: what never greeted is not the
+// a *master.Refused, names those that fell silent: what never greeted is not the
 // fault of a change, and what may only be slow is no reason to take one back.
 func (e *entrypoint) listenForGreetings(ctx context.Context) error {
 	if e.greeted == nil {
@@ -20,18 +22,18 @@ func (e *entrypoint) listenForGreetings(ctx context.Context) error {
 	answers := make([]error, len(probed))
 	var all sync.WaitGroup
 	for i, l := range probed {
-		all.Go(func() { answers[i] = l.Greets(ctx) })
+		all.Go(func() { answers[i] = master.Listener(l).Greets(ctx) })
 	}
 	all.Wait()
 	if ctx.Err() != nil {
 		return ctx.Err()
 	}
-	refused := &dovecot.Refused{Partial: true}
+	refused := &master.Refused{Partial: true}
 	for i, l := range probed {
 		switch err := answers[i]; {
 		case err == nil:
 			e.greeted[l.Name] = true
-		case errors.Is(err, dovecot.ErrSilent) || !e.greeted[l.Name]:
+		case errors.Is(err, master.ErrSilent) || !e.greeted[l.Name]:
 			e.log.Warn("a listener does not greet", "error", err)
 		default:
 			refused.Complaints = append(refused.Complaints, err.Error())
@@ -51,16 +53,8 @@ const spare = 8
 func (e *entrypoint) withPlaces(listeners []dovecot.Listener) []dovecot.Listener {
 	full := map[string]bool{}
 	for _, of := range e.state.ceilings {
-		ports := map[int]bool{}
-		for _, port := range of.ports {
-			ports[port] = true
-		}
-		counts, err := dovecot.CountConnections(ports)
-		held := 0
-		for _, n := range counts {
-			held += n
-		}
-		full[of.Protocol] = err != nil || held+len(of.ports)+spare > of.Places
+		counts, err := master.CountConnections(occupancy.Ports(of))
+		full[of.Protocol] = err != nil || of.Connections(counts)+len(of.Ports)+spare > of.Places
 	}
 	return slices.DeleteFunc(slices.Clone(listeners), func(l dovecot.Listener) bool { return full[l.Protocol] })
 }

@@ -59,6 +59,9 @@ func (b builder) judge(ctx context.Context, dir string, c *candidate) error {
 		return faults
 	}
 	c.remarks = append(c.remarks, room(c.effective, texts.Lines(), c.asked)...)
+	if b.isAhead() && c.digest == b.ahead {
+		return nil // it listens already
+	}
 	return b.bindable(ctx, c.listeners)
 }
 

@@ -8,7 +8,7 @@ import (
 	"syscall"
 	"time"
 
-	"pidgeon/dovecot"
+	"pidgeon/master"
 	"pidgeon/render"
 	"pidgeon/supervise"
 )
@@ -16,14 +16,24 @@ import (
 // live is the order of things: a configuration, Dovecot with it, and from then on
 // whatever comes first of signals, changes and Dovecot's end.
 func (e *entrypoint) live() int {
-	if err, over := e.during(e.coldStart); over || err != nil {
+	e.cold = true
+	generations, builder := e.generations, e.builder
+	err, over := e.begin()
+	if e.didNotStart() {
+		e.log.Warn("Dovecot does not start with what was not judged yet: judging it")
+		e.master.Close()
+		e.generations, e.builder = generations, builder
+		e.process, e.hears, e.wary = nil, false, true
+		err, over = e.begin()
+	}
+	if over || err != nil {
 		return e.finish(err)
 	}
-	if err := e.start(); err != nil {
-		return e.finish(err)
-	}
-	if err, over := e.during(e.awaitReady); over || err != nil {
-		return e.finish(err)
+	if err, over := e.during(e.started); over {
+		return e.finish(nil)
+	} else if err != nil {
+		e.finish(nil)
+		return unusable(e.log, err)
 	}
 	defer e.watchSessions()()
 	for {
@@ -44,6 +54,17 @@ func (e *entrypoint) live() int {
 			}
 		}
 	}
+}
+
+// begin has Dovecot serve for the first time.
+func (e *entrypoint) begin() (err error, over bool) {
+	if err, over := e.during(e.coldStart); over || err != nil {
+		return err, over
+	}
+	if err := e.start(); err != nil {
+		return err, false
+	}
+	return e.during(e.awaitReady)
 }
 
 // look has a look at the sources, and another one if they changed meanwhile.
@@ -101,6 +122,7 @@ func (e *entrypoint) hear(sig os.Signal) (over bool) {
 	switch {
 	case supervise.IsStop(sig):
 		e.log.Info("stopping", "signal", sig.String(), "grace", time.Duration(e.settings.StopGrace).String())
+		e.stopping = true
 		return true
 	case sig == syscall.SIGHUP:
 		e.wanted, e.forced = true, true
@@ -119,17 +141,18 @@ func passedOn(sig os.Signal) bool { return sig == syscall.SIGUSR1 || sig == sysc
 // start starts Dovecot on what is published.
 func (e *entrypoint) start() error {
 	conf := filepath.Join(string(e.settings.RunDir), "current", render.Main)
-	master, err := e.dovecot.NewMaster(conf, string(e.settings.RunDir), os.Stderr)
+	cmd := e.dovecot.Foreground(conf)
+	running, err := master.New(cmd, e.dovecot.Dialect, string(e.settings.RunDir), os.Stderr)
 	if err != nil {
 		return err
 	}
-	process, err := e.children.Start(master.Cmd())
+	process, err := e.children.Start(cmd)
 	if err != nil {
-		master.Close()
+		running.Close()
 		return err
 	}
-	master.Started(process.PID())
-	e.master, e.process = master, process
+	running.Started(process.PID())
+	e.master, e.process = running, process
 	return nil
 }
 
@@ -146,7 +169,7 @@ func (e *entrypoint) finish(err error) int {
 		e.log.Error("Dovecot does not serve", "error", err)
 	}
 	e.awaitHearing()
-	code := e.children.Stop(e.process, e.signals, time.Duration(e.settings.StopGrace), dovecot.IsSession)
+	code := e.children.Stop(e.process, e.signals, time.Duration(e.settings.StopGrace), master.IsSession)
 	e.master.Close()
 	e.log.Info("exited", "code", code)
 	if err != nil && code == 0 {
@@ -158,7 +181,7 @@ func (e *entrypoint) finish(err error) int {
 // awaitHearing lets a master that is about to serve come to it: a SIGTERM in its
 // first milliseconds is lost (seen on 2.4.1), and it would go on until it is killed.
 func (e *entrypoint) awaitHearing() {
-	if e.state.Ready {
+	if e.hears {
 		return
 	}
 	ctx, cancel := context.WithTimeout(context.Background(), 2*time.Second)

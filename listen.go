@@ -87,9 +87,12 @@ func askedListeners(s settings.Settings) []dovecot.Listener {
 		{Name: "submission", Port: int(s.SubmissionPort)},
 		{Name: "submissions", Port: int(s.SubmissionsPort)},
 	}
+	for i := range all {
+		all[i].Protocol, all[i].TLS = strings.CutSuffix(all[i].Name, "s")
+		all[i].Addresses = s.Listen
+	}
 	return slices.DeleteFunc(all, func(l dovecot.Listener) bool {
-		protocol, encrypted := strings.CutSuffix(l.Name, "s")
-		return !slices.Contains(s.Protocols, protocol) || encrypted && s.TLS == "no"
+		return !slices.Contains(s.Protocols, l.Protocol) || l.TLS && s.TLS == "no"
 	})
 }
 

@@ -79,7 +79,8 @@ Usage: pidgeon [command]
     --diff       print what the overrides change in what Dovecot runs with
     --output DIR write it to DIR
   plan           what the sessions asked for take, and what this container holds
-  health         is the running one alive and ready (for HEALTHCHECK and probes)
+  health         does the running one serve (for HEALTHCHECK and probes)
+    --live       is it alive, whether it serves or not
   status         what the running one serves, holds and refused; --json
   env            list the variables, their values and defaults
   --version      print the version

@@ -16,30 +16,6 @@ import (
 	"pidgeon/finding"
 )
 
-// referenceFaults finds files named by overrides that nobody could read to an end
-// (a FIFO, a device), or that change with every generation.
-func referenceFaults(references []string, runDir string) finding.List {
-	var found finding.List
-	for _, path := range references {
-		problem := ""
-		info, err := os.Stat(path)
-		switch {
-		case strings.HasPrefix(path, runDir+"/"):
-			problem = "lies in RUN_DIR, which pidgeon writes: name the file it comes from"
-		case err != nil:
-			continue // Dovecot says so
-		case info.Mode().IsRegular() && info.Size() > maxReferenced:
-			problem = "is larger than 1 MiB"
-		case !info.Mode().IsRegular() && !info.IsDir():
-			problem = "is not a regular file"
-		}
-		if problem != "" {
-			found = append(found, finding.Finding{Code: finding.UnreadableFile, Problem: fmt.Sprintf("the file %s, which an override names, %s", path, problem)})
-		}
-	}
-	return found
-}
-
 // mailFaults finds a place for mail where its owner cannot write. The rehearsal
 // does not see that: it keeps out of real mail.
 func (b builder) mailFaults(ctx context.Context, effective dovecot.Settings, mailDir string, uid, gid int) finding.List {

@@ -6,6 +6,7 @@ import (
 	"slices"
 	"text/tabwriter"
 
+	"pidgeon/occupancy"
 	"pidgeon/settings"
 	"pidgeon/sizing"
 )
@@ -64,7 +65,7 @@ func inMode(s settings.Settings, mode sizing.Mode) []sizing.Protocol {
 func (c command) printOverridden(of candidate) []sizing.Protocol {
 	held := slices.Clone(of.asked)
 	for i, p := range held {
-		if now := inForce(of, p); now.By == byConfiguration {
+		if now := inForce(of, p); now.By == occupancy.Configuration {
 			fmt.Fprintf(c.stdout, "An override makes room for %d sessions of %s; %d were asked for.\n", now.Limit, p.Name, p.Sessions)
 			held[i] = p.With(now.Limit)
 		}

@@ -9,7 +9,7 @@ import (
 	"syscall"
 	"time"
 
-	"pidgeon/dovecot"
+	"pidgeon/master"
 )
 
 // load publishes a checked candidate, reloads, and takes it back if Dovecot does
@@ -34,7 +34,7 @@ func (e *entrypoint) load(ctx context.Context, c candidate, dir string) error {
 		return nil
 	}
 	settled := e.settled
-	var refused *dovecot.Refused
+	var refused *master.Refused
 	if errors.As(err, &refused) && !refused.Partial {
 		// Nothing is wrong with it: the master refuses for 2 s after a refusal too,
 		// whatever it is given. The next poll tries again.
@@ -53,7 +53,7 @@ func (e *entrypoint) undo(ctx context.Context, reason error) {
 	if err := e.store.Publish(e.dir); err != nil {
 		e.log.Error("previous generation not published", "error", err)
 	}
-	var refused *dovecot.Refused
+	var refused *master.Refused
 	if errors.As(reason, &refused) && !refused.Partial {
 		return
 	}
@@ -91,11 +91,11 @@ func (e *entrypoint) reloadAgain(ctx context.Context) error {
 
 // missing finds listeners that are not there after all.
 func missing(listeners map[string]int) error {
-	there, err := dovecot.Listening()
+	there, err := master.Listening()
 	if err != nil {
 		return nil // no /proc/net: nothing can be said
 	}
-	refused := &dovecot.Refused{Partial: true}
+	refused := &master.Refused{Partial: true}
 	for name, port := range listeners {
 		if !there[port] {
 			refused.Complaints = append(refused.Complaints, fmt.Sprintf("nothing listens for %s on port %d", name, port))

@@ -8,6 +8,7 @@ import (
 	"time"
 
 	"pidgeon/metrics"
+	"pidgeon/occupancy"
 )
 
 // serveMetrics answers on METRICS_PORT; what it returns ends that. Where it cannot
@@ -40,7 +41,7 @@ type scrapes struct {
 
 	mu      sync.Mutex
 	counted time.Time
-	usage   []usage
+	usage   []occupancy.Usage
 }
 
 func (s *scrapes) answer(path string) (metrics.Response, bool) {
@@ -62,7 +63,7 @@ func (s *scrapes) answer(path string) (metrics.Response, bool) {
 	return metrics.Response{}, false
 }
 
-func (s *scrapes) count(now state) []usage {
+func (s *scrapes) count(now state) []occupancy.Usage {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	if time.Since(s.counted) > sameMoment {

@@ -20,13 +20,19 @@ type sources struct {
 	remarks  finding.List
 }
 
-// read reads all sources. A failure of one does not hide those of the others.
+// read reads all sources, the overrides until they stay as they are.
 func (b builder) read(ctx context.Context) (sources, error) {
-	var in sources
 	s, faults := settings.Load(b.environ)
 	if faults != nil {
-		return in, faults
+		return sources{}, faults
 	}
+	return b.readBeside(s, func(dir string) (mount.Tree, error) { return mount.ReadStable(ctx, dir) })
+}
+
+// readBeside reads all sources but the settings. A failure of one does not hide
+// those of the others.
+func (b builder) readBeside(s settings.Settings, overrides func(dir string) (mount.Tree, error)) (sources, error) {
+	var in sources
 	for _, note := range s.Notes {
 		in.remarks = append(in.remarks, remark(finding.Environment, "", note))
 	}
@@ -38,7 +44,7 @@ func (b builder) read(ctx context.Context) (sources, error) {
 		in.remarks = append(in.remarks, remark(finding.Remark, "", "nobody can log in: add a user with USERS=name:password, or a user database in an override"))
 	}
 	in.settings = s
-	tree, treeErr := mount.ReadStable(ctx, string(s.OverridesDir))
+	tree, treeErr := overrides(string(s.OverridesDir))
 	if errors.Is(treeErr, fs.ErrNotExist) && !b.overridden {
 		in.remarks = append(in.remarks, remark(finding.MissingFile, string(s.OverridesDir), "the directory does not exist: no overrides"))
 		treeErr = nil

@@ -75,8 +75,9 @@ const healthPatience = 4 * time.Second
 
 // health asks the running entrypoint.
 func (c command) health() int {
-	if len(c.args) > 0 {
-		return c.usage("health takes no arguments")
+	live := slices.Equal(c.args, []string{"--live"})
+	if ready := slices.Equal(c.args, []string{"--ready"}); len(c.args) > 0 && !live && !ready {
+		return c.usage("health takes --live, or --ready, which it is without")
 	}
 	s, faults := settings.Load(c.environ)
 	if faults != nil {
@@ -85,7 +86,7 @@ func (c command) health() int {
 	ctx, cancel := context.WithTimeout(context.Background(), healthPatience)
 	defer cancel()
 	now, err := ask(ctx, string(s.RunDir), theState)
-	if err == nil {
+	if err == nil && !live {
 		err = now.unhealthy()
 	}
 	if err != nil {

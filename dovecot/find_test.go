@@ -24,6 +24,8 @@ func install(t *testing.T, script string) (dir string) {
 
 func run(_ context.Context, cmd *exec.Cmd) error { return cmd.Run() }
 
+// TestFindInstalled asks the real one for its version, and finds the same in the
+// program's file.
 func TestFindInstalled(t *testing.T) {
 	for dialect, version := range map[string]string{"2.3": "2.3.", "2.4": "2.4."} {
 		t.Run(dialect, func(t *testing.T) {
@@ -38,6 +40,9 @@ func TestFindInstalled(t *testing.T) {
 			}
 			if d.Dialect != dialect || !strings.HasPrefix(d.Version, version) {
 				t.Errorf("got version %s, dialect %s", d.Version, d.Dialect)
+			}
+			if held := versionInside(root + "/usr/sbin/dovecot"); !strings.HasPrefix(string(held), d.Version) {
+				t.Errorf("the program holds %q, and says %q", held, d.Version)
 			}
 		})
 	}

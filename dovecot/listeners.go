@@ -82,15 +82,11 @@ func (s Settings) runs(service string) bool {
 	return true
 }
 
-// Listening returns the TCP ports that somebody in this network namespace
-// listens on. It looks instead of connecting: a probe that connects takes a
-// place from a user when all are taken, and then fails though nothing is wrong.
-func Listening() (map[int]bool, error) {
-	ports := map[int]bool{}
-	err := eachSocket(func(s socket) {
-		if s.state == stateListen {
-			ports[s.port] = true
-		}
-	})
-	return ports, err
+// protocolServed is the protocol behind a service: imap-login is imap's.
+func protocolServed(service string) string {
+	protocol, _, _ := strings.Cut(service, "-")
+	if protocol == "managesieve" {
+		return "sieve"
+	}
+	return protocol
 }

@@ -6,7 +6,6 @@ import (
 	"errors"
 	"fmt"
 	"os"
-	"os/exec"
 	"path/filepath"
 	"slices"
 	"time"
@@ -81,7 +80,7 @@ func (d *Dovecot) perform(ctx context.Context, s stage, conf string) (finding.Li
 		return nil, err
 	}
 	defer log.Close()
-	cmd := exec.Command(d.path, "-F", "-c", conf)
+	cmd := d.Foreground(conf)
 	cmd.Stdout, cmd.Stderr = log, log
 	running, curtain := context.WithCancelCause(ctx)
 	ended := make(chan error, 1)

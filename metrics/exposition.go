@@ -58,7 +58,7 @@ func labels(all []Label) string {
 	}
 	pairs := make([]string, len(all))
 	for i, l := range all {
-		pairs[i] = l.Name + `="` + inLabel.Replace(l.Value) + `"`
+		pairs[i] = l.Name + `="` + inLabel.Replace(strings.ToValidUTF8(l.Value, "?")) + `"`
 	}
 	return "{" + strings.Join(pairs, ",") + "}"
 }

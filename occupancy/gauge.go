@@ -2,9 +2,11 @@ package occupancy
 
 // Gauge is how full something is.
 type Gauge struct {
-	Name  string
-	Used  int
-	Limit int // 0 is without limit
+	Name   string
+	Used   int
+	Limit  int    // 0 is without limit
+	Places int    // of a protocol: above it, who comes is turned away
+	Cure   string // what raises the limit
 }
 
 // Levels, in percent, at which a gauge is worth a word: the first while there is

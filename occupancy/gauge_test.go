@@ -30,7 +30,7 @@ func TestAlarms(t *testing.T) {
 			told := alarms{}
 			var got []string
 			for _, used := range tt.used {
-				if level, news := told.rose(Gauge{"imap", used, tt.limit}); news {
+				if level, news := told.rose(Gauge{Name: "imap", Used: used, Limit: tt.limit}); news {
 					got = append(got, fmt.Sprintf("%d at %d", level, used))
 				}
 			}
@@ -46,22 +46,22 @@ func TestRoom(t *testing.T) {
 	for _, limit := range []int{1, 2, 7, 10, 99, 100, 1000, 12345} {
 		for told, next := range map[int]int{0: High, High: Full} {
 			for used := 0; used <= limit; used++ {
-				g := Gauge{"imap", used, limit}
+				g := Gauge{Name: "imap", Used: used, Limit: limit}
 				if g.reached() >= next {
 					continue
 				}
 				n, ok := g.room(told)
-				at, before := Gauge{"", used + n, limit}, Gauge{"", used + n - 1, limit}
+				at, before := Gauge{Used: used + n, Limit: limit}, Gauge{Used: used + n - 1, Limit: limit}
 				if !ok || at.reached() < next || before.reached() >= next {
 					t.Fatalf("%d of %d, told %d: room %d", used, limit, told, n)
 				}
 			}
 		}
-		if n, ok := (Gauge{"imap", limit, limit}).room(Full); ok {
+		if n, ok := (Gauge{Name: "imap", Used: limit, Limit: limit}).room(Full); ok {
 			t.Errorf("limit %d: all is told, and room is %d", limit, n)
 		}
 	}
-	if n, ok := (Gauge{"imap", 5, 0}).room(0); ok {
+	if n, ok := (Gauge{Name: "imap", Used: 5, Limit: 0}).room(0); ok {
 		t.Errorf("without limit: room %d", n)
 	}
 }

@@ -1,6 +1,7 @@
-// Package occupancy says when a server fills up: once at 80 % and once at 95 % of
-// each limit, and again only after it has clearly fallen below. It knows when to
-// look; what is counted, and what is said, is for others.
+// Package occupancy tells how full a server is, by protocol and for the container as
+// a whole, and says when it fills up: once at 80 % and once at 95 % of each limit, and
+// again only after it has clearly fallen below. It knows when to look; where the
+// limits come from, who counts, and how it is said, is for others.
 //
 // It looks when so much has been logged that a level may be reached: a login logs
 // a line at least, so as many lines as there is room come first. An idle server

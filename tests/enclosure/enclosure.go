@@ -58,9 +58,20 @@ func New(root, binary, work string) (*Server, error) {
 // underShell is an init that does nothing for its children but wait for the one.
 const underShell = `"$@" & wait $!; echo "init: code=$?"; while :; do sleep 1; done`
 
-// command enters new PID and mount namespaces with the root file system.
+// Command runs a program as PID 1 inside a root file system. What is shared is there
+// under the same path.
+func Command(root string, shared []string, program ...string) *exec.Cmd {
+	cmd := exec.Command(repository()+"/tools/in-rootfs.sh", slices.Concat([]string{root}, shared, []string{"--"}, program)...)
+	cmd.SysProcAttr = &syscall.SysProcAttr{
+		Cloneflags: syscall.CLONE_NEWPID | syscall.CLONE_NEWNS,
+		Pdeathsig:  syscall.SIGKILL,
+	}
+	return cmd
+}
+
+// command runs what is to be launched.
 func (s *Server) command(l Launch) *exec.Cmd {
-	args := []string{s.root, s.Work, s.binary, "--"}
+	var args []string
 	if l.Init {
 		args = append(args, "sh", "-c", underShell, "sh")
 	}
@@ -70,11 +81,7 @@ func (s *Server) command(l Launch) *exec.Cmd {
 	if uid, gid, ok := strings.Cut(l.User, ":"); ok {
 		args = append(args, "setpriv", "--reuid", uid, "--regid", gid, "--clear-groups", "--")
 	}
-	cmd := exec.Command(repository()+"/tools/in-rootfs.sh", append(append(args, s.binary), l.Args...)...)
-	cmd.SysProcAttr = &syscall.SysProcAttr{
-		Cloneflags: syscall.CLONE_NEWPID | syscall.CLONE_NEWNS,
-		Pdeathsig:  syscall.SIGKILL,
-	}
+	cmd := Command(s.root, []string{s.Work, s.binary}, append(append(args, s.binary), l.Args...)...)
 	cmd.Env = slices.Concat(s.environment(), l.Environ)
 	cmd.WaitDelay = 2 * time.Second
 	return cmd

@@ -1,4 +1,4 @@
-package dovecot
+package master
 
 import (
 	"bytes"
@@ -23,21 +23,21 @@ func now() ticks {
 
 // reloading takes note that a reload begins. One of ours began with the SIGHUP, and
 // the notification may come late; whose it was else (doveadm reload), nobody knows.
-func (m *Master) reloading() {
-	m.mu.Lock()
-	defer m.mu.Unlock()
-	at := m.hungUp
+func (p *Process) reloading() {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	at := p.hungUp
 	if at == 0 {
 		at = now()
 	}
-	m.reloads, m.hungUp = append(m.reloads, at), 0
+	p.reloads, p.hungUp = append(p.reloads, at), 0
 }
 
 // hangingUp takes note that SIGHUP is sent.
-func (m *Master) hangingUp() {
-	m.mu.Lock()
-	defer m.mu.Unlock()
-	m.hungUp = now()
+func (p *Process) hangingUp() {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	p.hungUp = now()
 }
 
 // olderThanReload tells whether a process belongs to a generation before the last
@@ -45,13 +45,13 @@ func (m *Master) hangingUp() {
 // started after it began; the first processes of the new generation are started
 // before that one. An old log process stays as long as sessions do, so one
 // alone means that there are none, and nobody's start has to be looked up.
-func (m *Master) olderThanReload() func(pid int) bool {
-	logs := children(m.pid, "log")
+func (p *Process) olderThanReload() func(pid int) bool {
+	logs := children(p.pid, "log")
 	newest := ticks(0)
 	for _, pid := range logs {
 		newest = max(newest, startOf(pid))
 	}
-	begun := m.lastReload(newest)
+	begun := p.lastReload(newest)
 	if len(logs) < 2 || begun == 0 {
 		return func(int) bool { return false }
 	}
@@ -63,16 +63,16 @@ func (m *Master) olderThanReload() func(pid int) bool {
 
 // lastReload is when the last reload began that was carried out by a certain time,
 // and forgets those before.
-func (m *Master) lastReload(by ticks) ticks {
-	m.mu.Lock()
-	defer m.mu.Unlock()
-	for len(m.reloads) > 1 && m.reloads[1] <= by {
-		m.reloads = m.reloads[1:]
+func (p *Process) lastReload(by ticks) ticks {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	for len(p.reloads) > 1 && p.reloads[1] <= by {
+		p.reloads = p.reloads[1:]
 	}
-	if len(m.reloads) == 0 || m.reloads[0] > by {
+	if len(p.reloads) == 0 || p.reloads[0] > by {
 		return 0
 	}
-	return m.reloads[0]
+	return p.reloads[0]
 }
 
 // startOf is when a process was started; 0 if that cannot be known. In

@@ -1,4 +1,4 @@
-package dovecot
+package master
 
 import (
 	"bytes"
@@ -7,6 +7,7 @@ import (
 	"fmt"
 	"net"
 	"os"
+	"os/exec"
 	"path/filepath"
 	"slices"
 	"strings"
@@ -16,6 +17,8 @@ import (
 	"time"
 
 	"go.uber.org/goleak"
+
+	"pidgeon/tests/enclosure"
 )
 
 // log keeps what a master writes.
@@ -67,50 +70,35 @@ func server(dialect string, port int) string {
 
 // play is a real master with its configuration in dir.
 type play struct {
-	*Master
-	dialect, dir string
-	log          *log
+	*Process
+	dir string
+	hup func() error
 }
 
 // configure writes what the next reload reads.
 func (p play) configure(t *testing.T, text string) {
 	t.Helper()
-	write(t, p.dir, "dovecot.conf", text)
+	if err := os.WriteFile(filepath.Join(p.dir, "dovecot.conf"), []byte(text), 0o644); err != nil {
+		t.Fatal(err)
+	}
 }
-
-func (p play) hup() error { return p.cmd.Process.Signal(syscall.SIGHUP) }
 
 // start starts Dovecot as PID 1 of a PID namespace: what it leaves behind goes
 // with it.
-func start(t *testing.T, dialect string) play {
+func start(t *testing.T, dialect, root string) play {
 	t.Helper()
-	root := needRootfs(t, dialect)
-	if os.Geteuid() != 0 {
-		if os.Getenv("CI") == "true" {
-			t.Fatal("starting Dovecot needs root, and CI=true allows no gap")
-		}
-		t.Skip("starting Dovecot needs root")
-	}
-	p := play{dialect: dialect, dir: t.TempDir(), log: &log{}}
-	if err := os.Chmod(p.dir, 0o755); err != nil {
-		t.Fatal(err)
-	}
+	p, said := play{dir: enclosure.ShortTempDir(t)}, &log{}
 	p.configure(t, server(dialect, 0))
-	d := &Dovecot{Dialect: dialect, path: "/usr/sbin/dovecot"}
-	m, err := d.NewMaster(mainPath, p.dir, p.log)
+	cmd := enclosure.Command(root, []string{p.dir}, "/usr/sbin/dovecot", "-F", "-c", filepath.Join(p.dir, "dovecot.conf"))
+	m, err := New(cmd, dialect, p.dir, said)
 	if err != nil {
 		t.Fatal(err)
 	}
-	p.Master = m
-	cmd := m.Cmd()
-	cmd.Path = "/usr/bin/unshare"
-	cmd.Args = append([]string{"unshare", "--mount", "sh", "-c", `mount --rbind /dev "$1/dev" && ` + enter, "sh", root, p.dir, here, "/usr/sbin/dovecot"}, cmd.Args[1:]...)
-	cmd.Env = append(cmd.Env, "NOTIFY_SOCKET="+here+"/notify")
-	cmd.SysProcAttr = &syscall.SysProcAttr{Cloneflags: syscall.CLONE_NEWPID, Pdeathsig: syscall.SIGKILL}
 	if err := cmd.Start(); err != nil {
 		t.Fatal(err)
 	}
 	m.Started(cmd.Process.Pid)
+	p.Process, p.hup = m, func() error { return cmd.Process.Signal(syscall.SIGHUP) }
 	t.Cleanup(func() {
 		cmd.Process.Signal(syscall.SIGTERM)
 		ended := time.AfterFunc(5*time.Second, func() { cmd.Process.Kill() })
@@ -118,10 +106,10 @@ func start(t *testing.T, dialect string) play {
 		ended.Stop()
 		m.Close()
 		if t.Failed() {
-			t.Logf("Dovecot said:\n%s", p.log)
+			t.Logf("Dovecot said:\n%s", said)
 		}
 	})
-	ctx, cancel := context.WithTimeout(t.Context(), 20*time.Second)
+	ctx, cancel := context.WithTimeout(t.Context(), enclosure.Patience)
 	defer cancel()
 	if err := m.Ready(ctx); err != nil {
 		t.Fatal(err)
@@ -129,7 +117,7 @@ func start(t *testing.T, dialect string) play {
 	return p
 }
 
-// refusal is why a reload was refused.
+// refusedBy is why a reload was refused.
 func refusedBy(t *testing.T, err error) *Refused {
 	t.Helper()
 	var refused *Refused
@@ -151,67 +139,63 @@ func freePort(t *testing.T) int {
 }
 
 func TestReload(t *testing.T) {
-	for _, dialect := range dialects {
-		t.Run(dialect, func(t *testing.T) {
-			t.Parallel()
-			p := start(t, dialect)
-			port := freePort(t)
-			p.configure(t, server(dialect, port))
-			if err := p.Reload(t.Context(), p.hup); err != nil {
-				t.Fatalf("a good change: %v", err)
-			}
-			if ports, err := Listening(); err != nil || !ports[port] {
-				t.Errorf("the reload is confirmed, and nobody listens on %d (%v)", port, err)
-			}
+	enclosure.OnEach(t, func(t *testing.T, dialect, root string) {
+		t.Parallel()
+		p := start(t, dialect, root)
+		port := freePort(t)
+		p.configure(t, server(dialect, port))
+		if err := p.Reload(t.Context(), p.hup); err != nil {
+			t.Fatalf("a good change: %v", err)
+		}
+		if ports, err := Listening(); err != nil || !ports[port] {
+			t.Errorf("the reload is confirmed, and nobody listens on %d (%v)", port, err)
+		}
 
-			// Dovecot itself tells the reason in its log only, in a line of config.
-			p.configure(t, server(dialect, port)+"bogus = 1\n")
-			refused := refusedBy(t, p.Reload(t.Context(), p.hup))
-			if refused.Partial || len(refused.Complaints) == 0 {
-				t.Errorf("a bad change: partial %t, %v", refused.Partial, refused)
-			}
-			if ports, err := Listening(); err != nil || !ports[port] {
-				t.Errorf("after a refused reload nobody listens on %d (%v)", port, err)
-			}
+		// Dovecot itself tells the reason in its log only, in a line of config.
+		p.configure(t, server(dialect, port)+"bogus = 1\n")
+		refused := refusedBy(t, p.Reload(t.Context(), p.hup))
+		if refused.Partial || len(refused.Complaints) == 0 {
+			t.Errorf("a bad change: partial %t, %v", refused.Partial, refused)
+		}
+		if ports, err := Listening(); err != nil || !ports[port] {
+			t.Errorf("after a refused reload nobody listens on %d (%v)", port, err)
+		}
 
-			// For 2 s it refuses all others as well: config is throttled.
-			p.configure(t, server(dialect, port))
-			waitFor(t, func() bool {
-				time.Sleep(200 * time.Millisecond)
-				return p.Reload(t.Context(), p.hup) == nil
-			})
+		// For 2 s it refuses all others as well: config is throttled.
+		p.configure(t, server(dialect, port))
+		waitFor(t, func() bool {
+			time.Sleep(200 * time.Millisecond)
+			return p.Reload(t.Context(), p.hup) == nil
 		})
-	}
+	})
 }
 
 // A port that somebody else has is reported, and the rest is in force.
 func TestReloadInPart(t *testing.T) {
-	for _, dialect := range dialects {
-		t.Run(dialect, func(t *testing.T) {
-			t.Parallel()
-			p := start(t, dialect)
-			l, err := net.Listen("tcp", "127.0.0.1:0")
-			if err != nil {
-				t.Fatal(err)
-			}
-			defer l.Close()
-			port := l.Addr().(*net.TCPAddr).Port
-			p.configure(t, server(dialect, port))
-			refused := refusedBy(t, p.Reload(t.Context(), p.hup))
-			if want := fmt.Sprintf("listen(127.0.0.1, %d) failed: Address already in use", port); !refused.Partial || !strings.Contains(refused.Error(), want) {
-				t.Errorf("partial %t, %v", refused.Partial, refused)
-			}
-		})
-	}
+	enclosure.OnEach(t, func(t *testing.T, dialect, root string) {
+		t.Parallel()
+		p := start(t, dialect, root)
+		l, err := net.Listen("tcp", "127.0.0.1:0")
+		if err != nil {
+			t.Fatal(err)
+		}
+		defer l.Close()
+		port := l.Addr().(*net.TCPAddr).Port
+		p.configure(t, server(dialect, port))
+		refused := refusedBy(t, p.Reload(t.Context(), p.hup))
+		if want := fmt.Sprintf("listen(127.0.0.1, %d) failed: Address already in use", port); !refused.Partial || !strings.Contains(refused.Error(), want) {
+			t.Errorf("partial %t, %v", refused.Partial, refused)
+		}
+	})
 }
 
 // actor is a master played by the test: a process that does nothing, and
 // notifications that the test sends.
-func actor(t *testing.T) (m *Master, notify func(string), said *log) {
+func actor(t *testing.T) (m *Process, notify func(string), said *log) {
 	t.Helper()
 	dir := t.TempDir()
 	said = &log{}
-	m, err := (&Dovecot{path: "/bin/sleep"}).NewMaster("x", dir, said)
+	m, err := New(exec.Command("/bin/sleep"), "2.4", dir, said)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -245,7 +229,7 @@ func TestReloadWithoutAWord(t *testing.T) {
 // What was said before the reload is no reason for it.
 func TestReloadMindsTheTime(t *testing.T) {
 	m, notify, said := actor(t)
-	stderr := m.cmd.Stderr.(*os.File)
+	stderr := m.stderr
 	fmt.Fprintln(stderr, "Nov 23 15:20:48 master: Error: old")
 	waitFor(t, func() bool { return strings.Contains(said.String(), "old") })
 	err := m.Reload(t.Context(), func() error {
@@ -263,7 +247,7 @@ func TestReloadMindsTheTime(t *testing.T) {
 // What is said of a process that ended says nothing of the reload.
 func TestReloadWhileProcessesEnd(t *testing.T) {
 	m, notify, said := actor(t)
-	stderr := m.cmd.Stderr.(*os.File)
+	stderr := m.stderr
 	err := m.Reload(t.Context(), func() error {
 		fmt.Fprintln(stderr, "Nov 23 20:01:46 master: Error: service(imap-login): child 372 returned error 89 (Fatal failure)")
 		fmt.Fprintln(stderr, "Nov 23 20:01:46 master: Error: service(imap-login): service(imap-login): child 373 returned error 89 (Fatal failure)")
@@ -340,12 +324,11 @@ func TestMasterLog(t *testing.T) {
 		t.Fatal(err)
 	}
 	said := &log{}
-	m, err := (&Dovecot{path: "/bin/cat"}).NewMaster("x", t.TempDir(), said)
+	cmd := exec.Command("cat", file)
+	m, err := New(cmd, "2.4", t.TempDir(), said)
 	if err != nil {
 		t.Fatal(err)
 	}
-	cmd := m.Cmd()
-	cmd.Args = []string{"cat", file}
 	if err := cmd.Start(); err != nil {
 		t.Fatal(err)
 	}
@@ -362,12 +345,11 @@ func TestMasterLog(t *testing.T) {
 // A session that outlives the master keeps its standard error open; that must
 // not hold up the end.
 func TestMasterCloseDoesNotWaitForOrphans(t *testing.T) {
-	m, err := (&Dovecot{path: "/bin/sh"}).NewMaster("x", t.TempDir(), &log{})
+	cmd := exec.Command("sh", "-c", "sleep 60 & echo $! >&2")
+	m, err := New(cmd, "2.4", t.TempDir(), &log{})
 	if err != nil {
 		t.Fatal(err)
 	}
-	cmd := m.Cmd()
-	cmd.Args = []string{"sh", "-c", "sleep 60 & echo $! >&2"}
 	cmd.SysProcAttr = &syscall.SysProcAttr{Setpgid: true}
 	if err := cmd.Start(); err != nil {
 		t.Fatal(err)
@@ -385,10 +367,10 @@ func TestMasterCloseDoesNotWaitForOrphans(t *testing.T) {
 }
 
 // A socket that a killed container left behind is in nobody's way.
-func TestNewMasterStaleSocket(t *testing.T) {
+func TestNewStaleSocket(t *testing.T) {
 	dir := t.TempDir()
 	for range 2 {
-		m, err := (&Dovecot{path: "/bin/true"}).NewMaster("x", dir, &log{})
+		m, err := New(exec.Command("/bin/true"), "2.4", dir, &log{})
 		if err != nil {
 			t.Fatal(err)
 		}

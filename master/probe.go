@@ -1,4 +1,4 @@
-package dovecot
+package master
 
 import (
 	"bufio"
@@ -21,6 +21,17 @@ var greetings = map[string]string{"imap": "* OK", "pop3": "+OK", "sieve": `"`, "
 var ErrSilent = errors.New("it says nothing")
 
 const greetingPatience = 5 * time.Second
+
+// Listener is a TCP socket that Dovecot was told to listen on. A dovecot.Listener
+// converts to it.
+type Listener struct {
+	Name      string
+	Protocol  string
+	Port      int
+	Addresses []string // IP addresses; * is all of IPv4
+	TLS       bool     // from the first byte on
+	HAProxy   bool     // a proxy that speaks HAProxy's protocol comes first
+}
 
 // Greets connects to a listener as a client does, and waits for its greeting. It
 // sees what a rehearsal, which has no TCP sockets, cannot: what is set for some

@@ -1,4 +1,14 @@
-package dovecot
+// Package master is the running Dovecot as seen from outside: what its master
+// process notifies and logs, what comes of a reload, whether it greets, and whom it
+// serves. It starts nothing and waits for no process, knows nothing of the
+// configuration, and decides nothing: what follows is for its caller.
+//
+// Whom it serves is known to two: anvil, the one process that a reload keeps, has
+// who is logged in (Process.CountSessions), and the kernel has who is connected,
+// which is who takes a place from others (CountConnections). Both are asked over
+// a socket and a file that cost milliseconds, `doveadm who` costs a process, and
+// processes of their own are no sessions where they are used again.
+package master
 
 import (
 	"bufio"
@@ -17,15 +27,14 @@ import (
 	"time"
 )
 
-// Master is Dovecot's master process as seen from outside: what it notifies and
-// what it logs. Starting and waiting are for the caller.
-type Master struct {
+// Process is Dovecot's master process.
+type Process struct {
 	dialect string
 
-	cmd    *exec.Cmd
 	pid    int
 	notify *net.UnixConn
 	states chan string
+	stderr *os.File      // its end of what logged reads, until it is started
 	logged *os.File      // our end of its standard error
 	lines  atomic.Int64  // that it has logged
 	wakeAt atomic.Int64  // as many and busy gets a value; 0 for never
@@ -38,10 +47,9 @@ type Master struct {
 	reloads   []ticks  // when they began, the last that was carried out first
 }
 
-// NewMaster prepares a master that runs the configuration conf in the
-// foreground. It notifies through a socket in dir; what it logs goes to log,
-// untouched.
-func (d *Dovecot) NewMaster(conf, dir string, log io.Writer) (*Master, error) {
+// New prepares cmd, a master of that dialect in the foreground, for its start. It
+// will notify through a socket in dir; what it logs goes to log, untouched.
+func New(cmd *exec.Cmd, dialect, dir string, log io.Writer) (*Process, error) {
 	socket := filepath.Join(dir, "notify")
 	if err := os.Remove(socket); err != nil && !errors.Is(err, os.ErrNotExist) {
 		return nil, fmt.Errorf("removing a stale notification socket: %w", err)
@@ -55,54 +63,50 @@ func (d *Dovecot) NewMaster(conf, dir string, log io.Writer) (*Master, error) {
 		notify.Close()
 		return nil, fmt.Errorf("opening a pipe for Dovecot's log: %w", err)
 	}
-	m := &Master{dialect: d.Dialect, notify: notify, states: make(chan string, 16), logged: logged, busy: make(chan struct{}, 1)}
+	p := &Process{dialect: dialect, notify: notify, states: make(chan string, 16), stderr: stderr, logged: logged, busy: make(chan struct{}, 1)}
 	// A file, not a pipe of os/exec: a session that outlives the master and keeps
 	// it open must not keep Wait from returning.
-	m.cmd = exec.Command(d.path, "-F", "-c", conf)
-	m.cmd.Stdout, m.cmd.Stderr = stderr, stderr
-	m.cmd.Env = append(os.Environ(), "NOTIFY_SOCKET="+socket)
-	m.closed.Go(m.listen)
-	m.closed.Go(func() { m.follow(log) })
-	return m, nil
+	cmd.Stdout, cmd.Stderr = stderr, stderr
+	cmd.Env = append(os.Environ(), "NOTIFY_SOCKET="+socket)
+	p.closed.Go(p.listen)
+	p.closed.Go(func() { p.follow(log) })
+	return p, nil
 }
 
-// Cmd is the command to start.
-func (m *Master) Cmd() *exec.Cmd { return m.cmd }
-
 // Started tells the PID, and lets go of what only the master should hold.
-func (m *Master) Started(pid int) {
-	m.pid = pid
-	m.cmd.Stderr.(*os.File).Close()
+func (p *Process) Started(pid int) {
+	p.pid = pid
+	p.stderr.Close()
 }
 
 // Close ends the reading of notifications and log, once all processes that
 // could write are gone.
-func (m *Master) Close() {
-	m.cmd.Stderr.(*os.File).Close()
-	m.notify.Close()
+func (p *Process) Close() {
+	p.stderr.Close()
+	p.notify.Close()
 	// What is still in the pipe is the last that Dovecot said.
-	m.logged.SetReadDeadline(time.Now().Add(100 * time.Millisecond))
-	m.closed.Wait()
-	m.logged.Close()
+	p.logged.SetReadDeadline(time.Now().Add(100 * time.Millisecond))
+	p.closed.Wait()
+	p.logged.Close()
 }
 
 // listen passes on what the master notifies: READY=1, RELOADING=1, STOPPING=1
 // (sd_notify(3); sent by 2.3.19 and 2.4.1 alike).
-func (m *Master) listen() {
-	defer close(m.states)
+func (p *Process) listen() {
+	defer close(p.states)
 	buffer := make([]byte, 4096)
 	for {
-		n, err := m.notify.Read(buffer)
+		n, err := p.notify.Read(buffer)
 		if err != nil {
 			return
 		}
 		for state := range strings.Lines(string(buffer[:n])) {
 			state = strings.TrimSpace(state)
 			if state == "RELOADING=1" {
-				m.reloading()
+				p.reloading()
 			}
 			select {
-			case m.states <- state:
+			case p.states <- state:
 			default: // nobody waits: reloads that somebody else asked for
 			}
 		}
@@ -117,16 +121,16 @@ var masterComplains = regexp.MustCompile(`\bmaster: (?:Error|Fatal|Panic): (.*)`
 // gone, and is started again (seen on 2.4.1 with many logins).
 var childEnded = regexp.MustCompile(`^service\(.*\): child \d+ (?:returned error|killed with signal) `)
 
-func (m *Master) follow(log io.Writer) {
-	lines := bufio.NewReaderSize(m.logged, 64<<10)
+func (p *Process) follow(log io.Writer) {
+	lines := bufio.NewReaderSize(p.logged, 64<<10)
 	for {
 		line, err := lines.ReadSlice('\n') // a longer line comes in parts, and passes all the same
 		log.Write(line)
-		m.wake(m.lines.Add(1))
+		p.wake(p.lines.Add(1))
 		if found := masterComplains.FindSubmatch(line); found != nil && !childEnded.Match(found[1]) {
-			m.mu.Lock()
-			m.complains = append(m.complains, string(found[1]))
-			m.mu.Unlock()
+			p.mu.Lock()
+			p.complains = append(p.complains, string(found[1]))
+			p.mu.Unlock()
 		}
 		if err != nil && !errors.Is(err, bufio.ErrBufferFull) {
 			return
@@ -135,21 +139,21 @@ func (m *Master) follow(log io.Writer) {
 }
 
 // complaints returns the master's error lines since the last call.
-func (m *Master) complaints() []string {
-	m.mu.Lock()
-	defer m.mu.Unlock()
-	complains := m.complains
-	m.complains = nil
+func (p *Process) complaints() []string {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	complains := p.complains
+	p.complains = nil
 	return complains
 }
 
 // await waits for a notification.
-func (m *Master) await(ctx context.Context, state string) error {
+func (p *Process) await(ctx context.Context, state string) error {
 	for {
 		select {
 		case <-ctx.Done():
 			return fmt.Errorf("waiting for Dovecot to say %s: %w", state, context.Cause(ctx))
-		case got, ok := <-m.states:
+		case got, ok := <-p.states:
 			if !ok {
 				return fmt.Errorf("waiting for Dovecot to say %s: it has ended", state)
 			}
@@ -161,6 +165,6 @@ func (m *Master) await(ctx context.Context, state string) error {
 }
 
 // Ready waits until the master serves.
-func (m *Master) Ready(ctx context.Context) error {
-	return m.await(ctx, "READY=1")
+func (p *Process) Ready(ctx context.Context) error {
+	return p.await(ctx, "READY=1")
 }

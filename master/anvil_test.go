@@ -1,4 +1,4 @@
-package dovecot
+package master
 
 import (
 	"bufio"
@@ -66,7 +66,7 @@ func TestCountSessions(t *testing.T) {
 			map[string]Sessions{"imap": {All: 3}, "sieve": {All: 1}},
 		},
 	} {
-		got, err := (&Master{dialect: tt.dialect}).CountSessions(t.Context(), anvil(t, tt.answer, false))
+		got, err := (&Process{dialect: tt.dialect}).CountSessions(t.Context(), anvil(t, tt.answer, false))
 		if err != nil || !maps.Equal(got, tt.want) {
 			t.Errorf("%s: %q: got %v (%v), want %v", tt.dialect, tt.answer, got, err, tt.want)
 		}
@@ -92,13 +92,13 @@ func TestCountSessionsOfBrokenAnvil(t *testing.T) {
 			t.Parallel()
 			ctx, cancel := context.WithTimeout(t.Context(), 200*time.Millisecond)
 			defer cancel()
-			_, err := (&Master{dialect: tt.dialect}).CountSessions(ctx, anvil(t, tt.answer, tt.hangUp))
+			_, err := (&Process{dialect: tt.dialect}).CountSessions(ctx, anvil(t, tt.answer, tt.hangUp))
 			if err == nil || !strings.Contains(err.Error(), tt.want) {
 				t.Errorf("got %v, want %q", err, tt.want)
 			}
 		})
 	}
-	if _, err := (&Master{dialect: "2.4"}).CountSessions(t.Context(), t.TempDir()); err == nil {
+	if _, err := (&Process{dialect: "2.4"}).CountSessions(t.Context(), t.TempDir()); err == nil {
 		t.Error("nobody listens, and that is no error")
 	}
 }

@@ -1,4 +1,4 @@
-package dovecot
+package master
 
 import (
 	"os"
@@ -44,7 +44,7 @@ func TestLastReload(t *testing.T) {
 		{"the first refused", []ticks{10, 20}, 22, 20},
 		{"under way", []ticks{10, 20, 30}, 22, 20},
 	} {
-		m := &Master{reloads: tt.reloads}
+		m := &Process{reloads: tt.reloads}
 		if got := m.lastReload(tt.log); got != tt.want {
 			t.Errorf("%s: got %d, want %d", tt.name, got, tt.want)
 		}
@@ -56,7 +56,7 @@ func TestLastReload(t *testing.T) {
 
 // Ours begins with the signal, however late the notification.
 func TestReloading(t *testing.T) {
-	m := &Master{}
+	m := &Process{}
 	m.hangingUp()
 	sent := m.hungUp
 	time.Sleep(30 * time.Millisecond)

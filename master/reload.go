@@ -1,4 +1,4 @@
-package dovecot
+package master
 
 import (
 	"context"
@@ -41,27 +41,27 @@ const confirmation = 15 * time.Second
 // READY=1 follows a refused reload too. What tells a real one is the log process,
 // which each reload replaces (2.3.19, 2.4.1; anvil stays, config comes when
 // asked for).
-func (m *Master) Reload(ctx context.Context, hup func() error) error {
+func (p *Process) Reload(ctx context.Context, hup func() error) error {
 	ctx, cancel := context.WithTimeout(ctx, confirmation)
 	defer cancel()
-	m.forget()
-	before, authenticators := children(m.pid, ""), children(m.pid, "auth")
-	m.hangingUp()
+	p.forget()
+	before, authenticators := children(p.pid, ""), children(p.pid, "auth")
+	p.hangingUp()
 	if err := hup(); err != nil {
 		return fmt.Errorf("signalling Dovecot: %w", err)
 	}
-	if err := m.await(ctx, "RELOADING=1"); err != nil {
+	if err := p.await(ctx, "RELOADING=1"); err != nil {
 		return err
 	}
-	if err := m.await(ctx, "READY=1"); err != nil {
+	if err := p.await(ctx, "READY=1"); err != nil {
 		return err
 	}
-	replaced := m.replaced(ctx, before)
+	replaced := p.replaced(ctx, before)
 	if replaced {
-		m.relieve(authenticators)
+		p.relieve(authenticators)
 		rest(ctx, lateness)
 	}
-	if complaints := m.complaints(); !replaced || len(complaints) > 0 {
+	if complaints := p.complaints(); !replaced || len(complaints) > 0 {
 		return &Refused{complaints, replaced}
 	}
 	return nil
@@ -79,11 +79,11 @@ func rest(ctx context.Context, d time.Duration) {
 }
 
 // forget drops what came of reloads that somebody else asked for.
-func (m *Master) forget() {
-	m.complaints()
+func (p *Process) forget() {
+	p.complaints()
 	for {
 		select {
-		case _, ok := <-m.states:
+		case _, ok := <-p.states:
 			if ok {
 				continue
 			}
@@ -97,11 +97,11 @@ func (m *Master) forget() {
 // one of those may just not bear its name yet. The master forks it before it says
 // READY=1, so its absence shows at once; the little patience is for /proc and for
 // the line that says why to arrive.
-func (m *Master) replaced(ctx context.Context, before []int) bool {
+func (p *Process) replaced(ctx context.Context, before []int) bool {
 	tick := time.NewTicker(5 * time.Millisecond)
 	defer tick.Stop()
 	for range 60 {
-		for _, pid := range children(m.pid, "log") {
+		for _, pid := range children(p.pid, "log") {
 			if !slices.Contains(before, pid) {
 				return true
 			}
@@ -138,8 +138,8 @@ func children(master int, name string) []int {
 // and clients that wait half a second before they log in: 144 of 477 logins failed
 // without this and 10 of 481 with it (2.3.19; 148 of 685 and 8 of 487 on 2.4.1).
 // Those are under way in the milliseconds before the old auth is gone.
-func (m *Master) relieve(replaced []int) {
-	for _, pid := range children(m.pid, "auth") { // still a child, still of that name
+func (p *Process) relieve(replaced []int) {
+	for _, pid := range children(p.pid, "auth") { // still a child, still of that name
 		if slices.Contains(replaced, pid) {
 			_ = syscall.Kill(pid, syscall.SIGTERM)
 		}

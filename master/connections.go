@@ -1,4 +1,4 @@
-package dovecot
+package master
 
 import (
 	"bufio"
@@ -9,6 +9,19 @@ import (
 	"os"
 	"strconv"
 )
+
+// Listening returns the TCP ports that somebody in this network namespace
+// listens on. It looks instead of connecting: a probe that connects takes a
+// place from a user when all are taken, and then fails though nothing is wrong.
+func Listening() (map[int]bool, error) {
+	ports := map[int]bool{}
+	err := eachSocket(func(s socket) {
+		if s.state == stateListen {
+			ports[s.port] = true
+		}
+	})
+	return ports, err
+}
 
 // CountConnections counts the connections to TCP ports that a process holds,
 // logged in or not: each has a place in a login service or, without TLS, in the

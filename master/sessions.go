@@ -1,6 +1,9 @@
-package dovecot
+package master
 
-import "context"
+import (
+	"context"
+	"slices"
+)
 
 // Sessions are those of one protocol that are logged in.
 type Sessions struct {
@@ -22,10 +25,10 @@ type Sessions struct {
 //
 // Connections that have not logged in are not among them, and hold places too:
 // see CountConnections.
-func (m *Master) CountSessions(ctx context.Context, baseDir string) (map[string]Sessions, error) {
-	isOlder := m.olderThanReload()
+func (p *Process) CountSessions(ctx context.Context, baseDir string) (map[string]Sessions, error) {
+	isOlder := p.olderThanReload()
 	counts := map[string]Sessions{}
-	err := eachLogin(ctx, m.dialect, baseDir, func(l logins) {
+	err := eachLogin(ctx, p.dialect, baseDir, func(l logins) {
 		c := counts[l.protocol]
 		c.All += l.n
 		if isOlder(l.pid) {
@@ -37,4 +40,11 @@ func (m *Master) CountSessions(ctx context.Context, baseDir string) (map[string]
 		return nil, err
 	}
 	return counts, nil
+}
+
+// IsSession reports whether a process of that name serves a logged-in user. On
+// SIGTERM it says BYE, through a login process if the session has TLS, so that one
+// has to live a little longer.
+func IsSession(name string) bool {
+	return slices.Contains([]string{"imap", "pop3", "submission", "managesieve", "lmtp"}, name)
 }

@@ -1,22 +1,22 @@
-package dovecot
+package master
 
 import (
 	"fmt"
 	"io"
+	"os/exec"
 	"testing"
 	"time"
 )
 
 func TestBusy(t *testing.T) {
-	d := &Dovecot{path: "/bin/true"}
-	m, err := d.NewMaster("", t.TempDir(), io.Discard)
+	m, err := New(exec.Command("true"), "2.4", t.TempDir(), io.Discard)
 	if err != nil {
 		t.Fatal(err)
 	}
 	defer m.Close()
 	say := func(lines int) {
 		for range lines {
-			fmt.Fprintln(m.cmd.Stderr, "imap-login: Info: Login: user=<a>")
+			fmt.Fprintln(m.stderr, "imap-login: Info: Login: user=<a>")
 		}
 	}
 	busy := func(want bool, when string) {

@@ -1,4 +1,4 @@
-package dovecot
+package master
 
 import (
 	"net"
