@@ -17,7 +17,7 @@ test: ## everything: style, tests against Dovecot 2.3 and 2.4, images
 torture: ## hundreds of bad overrides, full disks, kills: half an hour, and a table
 	@exec tools/torture.sh
 
-bench: ## sessions, logins, starts and changes beside others: a quarter of an hour, and tables
+bench: ## sessions, logins, starts and changes beside others: half an hour, and tables
 	@exec tools/bench.sh
 
 lint: ## style and static checks alone

@@ -3,7 +3,7 @@
 # tables. WHAT is sessions, logins, start, edit, pid1, or all; SUITE is bookworm
 # (Dovecot 2.3) or trixie (2.4), by default both, one after the other. Flags are
 # those of bench/compare: -rounds 5 -sessions 10000 -duration 1m -only NAME …
-# Without flags the sizes are small: all takes a quarter of an hour.
+# Without flags the sizes are small: all takes half an hour.
 # Everything runs on loopback, inside root file systems; numbers mean something
 # on a machine that does nothing else.
 set -euo pipefail

@@ -1,6 +1,8 @@
 package main
 
 import (
+	"fmt"
+	"os"
 	"regexp"
 	"sync"
 	"sync/atomic"
@@ -43,8 +45,10 @@ func (c client) hold(crowd crowd) int {
 	await()
 	var living atomic.Int64
 	each(len(there), crowd.workers, func(i int) {
-		if c.alive(there[i]) {
+		if err := c.alive(there[i]); err == nil {
 			living.Add(1)
+		} else {
+			fmt.Fprintf(os.Stderr, "lost user%d: %v\n", crowd.first+i, err)
 		}
 	})
 	say(alive{int(living.Load())})

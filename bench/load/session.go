@@ -75,13 +75,15 @@ func (c client) settle(s *session) (err error) {
 	return err
 }
 
-// alive tells whether the server still serves the session.
-func (c client) alive(s *session) bool {
+// alive says why the server does not serve the session any more.
+func (c client) alive(s *session) error {
 	_ = s.conn.SetDeadline(time.Now().Add(c.patience))
-	if c.state == idle && (s.send("DONE") != nil || s.expect("c OK") != nil) {
-		return false
+	if c.state == idle {
+		if err := errors.Join(s.send("DONE"), s.expect("c OK")); err != nil {
+			return fmt.Errorf("DONE: %w", err)
+		}
 	}
-	return s.ask("n", "NOOP") == nil
+	return s.ask("n", "NOOP")
 }
 
 func (s *session) send(line string) error {
