@@ -34,7 +34,14 @@ func prepare(s settings.Settings, id identity) (lock *os.File, err error) {
 	if err := prepareMail(string(s.MailDir), id.mailUID(s), id.mailGID(s)); err != nil {
 		return nil, err
 	}
-	return lockRun(string(s.RunDir))
+	if lock, err = lockRun(string(s.RunDir)); err != nil {
+		return nil, err
+	}
+	if err := clearRemains(s); err != nil {
+		lock.Close()
+		return nil, err
+	}
+	return lock, nil
 }
 
 // prepareMail makes the mail directory. Root gives an empty one to the owner of
@@ -74,8 +81,7 @@ func inUse(dir string, uid int) (bool, error) {
 }
 
 // lockRun keeps a second entrypoint out: the two would swap each other's
-// generations. Then it clears what a killed one left behind: the PID in master.pid
-// may be somebody else's by now, and Dovecot would refuse to start.
+// generations.
 func lockRun(dir string) (*os.File, error) {
 	lock, err := os.OpenFile(filepath.Join(dir, "lock"), os.O_CREATE|os.O_RDWR, 0o600)
 	if err != nil {
@@ -85,13 +91,21 @@ func lockRun(dir string) (*os.File, error) {
 		lock.Close()
 		return nil, fmt.Errorf("locking %s: another pidgeon runs there: give each its own RUN_DIR", dir)
 	}
-	base := filepath.Join(dir, "dovecot")
-	endStray(base, dir)
-	if err := os.RemoveAll(base); err != nil {
-		lock.Close()
-		return nil, fmt.Errorf("clearing Dovecot's directory: %w", err)
-	}
 	return lock, nil
+}
+
+// clearRemains removes what a killed Dovecot left and the next one would believe.
+// The PIDs in master.pid and in the lock of the list of instances may be somebody
+// else's by now: for the first Dovecot refuses to start, for the second it waits
+// 10 s (2.3.19, 2.4.1: lib-master/master-instance.c).
+func clearRemains(s settings.Settings) error {
+	endStray(baseDir(s), string(s.RunDir))
+	for _, path := range []string{baseDir(s), filepath.Join(dovecotState(s), "instances.lock")} {
+		if err := os.RemoveAll(path); err != nil {
+			return fmt.Errorf("clearing what Dovecot left: %w", err)
+		}
+	}
+	return nil
 }
 
 // strayPatience is how long a master that was left behind may take to end.
