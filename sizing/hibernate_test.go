@@ -48,6 +48,21 @@ func TestHibernateWithFewFiles(t *testing.T) {
 	}
 }
 
+// Waking a session takes a process that keeps it 14 ms, and what wants to be kept
+// meanwhile waits 10 s at most.
+func TestHibernateInTime(t *testing.T) {
+	for _, sessions := range []int{1, 100, 250, 251, 1000, 10000} {
+		sizes := sizing.Size(imap(sessions, sizing.Performance), roomy)
+		service := sizes.Service("imap-hibernate")
+		if service.ClientLimit*14 > 5000 {
+			t.Errorf("%d sessions: one process keeps %d", sessions, service.ClientLimit)
+		}
+		if limit := sizes.Service("stats").ClientLimit; limit < sessions+service.ProcessLimit {
+			t.Errorf("%d sessions: stats takes %d", sessions, limit)
+		}
+	}
+}
+
 // Who raises the number of logins means that more of them may idle.
 func TestFollowHibernate(t *testing.T) {
 	ask := imap(1000, sizing.Performance)

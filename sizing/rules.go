@@ -71,16 +71,25 @@ func loginFiles(clients int) int { return 2*clients + 50 }
 // process dies and takes all its sessions along.
 func loginVSZ(clients int) int { return max(256, 32+ceil(clients, 8)) }
 
+// hibernatedClients is how many sessions one process keeps. It closes the inotify
+// instance of each that wakes, which the kernel makes it wait for: 14 ms (Linux
+// 6.18), one after the other, while a session that is to be kept waits for it.
+// Dovecot's imap waits 10 s, then serves its client itself (2.3.19, 2.4.1:
+// imap/imap-client-hibernate.c); taken over a moment later, the client is served by
+// two processes, each of which reads a part of what it says. Measured on 2.3 with 3000
+// sessions in one process: 558 waited for too long, and 2 were lost. A process
+// starts when those before it are full, and takes 2 MiB.
+const hibernatedClients = 250
+
 // hibernateService keeps IMAP sessions whose clients wait with IDLE, so that their
 // session process can go (2.3.19, 2.4.1). What the process watched its mailbox
 // with, an inotify instance of its user, moves along; a session without one stays
 // where it is, and Dovecot warns of each.
 func hibernateService(session Service, machine Machine) (Service, bool) {
 	sessions := session.Capacity()
-	processes := ceil(loginFiles(sessions), machine.Files)
-	clients := ceil(sessions, processes)
+	clients := min(hibernatedClients, sessions, max(1, (machine.Files-loginFiles(0))/2))
 	return Service{
-		Name: "imap-hibernate", ProcessLimit: processes, ClientLimit: clients,
+		Name: "imap-hibernate", ProcessLimit: ceil(sessions, clients) + 1, ClientLimit: clients,
 		Requests: Unlimited, VSZLimitMiB: loginVSZ(clients),
 	}, machine.Inotify == 0 || machine.Inotify >= inotifyInstances(session)
 }
@@ -107,7 +116,7 @@ func ceil(a, b int) int { return (a + b - 1) / max(1, b) }
 // pairs in effect, which an override may have made others than were sized.
 func derive(sized, effective []pair, machine Machine) Sizes {
 	var sizes Sizes
-	logins, sessions, lookups := 0, 0, 0
+	logins, sessions, lookups, keepers := 0, 0, 0, 0
 	for i, p := range effective {
 		sizes.Services = append(sizes.Services, sized[i].login, sized[i].session)
 		sizes.Files = max(sizes.Files, loginFiles(p.login.ClientLimit))
@@ -117,6 +126,7 @@ func derive(sized, effective []pair, machine Machine) Sizes {
 			lookups += p.session.ProcessLimit
 		}
 		if hibernate, possible := hibernateService(p.session, machine); p.hibernates && possible {
+			keepers += hibernate.ProcessLimit
 			sizes.Services = append(sizes.Services, hibernate)
 			sizes.Files = max(sizes.Files, loginFiles(hibernate.ClientLimit))
 		}
@@ -125,12 +135,12 @@ func derive(sized, effective []pair, machine Machine) Sizes {
 		// Counted by Dovecot itself, which warns when it is lower.
 		Service{Name: "auth", ClientLimit: logins + lookups + urlauthLogins + lmtpProcesses + otherClients},
 		// Counted by Dovecot too.
-		Service{Name: "anvil", ClientLimit: max(defaultLimit, logins+urlauthLogins+otherClients)},
+		Service{Name: "anvil", ClientLimit: max(defaultLimit, logins+keepers+urlauthLogins+otherClients)},
 		// Never checked by Dovecot: past it each login stalls for 10 s.
-		Service{Name: "stats", ClientLimit: logins + sessions + lmtpProcesses + urlauthLogins + otherClients},
+		Service{Name: "stats", ClientLimit: logins + sessions + keepers + lmtpProcesses + urlauthLogins + otherClients},
 		// 2.3 reads its settings from it: one connection per login process and per
 		// session process that is used again.
-		Service{Name: "config", ClientLimit: max(defaultLimit, logins+sessions+otherClients)},
+		Service{Name: "config", ClientLimit: max(defaultLimit, logins+sessions+keepers+otherClients)},
 	)
 	return sizes.bounded(machine)
 }
