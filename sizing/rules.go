@@ -72,13 +72,12 @@ func loginFiles(clients int) int { return 2*clients + 50 }
 func loginVSZ(clients int) int { return max(256, 32+ceil(clients, 8)) }
 
 // hibernatedClients is how many sessions one process keeps. It closes the inotify
-// instance of each that wakes, which the kernel makes it wait for: 14 ms (Linux
-// 6.18), one after the other, while a session that is to be kept waits for it.
-// Dovecot's imap waits 10 s, then serves its client itself (2.3.19, 2.4.1:
+// instance of each that wakes, for which the kernel makes it wait 14 ms (Linux 6.18),
+// one after the other, and sessions that are to be kept wait for it meanwhile.
+// Dovecot's imap gives up after 10 s and serves its client itself (2.3.19, 2.4.1:
 // imap/imap-client-hibernate.c); taken over a moment later, the client is served by
-// two processes, each of which reads a part of what it says. Measured on 2.3 with 3000
-// sessions in one process: 558 waited for too long, and 2 were lost. A process
-// starts when those before it are full, and takes 2 MiB.
+// two processes, each of which reads a part of what it says. "tools/bench.sh wake"
+// shows it. A process starts when those before it are full.
 const hibernatedClients = 250
 
 // hibernateService keeps IMAP sessions whose clients wait with IDLE, so that their

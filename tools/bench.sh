@@ -1,8 +1,9 @@
 #!/usr/bin/env bash
 # bench.sh [WHAT] [SUITE] [-FLAG...]: measures pidgeon beside others and prints
-# tables. WHAT is sessions, logins, start, edit, pid1, or all; SUITE is bookworm
-# (Dovecot 2.3) or trixie (2.4), by default both, one after the other. Flags are
-# those of bench/compare: -rounds 5 -sessions 10000 -duration 1m -only NAME …
+# tables. WHAT is sessions, logins, start, edit, pid1, or all of these; or wake,
+# which asks for a sysctl of the host. SUITE is bookworm (Dovecot 2.3) or trixie
+# (2.4), by default both, one after the other. Flags are those of bench/compare:
+# -rounds 5 -sessions 10000 -duration 1m -only NAME …
 # Without flags the sizes are small: all takes half an hour.
 # Everything runs on loopback, inside root file systems; numbers mean something
 # on a machine that does nothing else.
@@ -12,10 +13,10 @@ cd "$(dirname "${BASH_SOURCE[0]}")/.."
 what=all suites=(bookworm trixie)
 while [[ $# -gt 0 && $1 != -* ]]; do
 	case $1 in
-	all | sessions | logins | start | edit | pid1) what=$1 ;;
+	all | sessions | logins | start | edit | pid1 | wake) what=$1 ;;
 	bookworm | trixie) suites=("$1") ;;
 	*)
-		echo "usage: ${0##*/} [all|sessions|logins|start|edit|pid1] [bookworm|trixie] [-FLAG...]" >&2
+		echo "usage: ${0##*/} [all|sessions|logins|start|edit|pid1|wake] [bookworm|trixie] [-FLAG...]" >&2
 		exit 64
 		;;
 	esac
@@ -68,6 +69,7 @@ for suite in "${suites[@]}"; do
 		logins) small=(-rounds 3 -duration 5s) ;;
 		start | edit) small=(-rounds 5) ;;
 		pid1) small=(-rounds 1 -duration 1m) ;;
+		wake) small=(-rounds 1 -sessions 2000) ;;
 		esac
 		printf '\n'
 		"${as[@]}" env TMPDIR="$bin" "$bin/compare" -root "$root" -bin "$bin" -dialect "$dialect" "${small[@]}" "$@" "$one"

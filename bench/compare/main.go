@@ -48,10 +48,10 @@ func run(args []string) int {
 	}
 	measure, ok := map[string]func(*bench) error{
 		"sessions": (*bench).sessionsHeld, "logins": (*bench).loginsPerSecond, "start": (*bench).startToGreeting,
-		"edit": (*bench).editToServed, "pid1": (*bench).pidOne,
+		"edit": (*bench).editToServed, "pid1": (*bench).pidOne, "wake": (*bench).wakeUps,
 	}[flags.Arg(0)]
 	if !ok || flags.NArg() != 1 || b.root == "" || b.bin == "" {
-		fmt.Fprintln(os.Stderr, "usage: compare -root DIR -bin DIR -dialect 2.3|2.4 [-…] sessions|logins|start|edit|pid1")
+		fmt.Fprintln(os.Stderr, "usage: compare -root DIR -bin DIR -dialect 2.3|2.4 [-…] sessions|logins|start|edit|pid1|wake")
 		return exitUsage
 	}
 	if err := b.run(*dialect, measure); err != nil {

@@ -10,7 +10,10 @@ import (
 )
 
 // crowd is the sessions to hold.
-type crowd struct{ count, first, workers, giveUp int }
+type crowd struct {
+	count, first, workers, giveUp int
+	waking                        waking
+}
 
 // held says how many sessions came about, and why others did not.
 type held struct {
@@ -43,12 +46,15 @@ func (c client) hold(crowd crowd) int {
 	there := present(sessions)
 	say(held{crowd.count, refusals.total() + len(there), len(there), time.Since(begin).Seconds(), refusals.reasons})
 	await()
+	if crowd.waking.rounds > 0 {
+		there = c.wake(there, crowd.waking, crowd.workers)
+	}
 	var living atomic.Int64
 	each(len(there), crowd.workers, func(i int) {
 		if err := c.alive(there[i]); err == nil {
 			living.Add(1)
 		} else {
-			fmt.Fprintf(os.Stderr, "lost user%d: %v\n", crowd.first+i, err)
+			fmt.Fprintf(os.Stderr, "lost user%d: %v\n", there[i].user, err)
 		}
 	})
 	say(alive{int(living.Load())})

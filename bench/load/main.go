@@ -29,6 +29,9 @@ func run(args []string) int {
 	hold := flags.Int("hold", 0, "sessions to hold; they stay until a line comes on standard input")
 	first := flags.Int("first", 0, "number of the first user")
 	giveUp := flags.Int("give-up", 24, "refusals in a row after which no more sessions are tried")
+	var w waking
+	flags.IntVar(&w.rounds, "wake", 0, "how often all held sessions end their IDLE and begin it again, after that line")
+	flags.DurationVar(&w.calm, "calm", 4500*time.Millisecond, "how long they idle before each of it")
 	logins := flags.Duration("logins", 0, "how long to log in and out")
 	users := flags.Int("users", 200, "users that log in and out; each has logged in once before")
 	workers := flags.Int("workers", 8, "connections made at once")
@@ -43,8 +46,11 @@ func run(args []string) int {
 	case c.state != login && c.state != selected && c.state != idle:
 		fmt.Fprintln(os.Stderr, "load: -state is login, select or idle")
 		return exitUsage
+	case w.rounds > 0 && c.state != idle:
+		fmt.Fprintln(os.Stderr, "load: only who idles can be woken: leave out -state or -wake")
+		return exitUsage
 	case *hold > 0:
-		return c.hold(crowd{count: *hold, first: *first, workers: *workers, giveUp: *giveUp})
+		return c.hold(crowd{count: *hold, first: *first, workers: *workers, giveUp: *giveUp, waking: w})
 	case *logins > 0:
 		return c.logins(*logins, *users, *workers)
 	}

@@ -37,6 +37,7 @@ func source(i int) net.Addr {
 // session is one logged-in connection. It has no goroutine: nothing reads while
 // it idles, and what Dovecot sends meanwhile waits in the socket.
 type session struct {
+	user  int
 	conn  net.Conn
 	lines *bufio.Reader
 }
@@ -50,7 +51,7 @@ func (c client) open(i int) (*session, error) {
 	}
 	conn := tls.Client(raw, handshake)
 	_ = conn.SetDeadline(time.Now().Add(c.patience))
-	s := &session{conn, bufio.NewReaderSize(conn, 256)}
+	s := &session{i, conn, bufio.NewReaderSize(conn, 256)}
 	if err = s.expect("* OK"); err == nil {
 		err = s.ask("a", fmt.Sprintf("LOGIN user%d %s", i, c.password))
 	}
@@ -67,12 +68,17 @@ func (c client) settle(s *session) (err error) {
 		err = s.ask("b", "SELECT INBOX")
 	}
 	if c.state == idle && err == nil {
-		if err = s.send("c IDLE"); err == nil {
-			err = s.expect("+ ")
-		}
+		err = s.idle()
 	}
 	_ = s.conn.SetDeadline(time.Time{})
 	return err
+}
+
+func (s *session) idle() error {
+	if err := s.send("c IDLE"); err != nil {
+		return err
+	}
+	return s.expect("+ ")
 }
 
 // alive says why the server does not serve the session any more.
