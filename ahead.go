@@ -5,6 +5,7 @@ import (
 	"crypto/sha256"
 	"path/filepath"
 	"slices"
+	"time"
 
 	"pidgeon/dovecot"
 	"pidgeon/mount"
@@ -98,5 +99,18 @@ func (e *entrypoint) didNotStart() bool {
 		return false
 	}
 }
+
+// sweep clears away what a Dovecot that did not start has left: for one that finds
+// its processes behind their sockets it is running already (2.3.19).
+func (e *entrypoint) sweep(ctx context.Context) error {
+	ctx, cancel := context.WithTimeout(ctx, sweepPatience)
+	defer cancel()
+	e.children.EndAll(ctx)
+	return clearRemains(e.settings)
+}
+
+// sweepPatience is how long those processes may take to end before they are killed.
+// They serve nobody yet.
+const sweepPatience = time.Second
 
 func (b builder) isAhead() bool { return b.ahead != [sha256.Size]byte{} }

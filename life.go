@@ -22,9 +22,11 @@ func (e *entrypoint) live() int {
 	if e.didNotStart() {
 		e.log.Warn("Dovecot does not start with what was not judged yet: judging it")
 		e.master.Close()
-		e.generations, e.builder = generations, builder
-		e.process, e.hears, e.wary = nil, false, true
-		err, over = e.begin()
+		e.process, e.hears = nil, false
+		e.generations, e.builder, e.wary = generations, builder, true
+		if err, over = e.during(e.sweep); err == nil && !over {
+			err, over = e.begin()
+		}
 	}
 	if over || err != nil {
 		return e.finish(err)
