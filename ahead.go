@@ -2,11 +2,11 @@ package main
 
 import (
 	"context"
-	"crypto/sha256"
 	"path/filepath"
 	"slices"
 	"time"
 
+	"pidgeon/config"
 	"pidgeon/dovecot"
 	"pidgeon/mount"
 	"pidgeon/publish"
@@ -60,7 +60,7 @@ func (e *entrypoint) goAhead(ctx context.Context) (bool, error) {
 // serveUnjudged takes a candidate for the one in force, and leaves it to be judged.
 func (e *entrypoint) serveUnjudged(c candidate, dir string) {
 	e.accept(c, dir)
-	e.applied = [sha256.Size]byte{}
+	e.applied = config.Sum{}
 }
 
 // confirm judges what Dovecot was started with ahead of that. Where it is at fault
@@ -113,4 +113,4 @@ func (e *entrypoint) sweep(ctx context.Context) error {
 // They serve nobody yet.
 const sweepPatience = time.Second
 
-func (b builder) isAhead() bool { return b.ahead != [sha256.Size]byte{} }
+func (b builder) isAhead() bool { return b.ahead != config.Sum{} }

@@ -4,7 +4,7 @@ import (
 	"regexp"
 	"slices"
 
-	"pidgeon/mount"
+	"pidgeon/config"
 	"pidgeon/sizing"
 )
 
@@ -35,7 +35,7 @@ var elsewhere = regexp.MustCompile(`userdb|passdb|mail_uid|mail_gid|!include`)
 // oneOwner tells whether all users share a system user. Only then may a session
 // process serve several of them: it cannot go back to another user (2.3.19, 2.4.1).
 func (in sources) oneOwner() bool {
-	return !slices.ContainsFunc(slices.Concat(in.tree.Conf, in.tree.Templates), func(f mount.File) bool {
+	return !slices.ContainsFunc(slices.Concat(in.tree.Conf, in.tree.Templates), func(f config.File) bool {
 		return elsewhere.Match(f.Data)
 	})
 }

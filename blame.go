@@ -8,14 +8,14 @@ import (
 	"slices"
 	"strings"
 
+	"pidgeon/config"
 	"pidgeon/dovecot"
 	"pidgeon/finding"
-	"pidgeon/render"
 )
 
 // overrideDigests tell which overrides a configuration has.
-func overrideDigests(files render.Files) map[string][sha256.Size]byte {
-	digests := map[string][sha256.Size]byte{}
+func overrideDigests(files config.Files) map[string]config.Sum {
+	digests := map[string]config.Sum{}
 	for _, f := range files {
 		if path.Dir(f.Name) == "overrides" {
 			digests[f.Name] = sha256.Sum256(f.Data)
@@ -25,7 +25,7 @@ func overrideDigests(files render.Files) map[string][sha256.Size]byte {
 }
 
 // blame names a file for an error that names none.
-func (b builder) blame(err error, files render.Files) error {
+func (b builder) blame(err error, files config.Files) error {
 	var found finding.List
 	if errors.As(err, &found) {
 		return b.attribute(found, files)
@@ -37,7 +37,7 @@ func (b builder) blame(err error, files render.Files) error {
 }
 
 // attribute names a file for findings that Dovecot names none for.
-func (b builder) attribute(found finding.List, files render.Files) finding.List {
+func (b builder) attribute(found finding.List, files config.Files) finding.List {
 	file, ok := b.culprit(files)
 	if !ok {
 		return found
@@ -54,10 +54,10 @@ func (b builder) attribute(found finding.List, files render.Files) finding.List 
 
 // culprit is the one override that differs from what runs, if it is one: what
 // runs was fine.
-func (b builder) culprit(files render.Files) (origin string, ok bool) {
+func (b builder) culprit(files config.Files) (origin string, ok bool) {
 	changed := 0
 	for _, f := range files {
-		digest, mine := overrideDigests(render.Files{f})[f.Name]
+		digest, mine := overrideDigests(config.Files{f})[f.Name]
 		if mine && b.running[f.Name] != digest {
 			origin, changed = f.Origin, changed+1
 		}

@@ -5,13 +5,13 @@ import (
 	"fmt"
 	"testing"
 
+	"pidgeon/config"
 	"pidgeon/dovecot"
 	"pidgeon/finding"
-	"pidgeon/render"
 )
 
 func TestBlame(t *testing.T) {
-	files := render.Files{
+	files := config.Files{
 		{Name: "dovecot.conf", Origin: "template dovecot.conf"},
 		{Name: "overrides/10-old.conf", Origin: "/overrides/10-old.conf", Data: []byte("a = 1\n")},
 		{Name: "overrides/20-new.conf", Origin: "/overrides/20-new.conf", Data: []byte("b = 1\n")},
@@ -21,7 +21,7 @@ func TestBlame(t *testing.T) {
 	tests := []struct {
 		name  string
 		b     builder
-		files render.Files
+		files config.Files
 		err   error
 		want  string
 	}{
@@ -32,7 +32,7 @@ func TestBlame(t *testing.T) {
 		{"other", runs, files, errors.New("no disk"), "no disk"},
 		{"two are new", builder{}, files, finding.List{{Problem: "p"}}, "p"},
 		{"none is new", builder{running: overrideDigests(files)}, files, finding.List{{Problem: "p"}}, "p"},
-		{"a last good one", builder{running: overrideDigests(goodFiles(publishFiles(files[:2])))}, files, finding.List{{Problem: "p"}}, "/overrides/20-new.conf: p"},
+		{"a last good one", builder{running: overrideDigests(goodFiles(files[:2]))}, files, finding.List{{Problem: "p"}}, "/overrides/20-new.conf: p"},
 	}
 	for _, tt := range tests {
 		t.Run(tt.name, func(t *testing.T) {

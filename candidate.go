@@ -7,11 +7,12 @@ import (
 	"errors"
 	"io/fs"
 	"path/filepath"
+	"slices"
 	"time"
 
+	"pidgeon/config"
 	"pidgeon/dovecot"
 	"pidgeon/finding"
-	"pidgeon/mount"
 	"pidgeon/publish"
 	"pidgeon/render"
 	"pidgeon/settings"
@@ -23,15 +24,15 @@ type candidate struct {
 	settings   settings.Settings
 	asked      []sizing.Protocol
 	sizes      sizing.Sizes
-	files      render.Files
-	digest     [sha256.Size]byte
+	files      config.Files
+	digest     config.Sum
 	references []string     // files elsewhere that it names
 	remarks    finding.List // that refuse nothing
 	listeners  []dovecot.Listener
 	effective  dovecot.Settings
-	effect     [sha256.Size]byte // what Dovecot would do: the same for two candidates that differ in nothing but words
-	overrides  []string          // those that are in it
-	expires    time.Time         // when its certificate does
+	effect     config.Sum // what Dovecot would do: the same for two candidates that differ in nothing but words
+	overrides  []string   // those that are in it
+	expires    time.Time  // when its certificate does
 }
 
 // builder makes candidates out of what is in the environment and in the mounted
@@ -44,12 +45,12 @@ type builder struct {
 	identity   identity
 	machine    sizing.Machine
 	allowed    sizing.Allowed
-	selfSigned string                       // where a self-signed certificate is kept
-	rehearsal  string                       // where candidates are rehearsed
-	bound      []dovecot.Listener           // what Dovecot listens on already
-	cold       bool                         // nothing runs yet
-	running    map[string][sha256.Size]byte // the overrides that Dovecot runs with
-	ahead      [sha256.Size]byte            // what Dovecot was started with, and is to be judged yet
+	selfSigned string                // where a self-signed certificate is kept
+	rehearsal  string                // where candidates are rehearsed
+	bound      []dovecot.Listener    // what Dovecot listens on already
+	cold       bool                  // nothing runs yet
+	running    map[string]config.Sum // the overrides that Dovecot runs with
+	ahead      config.Sum            // what Dovecot was started with, and is to be judged yet
 	// proven is the origin of what last worked, at a start alone: it need not be
 	// rehearsed again.
 	proven string
@@ -68,12 +69,12 @@ func (c candidate) ports() map[string]int {
 }
 
 // render makes the files for the generation dir.
-func (b builder) render(in sources, sizes sizing.Sizes, dir string) (render.Files, error) {
+func (b builder) render(in sources, sizes sizing.Sizes, dir string) (config.Files, error) {
 	s := in.settings
 	return render.Render(render.Input{
 		Builtin:   b.builtin,
-		Templates: renderSources(in.tree.Templates),
-		Overrides: renderSources(in.tree.Conf),
+		Templates: in.tree.Templates,
+		Overrides: in.tree.Conf,
 		Data: render.Data{
 			Settings: s, Sizes: sizes, Env: anyValues(s.Environ),
 			Dir: dir, BaseDir: baseDir(s), StateDir: dovecotState(s),
@@ -93,14 +94,6 @@ func anyValues(m map[string]string) map[string]any {
 	return values
 }
 
-func renderSources(files []mount.File) []render.Source {
-	sources := make([]render.Source, len(files))
-	for i, f := range files {
-		sources[i] = render.Source{Name: filepath.Base(f.Name), Path: f.Path, Data: f.Data}
-	}
-	return sources
-}
-
 // build makes a candidate for dir out of what was read; it is not checked yet.
 func (b builder) build(in sources, dir string) (candidate, error) {
 	c := candidate{settings: in.settings, remarks: in.remarks, expires: in.pair.NotAfter}
@@ -116,7 +109,7 @@ func (b builder) build(in sources, dir string) (candidate, error) {
 	c.files, err = b.render(in, c.sizes, dir)
 	c.references = textsOf(c.files, dir).References()
 	configuration := c.files.Digest(dir)
-	c.digest = sha256.Sum256(append(configuration[:], contentsOf(c.references)...))
+	c.digest = config.Sum(sha256.Sum256(append(configuration[:], contentsOf(c.references)...)))
 	return c, err
 }
 
@@ -141,7 +134,7 @@ func (b builder) check(ctx context.Context, store *publish.Store, in sources, c 
 // stages the result in the place of what lies in dir. What cannot be read is left
 // for the check to complain of.
 func (b builder) follow(ctx context.Context, store *publish.Store, in sources, c *candidate, dir string) (string, error) {
-	effective, err := b.dovecot.Effective(ctx, filepath.Join(dir, render.Main), c.asks()...)
+	effective, err := b.dovecot.Effective(ctx, filepath.Join(dir, config.Main), c.asks()...)
 	if err != nil {
 		return dir, nil
 	}
@@ -167,8 +160,8 @@ func dovecotState(s settings.Settings) string { return filepath.Join(string(s.St
 const originName = "origin"
 
 // staged is what a generation holds.
-func (b builder) staged(c candidate) []publish.File {
-	return append(publishFiles(c.files), publish.File{Name: originName, Data: []byte(b.origin(c)), Mode: 0o640})
+func (b builder) staged(c candidate) config.Files {
+	return append(slices.Clone(c.files), config.File{Name: originName, Data: []byte(b.origin(c)), Mode: 0o640})
 }
 
 // origin sums up what a candidate was made from, and which programs judged it. It is
@@ -177,20 +170,11 @@ func (b builder) origin(c candidate) string {
 	return hex.EncodeToString(c.digest[:]) + " " + b.dovecot.Version + " " + version
 }
 
-func publishFiles(files render.Files) []publish.File {
-	out := make([]publish.File, len(files))
-	for i, f := range files {
-		out[i] = publish.File{Name: f.Name, Data: f.Data, Mode: f.Mode}
-	}
-	return out
-}
-
-func textsOf(files render.Files, dir string) dovecot.Texts {
+func textsOf(files config.Files, dir string) dovecot.Texts {
 	var texts dovecot.Texts
 	for _, f := range files {
 		if filepath.Ext(f.Name) == ".conf" {
-			mine := filepath.Dir(f.Name) == "overrides"
-			texts = append(texts, dovecot.Text{Path: filepath.Join(dir, f.Name), Origin: f.Origin, Mine: mine, Data: f.Data})
+			texts = append(texts, dovecot.Text{Path: filepath.Join(dir, f.Name), Origin: f.Origin, Mine: f.Override, Data: f.Data})
 		}
 	}
 	return texts

@@ -8,6 +8,7 @@ import (
 	"slices"
 	"time"
 
+	"pidgeon/config"
 	"pidgeon/dovecot"
 	"pidgeon/finding"
 	"pidgeon/mount"
@@ -21,7 +22,7 @@ import (
 func (e *entrypoint) change(ctx context.Context, forced bool) error {
 	settled := e.settled
 	if forced {
-		e.settled, e.slow = [sha256.Size]byte{}, slowness{} // what was wrong may have been elsewhere
+		e.settled, e.slow = config.Sum{}, slowness{} // what was wrong may have been elsewhere
 	}
 	c, dir, err := e.judgeSources(ctx)
 	if e.overtaken(ctx, err) {
@@ -154,7 +155,7 @@ func (e *entrypoint) tryOnce(ctx context.Context, tree mount.Tree) error {
 }
 
 // unlessSettled turns an error that was reported before into errUnchanged.
-func (e *entrypoint) unlessSettled(digest [sha256.Size]byte, err error) error {
+func (e *entrypoint) unlessSettled(digest config.Sum, err error) error {
 	// Somebody writes all the time: the next event, or poll, comes for sure.
 	if digest == e.settled || errors.Is(err, mount.ErrUnstable) {
 		return errUnchanged

@@ -10,6 +10,7 @@ import (
 	"time"
 
 	"pidgeon/certificate"
+	"pidgeon/config"
 	"pidgeon/finding"
 	"pidgeon/mount"
 )
@@ -98,8 +99,8 @@ func (w *workshop) everything(ctx context.Context) (candidate, error) {
 
 // without leaves out the files that cannot be rendered.
 func without(tree mount.Tree, found finding.List) mount.Tree {
-	faulty := func(f mount.File) bool {
-		return slices.ContainsFunc(found, func(at finding.Finding) bool { return at.File == f.Path })
+	faulty := func(f config.File) bool {
+		return slices.ContainsFunc(found, func(at finding.Finding) bool { return at.File == f.Origin })
 	}
 	tree.Conf = slices.DeleteFunc(slices.Clone(tree.Conf), faulty)
 	tree.Templates = slices.DeleteFunc(slices.Clone(tree.Templates), faulty)

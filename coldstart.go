@@ -2,16 +2,16 @@ package main
 
 import (
 	"context"
-	"crypto/sha256"
 	"errors"
 	"fmt"
+	"path"
 	"path/filepath"
 	"regexp"
 	"strconv"
 	"time"
 
+	"pidgeon/config"
 	"pidgeon/publish"
-	"pidgeon/render"
 	"pidgeon/sizing"
 	"pidgeon/supervise"
 )
@@ -49,7 +49,7 @@ func (e *entrypoint) lastGood(ctx context.Context, reason error) error {
 	c := candidate{settings: e.settings, files: e.again(saved)}
 	c.asked = e.asked(sources{settings: e.settings})
 	c.sizes = sizing.Size(c.asked, e.machine)
-	dir, err := e.store.Stage(publishFiles(c.files))
+	dir, err := e.store.Stage(c.files)
 	if err == nil {
 		err = e.pass(ctx, dir, &c) // it may come from another version of Dovecot
 	}
@@ -62,11 +62,11 @@ func (e *entrypoint) lastGood(ctx context.Context, reason error) error {
 	return e.store.Publish(dir)
 }
 
-func goodFiles(saved []publish.File) render.Files {
-	var files render.Files
+func goodFiles(saved config.Files) config.Files {
+	var files config.Files
 	for _, f := range saved {
 		if f.Name != originName {
-			files = append(files, render.File{Name: f.Name, Origin: "last good " + f.Name, Mode: f.Mode, Data: f.Data})
+			files = append(files, config.File{Name: f.Name, Origin: "last good " + f.Name, Override: path.Dir(f.Name) == "overrides", Mode: f.Mode, Data: f.Data})
 		}
 	}
 	return files
@@ -74,7 +74,7 @@ func goodFiles(saved []publish.File) render.Files {
 
 // again is what was saved, for the next generation. It may come from another RUN_DIR
 // or STATE_DIR, and uses those of now.
-func (e *entrypoint) again(saved []publish.File) render.Files {
+func (e *entrypoint) again(saved config.Files) config.Files {
 	files := goodFiles(saved).For(e.store.Next())
 	for i := range files {
 		for name, place := range map[string]string{"base_dir": baseDir(e.settings), "state_dir": dovecotState(e.settings)} {
@@ -86,7 +86,7 @@ func (e *entrypoint) again(saved []publish.File) render.Files {
 }
 
 // originOf is empty if it was not kept.
-func originOf(saved []publish.File) string {
+func originOf(saved config.Files) string {
 	for _, f := range saved {
 		if f.Name == originName {
 			return string(f.Data)
@@ -117,7 +117,7 @@ func (e *entrypoint) awaitReady(ctx context.Context) error {
 
 // started is the end of the start: what serves has been judged.
 func (e *entrypoint) started(ctx context.Context) error {
-	defer func() { e.cold, e.proven, e.ahead = false, "", [sha256.Size]byte{} }()
+	defer func() { e.cold, e.proven, e.ahead = false, "", config.Sum{} }()
 	if e.isAhead() {
 		if err := e.confirm(ctx); err != nil || ctx.Err() != nil {
 			return err

@@ -9,8 +9,8 @@ import (
 	"slices"
 	"strings"
 
+	"pidgeon/config"
 	"pidgeon/dovecot"
-	"pidgeon/render"
 	"pidgeon/settings"
 )
 
@@ -56,7 +56,7 @@ func (w *workshop) explainer(ctx context.Context) (explainer, error) {
 	if err != nil {
 		return explainer{}, err
 	}
-	dir, err := w.store.Stage(publishFiles(c.files))
+	dir, err := w.store.Stage(c.files)
 	if err != nil {
 		return explainer{}, err
 	}
@@ -79,7 +79,7 @@ func (c command) explainSetting(e explainer, name string, asJSON bool) int {
 	} else {
 		c.printExplanations(all)
 	}
-	if _, _, err := e.dovecot.Value(ctx, filepath.Join(e.dir, render.Main), "protocols"); err != nil {
+	if _, _, err := e.dovecot.Value(ctx, filepath.Join(e.dir, config.Main), "protocols"); err != nil {
 		return c.complain(errors.New("reading the value: Dovecot refuses the configuration as it is, and these are its lines alone: see pidgeon check"))
 	}
 	return 0

@@ -6,8 +6,8 @@ import (
 	"slices"
 	"strings"
 
+	"pidgeon/config"
 	"pidgeon/dovecot"
-	"pidgeon/render"
 )
 
 // explanation is all that is known of one setting in one scope.
@@ -62,7 +62,7 @@ func (e explainer) setting(ctx context.Context, setting string) (explanation, bo
 	if n := len(explained.Chain); n > 0 {
 		explained.Value = explained.Chain[n-1].Value
 	}
-	value, said, err := e.dovecot.Value(ctx, filepath.Join(e.dir, render.Main), setting)
+	value, said, err := e.dovecot.Value(ctx, filepath.Join(e.dir, config.Main), setting)
 	if err == nil && said && (value != "" || explained.Value == standard) {
 		explained.Value = e.shown(value)
 	}

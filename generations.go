@@ -1,13 +1,13 @@
 package main
 
 import (
-	"crypto/sha256"
 	"errors"
 	"path/filepath"
 	"slices"
 	"strings"
 	"time"
 
+	"pidgeon/config"
 	"pidgeon/finding"
 	"pidgeon/publish"
 )
@@ -16,13 +16,13 @@ import (
 type generations struct {
 	// settled is the last one that was judged, published or refused: the same
 	// sources need not be judged again.
-	settled [sha256.Size]byte
-	seen    [sha256.Size]byte // the overrides that were read last
-	rushed  int               // how often in a row they changed while they were judged
+	settled config.Sum
+	seen    config.Sum // the overrides that were read last
+	rushed  int        // how often in a row they changed while they were judged
 	slow    slowness
-	tried   [sha256.Size]byte // the overrides whose templates come to an end
-	applied [sha256.Size]byte // the one that Dovecot runs
-	effect  [sha256.Size]byte
+	tried   config.Sum // the overrides whose templates come to an end
+	applied config.Sum // the one that Dovecot runs
+	effect  config.Sum
 	dir     string          // where that one lies
 	greeted map[string]bool // the listeners that were seen to greet
 	told    string          // the remarks that were logged last

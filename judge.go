@@ -11,9 +11,9 @@ import (
 	"strings"
 	"time"
 
+	"pidgeon/config"
 	"pidgeon/dovecot"
 	"pidgeon/finding"
-	"pidgeon/render"
 	"pidgeon/settings"
 	"pidgeon/sizing"
 )
@@ -29,7 +29,7 @@ func (b builder) pass(ctx context.Context, dir string, c *candidate) error {
 
 // judge has doveconf read the candidate, and looks at what it came to.
 func (b builder) judge(ctx context.Context, dir string, c *candidate) error {
-	main := filepath.Join(dir, render.Main)
+	main := filepath.Join(dir, config.Main)
 	texts := textsOf(c.files, dir)
 	if faults := referenceFaults(c.references, string(c.settings.RunDir)); len(faults) > 0 {
 		return faults
@@ -100,16 +100,16 @@ func (b builder) understand(ctx context.Context, main, dir string, c *candidate)
 }
 
 // effect sums up what Dovecot makes of the files, and the files it reads later.
-func effect(dump string, files render.Files, references []string, dir string) [sha256.Size]byte {
+func effect(dump string, files config.Files, references []string, dir string) config.Sum {
 	h := sha256.New()
 	h.Write(contentsOf(references))
 	fmt.Fprintln(h, strings.ReplaceAll(dump, dir, "\x00"))
 	for _, f := range files {
-		if filepath.Ext(f.Name) != ".conf" && f.Name != render.Place {
+		if filepath.Ext(f.Name) != ".conf" && f.Name != config.DirFile {
 			fmt.Fprintf(h, "%q %d\n%s\n", f.Name, len(f.Data), f.Data)
 		}
 	}
-	return [sha256.Size]byte(h.Sum(nil))
+	return config.Sum(h.Sum(nil))
 }
 
 // rehearse has a private Dovecot serve the candidate before any user meets it.
@@ -118,7 +118,7 @@ func (b builder) rehearse(ctx context.Context, dir string, c *candidate) error {
 		Dir: b.rehearsal,
 		UID: b.identity.mailUID(c.settings), GID: b.identity.mailGID(c.settings),
 		Texts: textsOf(c.files, dir), Effective: c.effective,
-	}, dir, render.Main)
+	}, dir, config.Main)
 	switch {
 	case err == nil && len(found.Faults()) > 0:
 		return found

@@ -8,8 +8,8 @@ import (
 	"syscall"
 	"time"
 
+	"pidgeon/config"
 	"pidgeon/master"
-	"pidgeon/render"
 	"pidgeon/supervise"
 )
 
@@ -142,7 +142,7 @@ func passedOn(sig os.Signal) bool { return sig == syscall.SIGUSR1 || sig == sysc
 
 // start starts Dovecot on what is published.
 func (e *entrypoint) start() error {
-	conf := filepath.Join(string(e.settings.RunDir), "current", render.Main)
+	conf := filepath.Join(string(e.settings.RunDir), "current", config.Main)
 	cmd := e.dovecot.Foreground(conf)
 	running, err := master.New(cmd, e.dovecot.Dialect, string(e.settings.RunDir), os.Stderr)
 	if err != nil {

@@ -2,13 +2,13 @@ package main
 
 import (
 	"context"
-	"crypto/sha256"
 	"errors"
 	"fmt"
 	"path/filepath"
 	"syscall"
 	"time"
 
+	"pidgeon/config"
 	"pidgeon/master"
 )
 
@@ -38,7 +38,7 @@ func (e *entrypoint) load(ctx context.Context, c candidate, dir string) error {
 	if errors.As(err, &refused) && !refused.Partial {
 		// Nothing is wrong with it: the master refuses for 2 s after a refusal too,
 		// whatever it is given. The next poll tries again.
-		settled = [sha256.Size]byte{}
+		settled = config.Sum{}
 	}
 	e.generations, e.builder = before, builder
 	e.settled = settled

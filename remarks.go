@@ -6,7 +6,6 @@ import (
 	"time"
 
 	"pidgeon/finding"
-	"pidgeon/settings"
 )
 
 // remark is a finding that refuses nothing.
@@ -32,7 +31,6 @@ func expiry(path string, notAfter, now time.Time) finding.Finding {
 // findings are all that is wrong, whatever way it is told.
 func findings(err error) finding.List {
 	var list finding.List
-	var faults settings.Faults
 	switch joined, isJoined := err.(interface{ Unwrap() []error }); {
 	case err == nil:
 		return nil
@@ -43,29 +41,16 @@ func findings(err error) finding.List {
 		return list
 	case errors.As(err, &list):
 		return list
-	case errors.As(err, &faults):
-		return environmentFindings(faults)
 	}
 	return finding.List{{Code: finding.CheckFailed, Problem: err.Error()}}
-}
-
-func environmentFindings(faults settings.Faults) finding.List {
-	var list finding.List
-	for _, f := range faults {
-		list = append(list, finding.Finding{Code: finding.Environment, Problem: f.Variable + " " + f.Problem, Hint: f.Hint})
-	}
-	return list
 }
 
 // sentences are the single complaints of an error, one per line of the log.
 func sentences(err error) []string {
 	var list finding.List
-	var faults settings.Faults
 	switch joined, isJoined := err.(interface{ Unwrap() []error }); {
 	case errors.As(err, &list) && !isJoined:
 		return each(list)
-	case errors.As(err, &faults) && !isJoined:
-		return each(faults)
 	case isJoined:
 		var all []string
 		for _, err := range joined.Unwrap() {

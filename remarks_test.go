@@ -7,13 +7,12 @@ import (
 	"testing"
 
 	"pidgeon/finding"
-	"pidgeon/settings"
 )
 
 // Whatever way a fault is told, it becomes a finding.
 func TestFindings(t *testing.T) {
 	one := finding.List{{Code: finding.UnknownSetting, Problem: "a"}}
-	err := errors.Join(one, settings.Faults{{Variable: "X", Problem: "is b", Hint: "c"}}, fmt.Errorf("wrapped: %w", finding.List{{Code: finding.ForeignKey, Problem: "d"}}), errors.New("e"))
+	err := errors.Join(one, finding.List{{Problem: "X is b", Hint: "c"}}, fmt.Errorf("wrapped: %w", finding.List{{Code: finding.ForeignKey, Problem: "d"}}), errors.New("e"))
 	var got []string
 	for _, f := range findings(err) {
 		got = append(got, string(f.Code)+" "+f.Error())

@@ -9,8 +9,8 @@ import (
 	"slices"
 	"strings"
 
+	"pidgeon/config"
 	"pidgeon/dovecot"
-	"pidgeon/render"
 )
 
 // render prints the configuration, writes it, or prints what overrides change.
@@ -46,7 +46,7 @@ func (c command) render() int {
 }
 
 // print leaves out what nobody should find in a log: passwords and the key.
-func (c command) print(files render.Files) {
+func (c command) print(files config.Files) {
 	for _, f := range files {
 		if filepath.Ext(f.Name) == ".conf" {
 			fmt.Fprintf(c.stdout, "#### %s (%s)\n%s\n", f.Name, f.Origin, f.Data)
@@ -54,7 +54,7 @@ func (c command) print(files render.Files) {
 	}
 }
 
-func writeFiles(files render.Files, dir string) error {
+func writeFiles(files config.Files, dir string) error {
 	for _, f := range files {
 		path := filepath.Join(dir, f.Name)
 		if err := os.MkdirAll(filepath.Dir(path), 0o750); err != nil {
@@ -83,11 +83,11 @@ func (c command) printDiff(w *workshop, dir string) error {
 	if err != nil {
 		return err
 	}
-	before, err := w.dovecot.Dump(ctx, filepath.Join(plainDir, render.Main), false)
+	before, err := w.dovecot.Dump(ctx, filepath.Join(plainDir, config.Main), false)
 	if err != nil {
 		return err
 	}
-	after, err := w.dovecot.Dump(ctx, filepath.Join(dir, render.Main), false)
+	after, err := w.dovecot.Dump(ctx, filepath.Join(dir, config.Main), false)
 	if err != nil {
 		return err
 	}

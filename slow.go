@@ -1,14 +1,15 @@
 package main
 
 import (
-	"crypto/sha256"
 	"time"
+
+	"pidgeon/config"
 )
 
 // slowness spaces out the judgements of a candidate that never comes to one: each
 // takes up to 10 s of a processor that others may need.
 type slowness struct {
-	of   [sha256.Size]byte
+	of   config.Sum
 	wait time.Duration
 	due  time.Time
 }
@@ -20,7 +21,7 @@ const (
 
 // noted takes note that a judgement took too long: the next one is due after twice
 // the time.
-func (s *slowness) noted(of [sha256.Size]byte, now time.Time) {
+func (s *slowness) noted(of config.Sum, now time.Time) {
 	if of != s.of {
 		*s = slowness{of: of, wait: firstWait / 2}
 	}
@@ -29,6 +30,6 @@ func (s *slowness) noted(of [sha256.Size]byte, now time.Time) {
 }
 
 // permits reports whether a candidate may be judged now.
-func (s *slowness) permits(of [sha256.Size]byte, now time.Time) bool {
+func (s *slowness) permits(of config.Sum, now time.Time) bool {
 	return of != s.of || !now.Before(s.due)
 }

@@ -61,7 +61,7 @@ func templatesOf(tree mount.Tree) []string {
 	var paths []string
 	for _, f := range slices.Concat(tree.Conf, tree.Templates) {
 		if strings.HasSuffix(f.Name, ".tmpl") || strings.HasPrefix(f.Name, mount.TemplatesDir+"/") {
-			paths = append(paths, f.Path)
+			paths = append(paths, f.Origin)
 		}
 	}
 	return paths

@@ -4,20 +4,22 @@ import (
 	"crypto/sha256"
 	"encoding/binary"
 	"hash"
+
+	"pidgeon/config"
 )
 
 // Digest identifies the names and bytes that have an effect. Ignored entries do
 // not count: an editor's swap file must not look like a change.
-func (t Tree) Digest() [sha256.Size]byte {
+func (t Tree) Digest() config.Sum {
 	h := sha256.New()
 	addFiles(h, t.Conf)
 	addFiles(h, t.Templates)
-	return [sha256.Size]byte(h.Sum(nil))
+	return config.Sum(h.Sum(nil))
 }
 
 // addFiles writes lengths ahead of everything, so that no two trees can run
 // together into the same bytes.
-func addFiles(h hash.Hash, files []File) {
+func addFiles(h hash.Hash, files config.Files) {
 	addLength(h, len(files))
 	for _, f := range files {
 		addLength(h, len(f.Name))

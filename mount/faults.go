@@ -4,6 +4,8 @@ import (
 	"errors"
 	"fmt"
 	"path/filepath"
+
+	"pidgeon/config"
 )
 
 // harmless is a reason to leave an entry out without refusing the rest.
@@ -42,13 +44,13 @@ func (r *reading) over() error {
 }
 
 // twice finds x.conf beside x.conf.tmpl in a sorted list.
-func twice(files []File) []error {
+func twice(files config.Files) []error {
 	var faults []error
 	for i := 1; i < len(files); i++ {
 		a, b := files[i-1], files[i]
-		if a.ConfName() == b.ConfName() {
+		if confName(a) == confName(b) {
 			faults = append(faults, fmt.Errorf(
-				"reading overrides %q and %q: both become %q, remove or rename one", a.Path, b.Path, a.ConfName()))
+				"reading overrides %q and %q: both become %q, remove or rename one", a.Origin, b.Origin, confName(a)))
 		}
 	}
 	return faults

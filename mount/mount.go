@@ -12,6 +12,8 @@ import (
 	"path/filepath"
 	"slices"
 	"strings"
+
+	"pidgeon/config"
 )
 
 // TemplatesDir is the one subdirectory that is read.
@@ -26,24 +28,17 @@ const (
 	maxEntries = 1024
 )
 
-// A File is one override.
-type File struct {
-	Name string // relative to the mount, slash separated
-	Path string // as the operator knows it
-	Data []byte
-}
-
-// ConfName is the name the file has once it is rendered: without ".tmpl".
-func (f File) ConfName() string { return strings.TrimSuffix(f.Name, tmplSuffix) }
+// confName is the name that a file has once it is rendered: without ".tmpl".
+func confName(f config.File) string { return strings.TrimSuffix(f.Name, tmplSuffix) }
 
 // Ignored is an entry of the mount that has no effect.
 type Ignored struct{ Path, Reason string }
 
 // A Tree is what one reading found, in bytewise order of the names.
 type Tree struct {
-	Conf      []File    // *.conf and *.conf.tmpl, ordered by ConfName
-	Templates []File    // templates/NAME
-	Ignored   []Ignored // every other entry
+	Conf      config.Files // *.conf and *.conf.tmpl, ordered by the names they are rendered to
+	Templates config.Files // templates/NAME
+	Ignored   []Ignored    // every other entry
 }
 
 // Dirs names the directories whose changes matter to a reading of dir. They
@@ -126,7 +121,7 @@ func (r *reading) visitTemplates(e entry) error {
 
 // add stops at the first file over the limits, so that the complaint comes once
 // and memory stays bounded.
-func (r *reading) add(list *[]File, e entry, name string) {
+func (r *reading) add(list *config.Files, e entry, name string) {
 	if r.over() != nil {
 		return
 	}
@@ -140,11 +135,11 @@ func (r *reading) add(list *[]File, e entry, name string) {
 		r.note(name, err)
 		return
 	}
-	*list = append(*list, File{Name: name, Path: r.path(name), Data: data})
+	*list = append(*list, config.File{Name: name, Origin: r.path(name), Override: true, Data: data})
 }
 
 func (r *reading) sort() {
-	byName := func(a, b File) int { return strings.Compare(a.ConfName(), b.ConfName()) }
+	byName := func(a, b config.File) int { return strings.Compare(confName(a), confName(b)) }
 	slices.SortFunc(r.tree.Conf, byName)
 	r.faults = append(r.faults, twice(r.tree.Conf)...)
 	byPath := func(a, b Ignored) int { return strings.Compare(a.Path, b.Path) }

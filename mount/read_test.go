@@ -8,6 +8,8 @@ import (
 	"slices"
 	"strings"
 	"testing"
+
+	"pidgeon/config"
 )
 
 func TestRead(t *testing.T) {
@@ -53,7 +55,7 @@ func (f found) compare(t *testing.T, dir string, tree Tree, err error) {
 	}
 }
 
-func compareFiles(t *testing.T, what, dir string, files []File, want []string) {
+func compareFiles(t *testing.T, what, dir string, files config.Files, want []string) {
 	t.Helper()
 	var got []string
 	for i, f := range files {
@@ -62,8 +64,8 @@ func compareFiles(t *testing.T, what, dir string, files []File, want []string) {
 			line += "=" + string(f.Data)
 		}
 		got = append(got, line)
-		if f.Path != filepath.Join(dir, f.Name) {
-			t.Errorf("Path = %q for %q", f.Path, f.Name)
+		if f.Origin != filepath.Join(dir, f.Name) {
+			t.Errorf("Origin = %q for %q", f.Origin, f.Name)
 		}
 	}
 	if !slices.Equal(got, want) {
@@ -114,8 +116,8 @@ func TestReadThroughLink(t *testing.T) {
 
 func TestConfName(t *testing.T) {
 	for name, want := range map[string]string{"a.conf": "a.conf", "a.conf.tmpl": "a.conf"} {
-		if got := (File{Name: name}).ConfName(); got != want {
-			t.Errorf("ConfName of %q = %q, want %q", name, got, want)
+		if got := confName(config.File{Name: name}); got != want {
+			t.Errorf("confName of %q = %q, want %q", name, got, want)
 		}
 	}
 }
@@ -127,9 +129,9 @@ func TestDirs(t *testing.T) {
 }
 
 func TestDigest(t *testing.T) {
-	base := Tree{Conf: []File{{Name: "a.conf", Data: []byte("xy")}}}
+	base := Tree{Conf: config.Files{{Name: "a.conf", Data: []byte("xy")}}}
 	same := Tree{
-		Conf:    []File{{Name: "a.conf", Path: "/elsewhere/a.conf", Data: []byte("xy")}},
+		Conf:    config.Files{{Name: "a.conf", Origin: "/elsewhere/a.conf", Data: []byte("xy")}},
 		Ignored: []Ignored{{"/elsewhere/README", "not ours"}},
 	}
 	if base.Digest() != same.Digest() {
@@ -138,9 +140,9 @@ func TestDigest(t *testing.T) {
 	for _, other := range []Tree{
 		{},
 		{Templates: base.Conf},
-		{Conf: []File{{Name: "a.confx", Data: []byte("y")}}},
-		{Conf: []File{{Name: "a.conf", Data: []byte("xz")}}},
-		{Conf: []File{{Name: "a.conf"}, {Name: "xy"}}},
+		{Conf: config.Files{{Name: "a.confx", Data: []byte("y")}}},
+		{Conf: config.Files{{Name: "a.conf", Data: []byte("xz")}}},
+		{Conf: config.Files{{Name: "a.conf"}, {Name: "xy"}}},
 	} {
 		if base.Digest() == other.Digest() {
 			t.Errorf("%+v has the digest of %+v", other, base)

@@ -155,7 +155,7 @@ func readOneGeneration(t *testing.T, dir string) int {
 	}
 	for _, f := range tree.Conf {
 		if string(f.Data) != string(tree.Templates[0].Data) {
-			t.Fatalf("%s is of %s, the template of %s", filepath.Base(f.Path), f.Data, tree.Templates[0].Data)
+			t.Fatalf("%s is of %s, the template of %s", filepath.Base(f.Origin), f.Data, tree.Templates[0].Data)
 		}
 	}
 	return 1

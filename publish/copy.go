@@ -11,6 +11,8 @@ import (
 	"path"
 	"path/filepath"
 	"syscall"
+
+	"pidgeon/config"
 )
 
 const (
@@ -32,7 +34,7 @@ type manifestFile struct {
 
 // readTree reads a generation. By the handle it stays with one generation, even
 // if dir is the link and moves.
-func readTree(dir string) (files []File, err error) {
+func readTree(dir string) (files config.Files, err error) {
 	root, err := os.OpenRoot(dir)
 	if err != nil {
 		return nil, err
@@ -49,22 +51,22 @@ func readTree(dir string) (files []File, err error) {
 	return files, err
 }
 
-func readFile(root *os.Root, name string) (File, error) {
+func readFile(root *os.Root, name string) (config.File, error) {
 	info, err := root.Lstat(name)
 	if err != nil {
-		return File{}, err
+		return config.File{}, err
 	}
 	if !info.Mode().IsRegular() {
-		return File{}, fmt.Errorf("%s is not a regular file", name)
+		return config.File{}, fmt.Errorf("%s is not a regular file", name)
 	}
 	data, err := root.ReadFile(name)
-	return File{Name: name, Data: data, Mode: info.Mode().Perm()}, err
+	return config.File{Name: name, Data: data, Mode: info.Mode().Perm()}, err
 }
 
-func writeCopy(dir string, files []File) error {
+func writeCopy(dir string, files config.Files) error {
 	var list manifest
 	for _, f := range files {
-		list.Files = append(list.Files, manifestFile{f.Name, f.mode(), digest(f.Data)})
+		list.Files = append(list.Files, manifestFile{f.Name, mode(f), digest(f.Data)})
 		if err := writeSynced(filepath.Join(dir, filesDir, f.Name), f.Data); err != nil {
 			return err
 		}
@@ -115,7 +117,7 @@ func syncDir(name string) error {
 }
 
 // readCopy returns all of a copy or nothing.
-func readCopy(root *os.Root) ([]File, error) {
+func readCopy(root *os.Root) (config.Files, error) {
 	data, err := root.ReadFile(manifestName)
 	if err != nil {
 		return nil, err
@@ -124,7 +126,7 @@ func readCopy(root *os.Root) ([]File, error) {
 	if err := json.Unmarshal(data, &list); err != nil {
 		return nil, fmt.Errorf("reading %s: %w", manifestName, err)
 	}
-	files := make([]File, 0, len(list.Files))
+	files := make(config.Files, 0, len(list.Files))
 	for _, want := range list.Files {
 		data, err := root.ReadFile(path.Join(filesDir, want.Name))
 		if err != nil {
@@ -133,7 +135,7 @@ func readCopy(root *os.Root) ([]File, error) {
 		if digest(data) != want.SHA256 {
 			return nil, fmt.Errorf("%s is not what was saved", want.Name)
 		}
-		files = append(files, File{Name: want.Name, Data: data, Mode: want.Mode})
+		files = append(files, config.File{Name: want.Name, Data: data, Mode: want.Mode})
 	}
 	return files, checkNames(files)
 }

@@ -8,6 +8,8 @@ import (
 	"path/filepath"
 	"syscall"
 	"testing"
+
+	"pidgeon/config"
 )
 
 // mountVar tells the test binary that it may mount: the namespace is its own.
@@ -134,7 +136,7 @@ func stageAndPublish(s *Store) error {
 	return nil
 }
 
-func newUnless(full bool) []File {
+func newUnless(full bool) config.Files {
 	if full {
 		return sample("old")
 	}

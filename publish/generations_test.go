@@ -7,6 +7,8 @@ import (
 	"path/filepath"
 	"strings"
 	"testing"
+
+	"pidgeon/config"
 )
 
 func TestDiscard(t *testing.T) {
@@ -112,9 +114,9 @@ func TestNumbersOutgrowTheirZeros(t *testing.T) {
 // A generation seen by its own path is complete or gone.
 func TestRemovalIsSeenAtOnce(t *testing.T) {
 	s := opened(t, t.TempDir())
-	var files []File
+	var files config.Files
 	for i := range 2000 {
-		files = append(files, File{Name: fmt.Sprintf("%04d.conf", i)})
+		files = append(files, config.File{Name: fmt.Sprintf("%04d.conf", i)})
 	}
 	dir := staged(t, s, files)
 	removed := make(chan error, 1)

@@ -10,6 +10,8 @@ import (
 	"strings"
 
 	"github.com/google/renameio/v2"
+
+	"pidgeon/config"
 )
 
 const goodLink = "last-good" // → last-good-12
@@ -34,7 +36,7 @@ func SaveGood(stateDir, genDir string) error {
 
 // LoadGood returns the last good generation. Without one, ok is false and there
 // is no error; if it is damaged, ok is false too, and the error says how.
-func LoadGood(stateDir string) (files []File, ok bool, err error) {
+func LoadGood(stateDir string) (files config.Files, ok bool, err error) {
 	root, err := os.OpenRoot(filepath.Join(stateDir, goodLink))
 	if errors.Is(err, fs.ErrNotExist) {
 		return nil, false, nil
@@ -51,7 +53,7 @@ func LoadGood(stateDir string) (files []File, ok bool, err error) {
 
 // replaceGood clears leftovers before it writes: they may be what fills the
 // disk.
-func replaceGood(stateDir string, files []File) error {
+func replaceGood(stateDir string, files config.Files) error {
 	old := goodTarget(stateDir)
 	if err := removeOthers(stateDir, old); err != nil {
 		return err
@@ -67,7 +69,7 @@ func replaceGood(stateDir string, files []File) error {
 	return removeOthers(stateDir, name)
 }
 
-func placeGood(stateDir, name string, files []File) error {
+func placeGood(stateDir, name string, files config.Files) error {
 	if err := writeCopy(filepath.Join(stateDir, name), files); err != nil {
 		return err
 	}

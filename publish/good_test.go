@@ -4,6 +4,8 @@ import (
 	"os"
 	"path/filepath"
 	"testing"
+
+	"pidgeon/config"
 )
 
 func generation(t *testing.T, mark string) string {
@@ -18,7 +20,7 @@ func saved(t *testing.T, stateDir, genDir string) {
 	}
 }
 
-func goodIs(t *testing.T, stateDir string, want []File) {
+func goodIs(t *testing.T, stateDir string, want config.Files) {
 	t.Helper()
 	files, ok, err := LoadGood(stateDir)
 	if err != nil || !ok {

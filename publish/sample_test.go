@@ -6,6 +6,8 @@ import (
 	"os"
 	"slices"
 	"testing"
+
+	"pidgeon/config"
 )
 
 func opened(t *testing.T, dir string) *Store {
@@ -18,8 +20,8 @@ func opened(t *testing.T, dir string) *Store {
 }
 
 // sample is a generation whose files all bear the same mark.
-func sample(mark string) []File {
-	files := []File{
+func sample(mark string) config.Files {
+	files := config.Files{
 		{Name: "conf.d/10-mail.conf", Mode: 0o640},
 		{Name: "conf.d/deep/er.conf", Mode: 0o640},
 		{Name: "dovecot.conf"},
@@ -32,7 +34,7 @@ func sample(mark string) []File {
 	return files
 }
 
-func staged(t *testing.T, s *Store, files []File) string {
+func staged(t *testing.T, s *Store, files config.Files) string {
 	t.Helper()
 	dir, err := s.Stage(files)
 	if err != nil {
@@ -41,7 +43,7 @@ func staged(t *testing.T, s *Store, files []File) string {
 	return dir
 }
 
-func published(t *testing.T, s *Store, files []File) string {
+func published(t *testing.T, s *Store, files config.Files) string {
 	t.Helper()
 	dir := staged(t, s, files)
 	if err := s.Publish(dir); err != nil {

@@ -6,14 +6,9 @@ import (
 	"io/fs"
 	"os"
 	"path"
-)
 
-// File is one file of a generation.
-type File struct {
-	Name string // relative, slash-separated
-	Data []byte
-	Mode fs.FileMode // 0640, or 0600 for private keys; 0 means 0640
-}
+	"pidgeon/config"
+)
 
 const (
 	dirMode  = 0o750
@@ -23,7 +18,7 @@ const (
 // Stage writes the complete directory Next() and returns its path. It is
 // written aside: under its own path it is there whole or not at all. Nothing is
 // synced, since the run directory does not outlive a crash of the host.
-func (s *Store) Stage(files []File) (dir string, err error) {
+func (s *Store) Stage(files config.Files) (dir string, err error) {
 	if err := checkNames(files); err != nil {
 		return "", err
 	}
@@ -41,7 +36,7 @@ func (s *Store) Stage(files []File) (dir string, err error) {
 
 // checkNames refuses what would land outside the generation, or on another of
 // its files.
-func checkNames(files []File) error {
+func checkNames(files config.Files) error {
 	seen := map[string]bool{}
 	for _, f := range files {
 		switch {
@@ -55,7 +50,7 @@ func checkNames(files []File) error {
 	return nil
 }
 
-func (s *Store) write(dir string, files []File) error {
+func (s *Store) write(dir string, files config.Files) error {
 	if err := os.Mkdir(dir, dirMode); err != nil {
 		return err
 	}
@@ -72,7 +67,7 @@ func (s *Store) write(dir string, files []File) error {
 	return s.grantDirs(root)
 }
 
-func (s *Store) writeFile(root *os.Root, f File) error {
+func (s *Store) writeFile(root *os.Root, f config.File) error {
 	if err := root.MkdirAll(path.Dir(f.Name), dirMode); err != nil {
 		return err
 	}
@@ -81,10 +76,11 @@ func (s *Store) writeFile(root *os.Root, f File) error {
 		return err
 	}
 	_, err = out.Write(f.Data)
-	return errors.Join(err, s.grant(out, f.mode()), out.Close())
+	return errors.Join(err, s.grant(out, mode(f)), out.Close())
 }
 
-func (f File) mode() fs.FileMode {
+// mode is the file mode that a file gets.
+func mode(f config.File) fs.FileMode {
 	if f.Mode == 0 {
 		return fileMode
 	}

@@ -7,6 +7,8 @@ import (
 	"strings"
 	"syscall"
 	"testing"
+
+	"pidgeon/config"
 )
 
 func withUmask(t *testing.T, mask int) {
@@ -68,9 +70,9 @@ func TestStageRefusesNames(t *testing.T) {
 		{"dovecot.conf\x00"},
 		{strings.Repeat("x", 300)},
 	} {
-		files := []File{{Name: "first.conf"}}
+		files := config.Files{{Name: "first.conf"}}
 		for _, name := range bad {
-			files = append(files, File{Name: name})
+			files = append(files, config.File{Name: name})
 		}
 		if dir, err := s.Stage(files); err == nil || dir != "" {
 			t.Errorf("%q was staged", bad)
@@ -104,12 +106,12 @@ func TestStageKeepsBytes(t *testing.T) {
 	filesAre(t, got, want)
 }
 
-func filesAre(t *testing.T, got, want []File) {
+func filesAre(t *testing.T, got, want config.Files) {
 	t.Helper()
-	same := func(a, b File) bool {
-		return a.Name == b.Name && string(a.Data) == string(b.Data) && a.mode() == b.mode()
+	same := func(a, b config.File) bool {
+		return a.Name == b.Name && string(a.Data) == string(b.Data) && mode(a) == mode(b)
 	}
 	if !slices.EqualFunc(got, want, same) {
-		t.Errorf("got files %q, want %q", got, want)
+		t.Errorf("got files %v, want %v", got, want)
 	}
 }

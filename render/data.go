@@ -6,6 +6,7 @@ import (
 	"slices"
 	"strings"
 
+	"pidgeon/config"
 	"pidgeon/settings"
 	"pidgeon/sizing"
 )
@@ -38,15 +39,15 @@ type Data struct {
 func (d Data) FirstUID() int { return min(500, d.MailUID) }
 
 // secrets are the files beside the configuration.
-func secrets(data Data) Files {
-	files := Files{
-		{Place, "pidgeon", 0o640, []byte(data.Dir + "\n")},
-		{"users", "USERS", 0o640, passwdFile(data.Settings.Users)},
+func secrets(data Data) config.Files {
+	files := config.Files{
+		{Name: config.DirFile, Origin: "pidgeon", Mode: 0o640, Data: []byte(data.Dir + "\n")},
+		{Name: "users", Origin: "USERS", Mode: 0o640, Data: passwdFile(data.Settings.Users)},
 	}
 	if len(data.Certificate) > 0 {
 		files = append(files,
-			File{"tls.crt", string(data.Settings.TLSCertPath), 0o640, data.Certificate},
-			File{"tls.key", string(data.Settings.TLSKeyPath), 0o600, data.Key})
+			config.File{Name: "tls.crt", Origin: string(data.Settings.TLSCertPath), Mode: 0o640, Data: data.Certificate},
+			config.File{Name: "tls.key", Origin: string(data.Settings.TLSKeyPath), Mode: 0o600, Data: data.Key})
 	}
 	return files
 }

@@ -9,7 +9,7 @@ import (
 	"sync"
 	"testing"
 
-	"pidgeon/render"
+	"pidgeon/config"
 )
 
 // rootfs names the variables with a root file system for each dialect.
@@ -62,18 +62,18 @@ func doveconf(t testing.TB, dialect, dir string, args ...string) (out, complaint
 
 // accepted is what doveconf makes of a configuration that it has to accept
 // without a word of complaint.
-func accepted(t testing.TB, dialect string, files render.Files, args ...string) string {
+func accepted(t testing.TB, dialect string, files config.Files, args ...string) string {
 	t.Helper()
 	dir := t.TempDir()
 	write(t, dir, files)
-	out, complaint, err := doveconf(t, dialect, dir, append(args, "-c", filepath.Join(here, render.Main))...)
+	out, complaint, err := doveconf(t, dialect, dir, append(args, "-c", filepath.Join(here, config.Main))...)
 	if err != nil || complaint != "" {
 		t.Fatalf("doveconf of %s: %v\n%s", dialect, err, complaint)
 	}
 	return out
 }
 
-func write(t testing.TB, dir string, files render.Files) {
+func write(t testing.TB, dir string, files config.Files) {
 	t.Helper()
 	for _, f := range files {
 		path := filepath.Join(dir, f.Name)

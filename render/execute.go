@@ -4,6 +4,8 @@ import (
 	"bytes"
 	"errors"
 	"text/template"
+
+	"pidgeon/config"
 )
 
 // maxOutput bounds one rendered file, in bytes.
@@ -35,7 +37,7 @@ func execute(set *template.Template, name string, data Data) ([]byte, error) {
 
 // executeOverride parses into a copy of the set: an override may use definitions
 // of the templates, and not disturb them.
-func executeOverride(set *template.Template, o Source, data Data) ([]byte, error) {
+func executeOverride(set *template.Template, o config.File, data Data) ([]byte, error) {
 	set, err := set.Clone()
 	if err != nil {
 		return nil, err

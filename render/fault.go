@@ -6,6 +6,7 @@ import (
 	"strconv"
 	"strings"
 
+	"pidgeon/config"
 	"pidgeon/finding"
 )
 
@@ -16,7 +17,7 @@ var templateError = regexp.MustCompile(`^template: ([^:]*):(\d+):(?:\d+:)?\s+(?:
 // templateFinding names the file and line of an error. A template may use the
 // definitions of another one, so the file is that of the template the error
 // names; places gives its path, file is where none is known.
-func templateFinding(err error, file string, places map[string]Source) finding.Finding {
+func templateFinding(err error, file string, places map[string]config.File) finding.Finding {
 	if errors.Is(err, errTooLong) {
 		return finding.Finding{Code: finding.TemplateError, File: file, Problem: errTooLong.Error(), Hint: "look for a loop that does not end"}
 	}
@@ -25,7 +26,7 @@ func templateFinding(err error, file string, places map[string]Source) finding.F
 		return finding.Finding{Code: finding.TemplateError, File: file, Problem: err.Error()}
 	}
 	if source, ok := places[m[1]]; ok {
-		file = source.Path
+		file = source.Origin
 	}
 	line, _ := strconv.Atoi(m[2])
 	return finding.Finding{Code: finding.TemplateError, File: file, Line: line, Problem: m[3], Hint: hint(m[3])}

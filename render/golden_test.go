@@ -11,6 +11,7 @@ import (
 
 	"github.com/rogpeppe/go-internal/txtar"
 
+	"pidgeon/config"
 	"pidgeon/render"
 )
 
@@ -67,7 +68,7 @@ func inputOf(t *testing.T, dialect string, archive *txtar.Archive) render.Input 
 	return in
 }
 
-func checkGolden(t *testing.T, file string, archive *txtar.Archive, files render.Files) {
+func checkGolden(t *testing.T, file string, archive *txtar.Archive, files config.Files) {
 	t.Helper()
 	golden := &txtar.Archive{Comment: archive.Comment}
 	for _, f := range archive.Files {
@@ -89,7 +90,7 @@ func checkGolden(t *testing.T, file string, archive *txtar.Archive, files render
 }
 
 // wanted are the sections for what was rendered.
-func wanted(files render.Files) []txtar.File {
+func wanted(files config.Files) []txtar.File {
 	list := txtar.File{Name: "want"}
 	sections := []txtar.File{{}}
 	for _, f := range files {

@@ -7,6 +7,7 @@ import (
 	"path/filepath"
 	"testing"
 
+	"pidgeon/config"
 	"pidgeon/finding"
 	"pidgeon/render"
 	"pidgeon/settings"
@@ -55,7 +56,7 @@ func load(t testing.TB, environ ...string) settings.Settings {
 }
 
 // renderAll renders an input that has to be fine.
-func renderAll(t testing.TB, in render.Input) render.Files {
+func renderAll(t testing.TB, in render.Input) config.Files {
 	t.Helper()
 	files, err := render.Render(in)
 	if err != nil {
@@ -79,7 +80,7 @@ func complaint(t testing.TB, in render.Input) string {
 }
 
 // text is the content of one rendered file.
-func text(t testing.TB, files render.Files, name string) string {
+func text(t testing.TB, files config.Files, name string) string {
 	t.Helper()
 	for _, f := range files {
 		if f.Name == name {
@@ -91,6 +92,6 @@ func text(t testing.TB, files render.Files, name string) string {
 }
 
 // override is a file as an operator mounts it.
-func override(name, data string) render.Source {
-	return render.Source{Name: path.Base(name), Path: "/overrides/" + name, Data: []byte(data)}
+func override(name, data string) config.File {
+	return config.File{Name: name, Override: true, Origin: "/overrides/" + name, Data: []byte(data)}
 }

@@ -11,21 +11,15 @@ import (
 	"strings"
 	"text/template"
 
+	"pidgeon/config"
 	"pidgeon/finding"
 )
 
-// Source is a text that comes from a place the operator knows.
-type Source struct {
-	Name string // base name
-	Path string // where it stands
-	Data []byte
-}
-
 // Input is all that a rendering depends on.
 type Input struct {
-	Builtin   fs.FS    // the templates of one dialect
-	Templates []Source // replace or add templates
-	Overrides []Source // *.conf and *.conf.tmpl
+	Builtin   fs.FS        // the templates of one dialect
+	Templates config.Files // replace or add templates
+	Overrides config.Files // *.conf and *.conf.tmpl
 	Data      Data
 }
 
@@ -36,18 +30,18 @@ const (
 
 // Render returns the files, or a finding.List that names every template that
 // fails.
-func Render(in Input) (Files, error) {
+func Render(in Input) (config.Files, error) {
 	set, sources, faults := parse(in)
 	if len(faults) > 0 {
 		return nil, faults
 	}
-	var files Files
+	var files config.Files
 	for _, name := range rendered(sources) {
 		data, err := execute(set, name, in.Data)
 		if err != nil {
-			faults = append(faults, templateFinding(err, sources[name].Path, sources))
+			faults = append(faults, templateFinding(err, sources[name].Origin, sources))
 		}
-		files = append(files, File{path.Join(templatesDir, name), sources[name].Path, 0o640, data})
+		files = append(files, config.File{Name: path.Join(templatesDir, name), Origin: sources[name].Origin, Mode: 0o640, Data: data})
 	}
 	overrides, more := renderOverrides(set, sources, in)
 	files = append(files, overrides...)
@@ -58,34 +52,36 @@ func Render(in Input) (Files, error) {
 	if err != nil {
 		return nil, finding.List{*err}
 	}
-	return slices.Concat(Files{main}, files, secrets(in.Data)), nil
+	return slices.Concat(config.Files{main}, files, secrets(in.Data)), nil
 }
 
-func renderOverrides(set *template.Template, sources map[string]Source, in Input) (Files, finding.List) {
-	var files Files
+func renderOverrides(set *template.Template, sources map[string]config.File, in Input) (config.Files, finding.List) {
+	var files config.Files
 	var faults finding.List
 	for _, o := range in.Overrides {
+		o.Name = path.Base(o.Name)
 		name, isTemplate := strings.CutSuffix(o.Name, ".tmpl")
 		if isTemplate {
 			data, err := executeOverride(set, o, in.Data)
 			if err != nil {
-				faults = append(faults, templateFinding(err, o.Path, sources))
+				faults = append(faults, templateFinding(err, o.Origin, sources))
 			}
 			o.Data = data
 		}
-		files = append(files, File{path.Join(overridesDir, name), o.Path, 0o640, o.Data})
+		o.Name, o.Mode = path.Join(overridesDir, name), 0o640
+		files = append(files, o)
 	}
 	return files, faults
 }
 
-func renderMain(set *template.Template, sources map[string]Source, data Data, files Files) (File, *finding.Finding) {
+func renderMain(set *template.Template, sources map[string]config.File, data Data, files config.Files) (config.File, *finding.Finding) {
 	for _, f := range files {
 		data.Includes = append(data.Includes, f.Name)
 	}
-	text, err := execute(set, Main, data)
+	text, err := execute(set, config.Main, data)
 	if err != nil {
-		f := templateFinding(err, sources[Main].Path, sources)
-		return File{}, &f
+		f := templateFinding(err, sources[config.Main].Origin, sources)
+		return config.File{}, &f
 	}
-	return File{Main, sources[Main].Path, 0o640, text}, nil
+	return config.File{Name: config.Main, Origin: sources[config.Main].Origin, Mode: 0o640, Data: text}, nil
 }

@@ -11,6 +11,7 @@ import (
 	"testing/fstest"
 	"time"
 
+	"pidgeon/config"
 	"pidgeon/render"
 )
 
@@ -18,7 +19,7 @@ import (
 func one(t *testing.T, name, data string) render.Input {
 	t.Helper()
 	in := input(t, "2.4", load(t, "COLOUR=green", "FRUIT=pear"))
-	in.Overrides = []render.Source{override(name, data)}
+	in.Overrides = config.Files{override(name, data)}
 	return in
 }
 
@@ -108,7 +109,7 @@ func TestRenderRecursion(t *testing.T) {
 func TestRenderAllFaults(t *testing.T) {
 	in := one(t, "10-x.conf.tmpl", "{{ .Env.A }}")
 	in.Overrides = append(in.Overrides, override("20-y.conf", "fine"), override("30-z.conf.tmpl", "\n{{ .Env.B }}"), override("40-z.conf.tmpl", "{{"))
-	in.Templates = []render.Source{override("templates/40-mail.conf", "{{ .Env.C }}")}
+	in.Templates = config.Files{override("templates/40-mail.conf", "{{ .Env.C }}")}
 	want := []string{
 		`/overrides/templates/40-mail.conf:1: map has no entry for key "C": set the variable, or write {{ get .Env "NAME" | default "…" }}`,
 		`/overrides/10-x.conf.tmpl:1: map has no entry for key "A": set the variable, or write {{ get .Env "NAME" | default "…" }}`,
@@ -123,7 +124,7 @@ func TestRenderAllFaults(t *testing.T) {
 // Both templates that cannot be parsed are named, each with its own place.
 func TestRenderUnparsableTemplates(t *testing.T) {
 	in := input(t, "2.4", load(t))
-	in.Templates = []render.Source{override("templates/40-mail.conf", "{{ end }}"), override("templates/90-x.conf.tmpl", "\n{{ if }}")}
+	in.Templates = config.Files{override("templates/40-mail.conf", "{{ end }}"), override("templates/90-x.conf.tmpl", "\n{{ if }}")}
 	want := []string{
 		"/overrides/templates/40-mail.conf:1: unexpected {{end}}",
 		"/overrides/templates/90-x.conf.tmpl:2: missing value for if",
@@ -137,7 +138,7 @@ func TestRenderUnparsableTemplates(t *testing.T) {
 // file that uses it.
 func TestRenderFaultInADefinition(t *testing.T) {
 	in := one(t, "10-x.conf.tmpl", "\n\n\n{{ template \"colour\" . }}")
-	in.Templates = []render.Source{override("templates/parts", "\n{{ define \"colour\" }}{{ .Env.SHAPE }}{{ end }}")}
+	in.Templates = config.Files{override("templates/parts", "\n{{ define \"colour\" }}{{ .Env.SHAPE }}{{ end }}")}
 	want := `/overrides/templates/parts:2: map has no entry for key "SHAPE": set the variable, or write {{ get .Env "NAME" | default "…" }}`
 	if got := complaint(t, in); got != want {
 		t.Errorf("got  %s\nwant %s", got, want)
@@ -146,7 +147,7 @@ func TestRenderFaultInADefinition(t *testing.T) {
 
 func TestRenderTemplates(t *testing.T) {
 	in := one(t, "10-x.conf.tmpl", `{{ template "colour" . }}`)
-	in.Templates = []render.Source{
+	in.Templates = config.Files{
 		override("templates/40-mail.conf", "# mine\n"),
 		override("templates/parts.tmpl", `{{ define "colour" }}is {{ .Env.COLOUR }}{{ end }}`),
 		override("templates/99-last.conf.tmpl", `{{ template "colour" . }} too`),
@@ -159,7 +160,7 @@ func TestRenderTemplates(t *testing.T) {
 			t.Errorf("%s: got %q, want %q", name, got, want)
 		}
 	}
-	main := text(t, files, render.Main)
+	main := text(t, files, config.Main)
 	last, mine := strings.Index(main, "!include conf.d/99-last.conf\n"), strings.Index(main, "!include overrides/10-x.conf\n")
 	if last < 0 || mine < last {
 		t.Errorf("overrides are not included last:\n%s", main)
@@ -176,7 +177,7 @@ func TestRenderTemplates(t *testing.T) {
 func TestRenderOverridesKeepToThemselves(t *testing.T) {
 	in := one(t, "10-x.conf.tmpl", `{{ define "colour" }}red{{ end }}{{ template "colour" . }}`)
 	in.Overrides = append(in.Overrides, override("20-y.conf.tmpl", `{{ template "colour" . }}`))
-	in.Templates = []render.Source{override("templates/parts", `{{ define "colour" }}blue{{ end }}`)}
+	in.Templates = config.Files{override("templates/parts", `{{ define "colour" }}blue{{ end }}`)}
 	files := renderAll(t, in)
 	if x, y := text(t, files, "overrides/10-x.conf"), text(t, files, "overrides/20-y.conf"); x != "red\n" || y != "blue\n" {
 		t.Errorf("got %q and %q, want red and blue", x, y)
@@ -194,14 +195,14 @@ func TestRenderOverrideNamedLikeATemplate(t *testing.T) {
 	if got := text(t, files, "conf.d/40-mail.conf"); !strings.Contains(got, "mail_driver") {
 		t.Errorf("template: %q", got)
 	}
-	if got := text(t, files, render.Main); !strings.Contains(got, "!include overrides/dovecot.conf\n") {
+	if got := text(t, files, config.Main); !strings.Contains(got, "!include overrides/dovecot.conf\n") {
 		t.Errorf("main file: %q", got)
 	}
 }
 
 func TestRenderFaultInMain(t *testing.T) {
 	in := input(t, "2.4", load(t))
-	in.Templates = []render.Source{override("templates/dovecot.conf", "\n{{ .Env.SHAPE }}")}
+	in.Templates = config.Files{override("templates/dovecot.conf", "\n{{ .Env.SHAPE }}")}
 	want := `/overrides/templates/dovecot.conf:2: map has no entry for key "SHAPE": set the variable, or write {{ get .Env "NAME" | default "…" }}`
 	if got := complaint(t, in); got != want {
 		t.Errorf("got  %s\nwant %s", got, want)
@@ -243,14 +244,14 @@ func TestRenderRepeats(t *testing.T) {
 		environ = append(environ, fmt.Sprintf("FRUIT_%d=%d", i, i*7919%31))
 	}
 	in := input(t, "2.3", load(t, environ...))
-	in.Overrides = []render.Source{override("10-x.conf.tmpl", `
+	in.Overrides = config.Files{override("10-x.conf.tmpl", `
 {{ range $k, $v := .Env }}{{ $k }}={{ $v }} {{ end }}
 {{ .Env }} {{ .Env | toJson }} {{ .Env | toPrettyJson }} {{ toString .Env }}
 {{- $d := dict }}{{ range $k, $v := .Env }}{{ $_ := set $d $k (dict "a" $v "b" $k) }}{{ end }}
 {{ $d }} {{ keys $d }} {{ values $d }} {{ pick $d "FRUIT_1" "FRUIT_2" "FRUIT_3" }} {{ omit $d "FRUIT_9" }} {{ merge (dict) $d }} {{ deepCopy $d }}
 {{ urlParse "http://u@h/p?b=1&a=2" }} {{ fromJson "{\"b\":1,\"a\":[1,2]}" }} {{ splitn "," 9 "a,b,c,d,e" }} {{ .Settings }}
 `)}
-	in.Templates = []render.Source{override("templates/b", `{{ define "x" }}b{{ end }}`), override("templates/a", `{{ define "x" }}a{{ end }}`)}
+	in.Templates = config.Files{override("templates/b", `{{ define "x" }}b{{ end }}`), override("templates/a", `{{ define "x" }}a{{ end }}`)}
 	first := renderAll(t, in)
 	for range 50 {
 		if again := renderAll(t, in); !reflect.DeepEqual(first, again) {
@@ -285,18 +286,18 @@ func TestDigest(t *testing.T) {
 		}
 	}
 	for name, change := range map[string]func(*render.Input){
-		"override":     func(in *render.Input) { in.Overrides = []render.Source{override("10-x.conf.tmpl", "# {{ .Dir }}/y\n")} },
+		"override":     func(in *render.Input) { in.Overrides = config.Files{override("10-x.conf.tmpl", "# {{ .Dir }}/y\n")} },
 		"its name":     func(in *render.Input) { in.Overrides[0].Name = "11-x.conf.tmpl" },
 		"one more":     func(in *render.Input) { in.Overrides = append(in.Overrides, override("20-x.conf", "")) },
 		"none":         func(in *render.Input) { in.Overrides = nil },
-		"template":     func(in *render.Input) { in.Templates = []render.Source{override("templates/40-mail.conf", "# mine\n")} },
+		"template":     func(in *render.Input) { in.Templates = config.Files{override("templates/40-mail.conf", "# mine\n")} },
 		"certificate":  func(in *render.Input) { in.Data.Certificate = []byte("(another)\n") },
 		"key":          func(in *render.Input) { in.Data.Key = []byte("(another)\n") },
 		"setting":      func(in *render.Input) { in.Data.Settings.IMAPPort = 1143 },
 		"users":        func(in *render.Input) { in.Data.Settings.Users = load(t, "USERS=alice:secret").Users },
 		"sizes":        func(in *render.Input) { in.Data.Sizes.Services = in.Data.Sizes.Services[1:] },
 		"user":         func(in *render.Input) { in.Data.User, in.Data.Group = "mail", "mail" },
-		"no directory": func(in *render.Input) { in.Overrides = []render.Source{override("10-x.conf.tmpl", "# /x\n")} },
+		"no directory": func(in *render.Input) { in.Overrides = config.Files{override("10-x.conf.tmpl", "# /x\n")} },
 	} {
 		changed := one(t, "10-x.conf.tmpl", "# {{ .Dir }}/x\n")
 		change(&changed)
@@ -309,7 +310,7 @@ func TestDigest(t *testing.T) {
 // Where one file ends and the next begins is part of it.
 func TestDigestOfParts(t *testing.T) {
 	seen := map[[sha256.Size]byte]string{}
-	for name, files := range map[string]render.Files{
+	for name, files := range map[string]config.Files{
 		"ab+c":      {{Name: "x", Data: []byte("ab")}, {Name: "y", Data: []byte("c")}},
 		"a+bc":      {{Name: "x", Data: []byte("a")}, {Name: "y", Data: []byte("bc")}},
 		"exchanged": {{Name: "y", Data: []byte("c")}, {Name: "x", Data: []byte("ab")}},
@@ -325,7 +326,7 @@ func TestDigestOfParts(t *testing.T) {
 	}
 }
 
-func listing(files render.Files) string {
+func listing(files config.Files) string {
 	var b strings.Builder
 	for _, f := range files {
 		fmt.Fprintf(&b, "%s %s %v %q\n", f.Name, f.Origin, f.Mode, f.Data)
@@ -350,9 +351,9 @@ func TestFor(t *testing.T) {
 			t.Errorf("back from %s: %s", dir, firstDifference(listing(back), listing(files)))
 		}
 	}
-	none := render.Files{{Name: "x", Data: []byte("/a/b")}}
+	none := config.Files{{Name: "x", Data: []byte("/a/b")}}
 	if got := none.For("/c"); listing(got) != listing(none) {
-		t.Errorf("files that do not tell where they were rendered for became %q", got)
+		t.Errorf("files that do not tell where they were rendered for became %v", got)
 	}
 }
 

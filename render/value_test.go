@@ -8,6 +8,7 @@ import (
 	"testing"
 	"testing/fstest"
 
+	"pidgeon/config"
 	"pidgeon/render"
 )
 
@@ -34,13 +35,13 @@ mail_plugins {
 }
 
 // renderValues writes texts as v00000, v00001 and so on.
-func renderValues(dialect string, texts []string) (render.Files, error) {
+func renderValues(dialect string, texts []string) (config.Files, error) {
 	env := map[string]any{}
 	for i, text := range texts {
 		env[fmt.Sprintf("v%05d", i)] = text
 	}
 	return render.Render(render.Input{
-		Builtin: fstest.MapFS{render.Main: {Data: []byte(values[dialect])}},
+		Builtin: fstest.MapFS{config.Main: {Data: []byte(values[dialect])}},
 		Data:    render.Data{Dir: here, Env: env},
 	})
 }
@@ -65,7 +66,7 @@ func checkArrival(t testing.TB, dialect string, texts []string) {
 	}
 	dir := t.TempDir()
 	write(t, dir, files)
-	out, complaint, err := doveconf(t, dialect, dir, "-n", "-c", filepath.Join(here, render.Main))
+	out, complaint, err := doveconf(t, dialect, dir, "-n", "-c", filepath.Join(here, config.Main))
 	if err != nil || complaint != "" {
 		t.Fatalf("Dovecot %s refuses one of %.2000q: %v\n%s", dialect, texts, err, complaint)
 	}
@@ -167,7 +168,7 @@ func TestValueThatLooksLikeAVariable(t *testing.T) {
 		}
 		dir := t.TempDir()
 		write(t, dir, files)
-		if _, complaint, err := doveconf(t, "2.4", dir, "-n", "-c", filepath.Join(here, render.Main)); err != nil {
+		if _, complaint, err := doveconf(t, "2.4", dir, "-n", "-c", filepath.Join(here, config.Main)); err != nil {
 			t.Errorf("%q: doveconf: %v\n%.200s", text, err, complaint)
 		}
 	}

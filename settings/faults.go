@@ -7,40 +7,31 @@ import (
 	"strings"
 
 	"github.com/agnivade/levenshtein"
+
+	"pidgeon/finding"
 )
 
-// Fault is one thing wrong in the environment.
-type Fault struct {
-	Variable string
-	Problem  string // completes "VARIABLE …"
-	Hint     string // what to write instead
+// fault is what is wrong with a variable; problem completes "VARIABLE …".
+func fault(variable, problem, hint string) finding.Finding {
+	return finding.Finding{Code: finding.Environment, Problem: variable + " " + problem, Hint: hint}
 }
 
-func (f Fault) Error() string {
-	return fmt.Sprintf("%s %s: %s", f.Variable, f.Problem, f.Hint)
+// blamed is the variable that a fault names.
+func blamed(f finding.Finding) string {
+	variable, _, _ := strings.Cut(f.Problem, " ")
+	return variable
 }
 
-// Faults are all of them at once.
-type Faults []Fault
-
-func (f Faults) Error() string {
-	lines := make([]string, len(f))
-	for i, fault := range f {
-		lines[i] = fault.Error()
-	}
-	return strings.Join(lines, "\n")
-}
-
-// add records that a variable's value is wrong; without a hint the variable's
+// valueFault says that a variable's value is wrong; without a hint the variable's
 // example is given.
-func (f *Faults) add(v Variable, value, problem, hint string) {
+func valueFault(v Variable, value, problem, hint string) finding.Finding {
 	if hint == "" {
 		hint = fmt.Sprintf("write for example %s=%s", v.Name, v.Example)
 	}
 	if value != "" && !v.Secret {
 		problem = fmt.Sprintf("is %q, which %s", shortened(value), problem)
 	}
-	*f = append(*f, Fault{v.Name, problem, hint})
+	return fault(v.Name, problem, hint)
 }
 
 func shortened(value string) string {
@@ -50,32 +41,33 @@ func shortened(value string) string {
 	return value[:57] + "…"
 }
 
-func (f Faults) sorted() Faults {
+// sorted puts faults into the order of the table.
+func sorted(faults finding.List) finding.List {
 	order := map[string]int{}
 	for i, v := range Variables() {
 		order[v.Name], order[v.Name+"_FILE"] = i, i
 	}
-	slices.SortStableFunc(f, func(a, b Fault) int { return cmp.Compare(order[a.Variable], order[b.Variable]) })
-	return f
+	slices.SortStableFunc(faults, func(a, b finding.Finding) int { return cmp.Compare(order[blamed(a)], order[blamed(b)]) })
+	return faults
 }
 
 // misspelt finds names that are nearly ours. A variable that silently does
 // nothing is how a limit stays where it was.
-func misspelt(environ map[string]string) Faults {
+func misspelt(environ map[string]string) finding.List {
 	known := map[string]bool{}
 	for _, v := range Variables() {
 		known[v.Name], known[v.Name+"_FILE"] = true, true
 	}
-	var faults Faults
+	var faults finding.List
 	for name, value := range environ {
 		if known[name] || foreign(name) || serviceLink(value) {
 			continue
 		}
 		if near := nearest(name, known); near != "" {
-			faults = append(faults, Fault{name, "is not a variable of pidgeon", "did you mean " + near + "?"})
+			faults = append(faults, fault(name, "is not a variable of pidgeon", "did you mean "+near+"?"))
 		}
 	}
-	slices.SortFunc(faults, func(a, b Fault) int { return cmp.Compare(a.Variable, b.Variable) })
+	slices.SortFunc(faults, func(a, b finding.Finding) int { return cmp.Compare(a.Problem, b.Problem) })
 	return faults
 }
 

@@ -5,6 +5,7 @@ import (
 	"strings"
 	"testing"
 
+	"pidgeon/finding"
 	"pidgeon/settings"
 )
 
@@ -30,7 +31,7 @@ func FuzzLoad(f *testing.F) {
 			checkUsers(t, s.Users)
 			return
 		}
-		var faults settings.Faults
+		var faults finding.List
 		if !errors.As(err, &faults) {
 			t.Fatalf("%s=%q: %T", v.Name, value, err)
 		}

@@ -11,6 +11,7 @@ import (
 
 	"github.com/caarlos0/env/v11"
 
+	"pidgeon/finding"
 	"pidgeon/sizing"
 )
 
@@ -19,17 +20,16 @@ import (
 const maxSecret = 16 << 20
 
 // Load reads the settings from environ ("NAME=value", as os.Environ gives it).
-// The error is Faults: everything that is wrong, in the order of the table.
+// The error is a finding.List: everything that is wrong, in the order of the table.
 func Load(environ []string) (Settings, error) {
 	s := Settings{Environ: environment(environ)}
-	var faults Faults
-	faults = append(faults, s.dropServiceLinks()...)
-	faults = append(faults, s.readFiles()...)
+	s.dropServiceLinks()
+	faults := s.readFiles()
 	faults = append(faults, misspelt(s.Environ)...)
 	faults = append(faults, s.parse()...)
 	faults = append(faults, s.contradictions(faults)...)
 	if len(faults) > 0 {
-		return s, faults.sorted()
+		return s, sorted(faults)
 	}
 	return s, nil
 }
@@ -48,14 +48,13 @@ func environment(environ []string) map[string]string {
 
 // dropServiceLinks takes out what Kubernetes injects for a Service that is named
 // like one of our protocols: IMAP_PORT=tcp://10.0.0.1:143.
-func (s *Settings) dropServiceLinks() Faults {
+func (s *Settings) dropServiceLinks() {
 	for _, v := range Variables() {
 		if strings.HasSuffix(v.Name, "_PORT") && serviceLink(s.Environ[v.Name]) {
 			s.Notes = append(s.Notes, fmt.Sprintf("%s=%s is a Kubernetes service link and is ignored: set enableServiceLinks: false in the pod", v.Name, s.Environ[v.Name]))
 			delete(s.Environ, v.Name)
 		}
 	}
-	return nil
 }
 
 func serviceLink(value string) bool {
@@ -63,21 +62,21 @@ func serviceLink(value string) bool {
 }
 
 // readFiles takes each variable from the file that NAME_FILE names.
-func (s *Settings) readFiles() Faults {
-	var faults Faults
+func (s *Settings) readFiles() finding.List {
+	var faults finding.List
 	for _, v := range Variables() {
 		path, ok := s.Environ[v.Name+"_FILE"]
 		if !ok {
 			continue
 		}
 		if _, both := s.Environ[v.Name]; both {
-			faults.add(v, "", "is set, and so is "+v.Name+"_FILE", "unset one of them")
+			faults = append(faults, valueFault(v, "", "is set, and so is "+v.Name+"_FILE", "unset one of them"))
 			continue
 		}
 		s.Files = append(s.Files, path)
 		value, err := readSecret(path)
 		if err != nil {
-			faults = append(faults, Fault{v.Name + "_FILE", err.Error(), "name a readable file"})
+			faults = append(faults, fault(v.Name+"_FILE", err.Error(), "name a readable file"))
 			continue
 		}
 		if value != "" {
@@ -110,8 +109,8 @@ func readSecret(path string) (string, error) {
 	return strings.TrimSuffix(string(data), "\n"), nil
 }
 
-func (s *Settings) parse() Faults {
-	var faults Faults
+func (s *Settings) parse() finding.List {
+	var faults finding.List
 	err := env.ParseWithOptions(s, env.Options{
 		Environment: s.Environ,
 		FuncMap: map[reflect.Type]env.ParserFunc{
@@ -124,13 +123,13 @@ func (s *Settings) parse() Faults {
 			var wrong env.ParseError
 			if errors.As(err, &wrong) {
 				v := byField(wrong.Name)
-				faults.add(v, s.Environ[v.Name], wrong.Err.Error(), "")
+				faults = append(faults, valueFault(v, s.Environ[v.Name], wrong.Err.Error(), ""))
 			}
 		}
 	}
 	for _, v := range Variables() {
 		if value := reflect.ValueOf(*s).FieldByName(v.field); len(v.choices) > 0 && !slices.Contains(v.choices, value.String()) {
-			faults.add(v, s.Environ[v.Name], "is none of "+strings.Join(v.choices, ", "), "")
+			faults = append(faults, valueFault(v, s.Environ[v.Name], "is none of "+strings.Join(v.choices, ", "), ""))
 		}
 	}
 	if s.Hostname == "" {
@@ -155,4 +154,39 @@ func parseMode(value string) (sizing.Mode, error) {
 		return m, nil
 	}
 	return "", errors.New("is none of auto, secure, performance")
+}
+
+// contradictions finds values that are fine alone and not together. Variables
+// that are at fault already are not compared.
+func (s Settings) contradictions(faults finding.List) finding.List {
+	var found finding.List
+	if s.Protocols.Has("submission") && s.RelayHost == "" {
+		found = append(found, fault("RELAY_HOST", "is not set, and submission is on", "name the host that takes the mail, or take submission out of PROTOCOLS"))
+	}
+	return append(found, s.portsTwice(faults)...)
+}
+
+func (s Settings) portsTwice(faults finding.List) finding.List {
+	wrong := map[string]bool{}
+	for _, f := range faults {
+		wrong[blamed(f)] = true
+	}
+	var found finding.List
+	owner := map[int64]string{}
+	for _, v := range Variables() {
+		if !s.listens(v.listener) || wrong[v.Name] {
+			continue
+		}
+		port := reflect.ValueOf(s).FieldByName(v.field).Int()
+		if other := owner[port]; port != 0 && other != "" {
+			found = append(found, fault(v.Name, fmt.Sprintf("is %d, and so is %s", port, other), "give each listener its own port, or 0 to turn it off"))
+		}
+		owner[port] = v.Name
+	}
+	return found
+}
+
+// listens reports whether there are listeners for a protocol, or for the metrics.
+func (s Settings) listens(protocol string) bool {
+	return s.Protocols.Has(protocol) || protocol == "metrics"
 }

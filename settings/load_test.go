@@ -11,6 +11,7 @@ import (
 	"testing"
 	"time"
 
+	"pidgeon/finding"
 	"pidgeon/settings"
 	"pidgeon/sizing"
 )
@@ -32,9 +33,9 @@ func complaints(t *testing.T, environ ...string) []string {
 	if err == nil {
 		return nil
 	}
-	var faults settings.Faults
+	var faults finding.List
 	if !errors.As(err, &faults) {
-		t.Fatalf("Load(%q) returned a %T, not Faults: %v", environ, err, err)
+		t.Fatalf("Load(%q) returned a %T, not findings: %v", environ, err, err)
 	}
 	return strings.Split(err.Error(), "\n")
 }

@@ -56,3 +56,6 @@ func byField(field string) Variable {
 	}
 	return Variable{Name: field}
 }
+
+// Choices are all values that a variable takes, if they can be counted.
+func (v Variable) Choices() []string { return slices.Clone(v.choices) }
