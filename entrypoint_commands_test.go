@@ -14,7 +14,7 @@ import (
 	"github.com/rogpeppe/go-internal/testscript"
 	"golang.org/x/sys/unix"
 
-	"pidgeon/tests/enclosure"
+	"pidgeon/tests/pidgeontest"
 )
 
 type (
@@ -90,15 +90,15 @@ var scriptCommands = map[string]func(ts *testscript.TestScript, neg bool, args [
 	"greets": cmdGreets,
 }
 
-func serverOf(ts *testscript.TestScript) *enclosure.Server {
-	return ts.Value(serverKey{}).(*enclosure.Server)
+func serverOf(ts *testscript.TestScript) *pidgeontest.Server {
+	return ts.Value(serverKey{}).(*pidgeontest.Server)
 }
 
 // asInImage lets anyone write to RUN_DIR's default, as the image does.
 const asInImage = "install -d -m 1777 /run/pidgeon"
 
 // parseLaunch reads [NAME=VALUE]... [-user UID:GID] [-init] [ARGUMENT]...
-func parseLaunch(args []string) (l enclosure.Launch) {
+func parseLaunch(args []string) (l pidgeontest.Launch) {
 	for ; len(args) > 0; args = args[1:] {
 		switch name, _, assigned := strings.Cut(args[0], "="); {
 		case args[0] == "-init":
@@ -134,7 +134,7 @@ func cmdPidgeon(ts *testscript.TestScript, _ bool, args []string) {
 func cmdExits(ts *testscript.TestScript, _ bool, args []string) {
 	want, err := strconv.Atoi(args[0])
 	ts.Check(err)
-	code, err := serverOf(ts).Exit(duration(ts, args, 1, enclosure.Patience))
+	code, err := serverOf(ts).Exit(duration(ts, args, 1, pidgeontest.Patience))
 	ts.Check(err)
 	if code != want {
 		ts.Fatalf("exit code %d instead of %d", code, want)
@@ -156,15 +156,15 @@ func cmdSignal(ts *testscript.TestScript, _ bool, args []string) {
 
 func cmdRunning(ts *testscript.TestScript, neg bool, args []string) {
 	s := serverOf(ts)
-	limit := duration(ts, args, 1, enclosure.Patience)
-	if !enclosure.Within(limit, func() bool { return s.Find(args[0]) != 0 != neg }) {
+	limit := duration(ts, args, 1, pidgeontest.Patience)
+	if !pidgeontest.Within(limit, func() bool { return s.Find(args[0]) != 0 != neg }) {
 		ts.Fatalf("processes: %v", s.Processes())
 	}
 }
 
 func cmdReaped(ts *testscript.TestScript, _ bool, _ []string) {
 	s := serverOf(ts)
-	if !enclosure.Within(enclosure.Patience, func() bool { return len(s.Zombies()) == 0 }) {
+	if !pidgeontest.Within(pidgeontest.Patience, func() bool { return len(s.Zombies()) == 0 }) {
 		ts.Fatalf("zombies: %v", s.Zombies())
 	}
 }
@@ -180,7 +180,7 @@ func cmdInside(ts *testscript.TestScript, neg bool, args []string) {
 }
 
 func cmdLog(ts *testscript.TestScript, _ bool, args []string) {
-	pattern, limit := expression(ts, args), duration(ts, args, 1, enclosure.Patience)
+	pattern, limit := expression(ts, args), duration(ts, args, 1, pidgeontest.Patience)
 	if !serverOf(ts).Log.Await(pattern, limit) {
 		ts.Fatalf("no line matches %s within %v", pattern, limit)
 	}
@@ -233,7 +233,7 @@ func expression(ts *testscript.TestScript, args []string) string {
 	return args[0]
 }
 
-func texts(lines []enclosure.Line) string {
+func texts(lines []pidgeontest.Line) string {
 	var b strings.Builder
 	for _, line := range lines {
 		b.WriteString(line.Text + "\n")

@@ -10,7 +10,7 @@ import (
 
 	"github.com/rogpeppe/go-internal/testscript"
 
-	"pidgeon/tests/enclosure"
+	"pidgeon/tests/pidgeontest"
 )
 
 // cmdShows waits for a line of status.
@@ -20,18 +20,18 @@ func cmdShows(ts *testscript.TestScript, _ bool, args []string) {
 	var out bytes.Buffer
 	shown := func() bool {
 		out.Reset()
-		_, err := serverOf(ts).Run(enclosure.Launch{Args: []string{"status"}}, &out, &out)
+		_, err := serverOf(ts).Run(pidgeontest.Launch{Args: []string{"status"}}, &out, &out)
 		ts.Check(err)
 		return pattern.Match(out.Bytes())
 	}
-	if limit := duration(ts, args, 1, enclosure.Patience); !enclosure.Within(limit, shown) {
+	if limit := duration(ts, args, 1, pidgeontest.Patience); !pidgeontest.Within(limit, shown) {
 		ts.Fatalf("status shows\n%s", &out)
 	}
 }
 
 // cmdMeasures waits for a sample; with ! it is not there.
 func cmdMeasures(ts *testscript.TestScript, neg bool, args []string) {
-	client := http.Client{Timeout: enclosure.Patience, Transport: &http.Transport{DisableKeepAlives: true}}
+	client := http.Client{Timeout: pidgeontest.Patience, Transport: &http.Transport{DisableKeepAlives: true}}
 	var body []byte
 	there := func() bool {
 		response, err := client.Get("http://127.0.0.1:" + ts.Getenv("METRICS_PORT") + "/metrics")
@@ -44,16 +44,16 @@ func cmdMeasures(ts *testscript.TestScript, neg bool, args []string) {
 		ts.Check(err)
 		return slices.Contains(strings.Split(string(body), "\n"), strings.Join(args, " ")) != neg
 	}
-	if !enclosure.Within(enclosure.Patience, there) {
+	if !pidgeontest.Within(pidgeontest.Patience, there) {
 		ts.Fatalf("the metrics are\n%s", body)
 	}
 }
 
 // cmdSilent connects and says nothing.
 func cmdSilent(ts *testscript.TestScript, _ bool, args []string) {
-	var held []*enclosure.Session
+	var held []*pidgeontest.Session
 	for range number(ts, args, 1, 0) {
-		s, err := enclosure.Connect(ts.Getenv("IMAPS_PORT"), enclosure.Patience)
+		s, err := pidgeontest.Connect(ts.Getenv("IMAPS_PORT"), pidgeontest.Patience)
 		ts.Check(err)
 		held = append(held, s)
 	}

@@ -11,15 +11,15 @@ import (
 
 	"github.com/rogpeppe/go-internal/testscript"
 
-	"pidgeon/tests/enclosure"
+	"pidgeon/tests/pidgeontest"
 )
 
-func sessionsOf(ts *testscript.TestScript) map[string][]*enclosure.Session {
-	return ts.Value(sessionsKey{}).(map[string][]*enclosure.Session)
+func sessionsOf(ts *testscript.TestScript) map[string][]*pidgeontest.Session {
+	return ts.Value(sessionsKey{}).(map[string][]*pidgeontest.Session)
 }
 
 func cmdLogin(ts *testscript.TestScript, neg bool, args []string) {
-	s, err := enclosure.LogIn(ts.Getenv("IMAPS_PORT"), args[0], args[1], enclosure.Patience)
+	s, err := pidgeontest.LogIn(ts.Getenv("IMAPS_PORT"), args[0], args[1], pidgeontest.Patience)
 	if err == nil {
 		s.Close()
 	}
@@ -29,7 +29,7 @@ func cmdLogin(ts *testscript.TestScript, neg bool, args []string) {
 }
 
 func cmdHold(ts *testscript.TestScript, _ bool, args []string) {
-	held, errs := enclosure.Hold(ts.Getenv("IMAPS_PORT"), number(ts, args, 1, 0), number(ts, args, 2, 0), enclosure.Patience, 8)
+	held, errs := pidgeontest.Hold(ts.Getenv("IMAPS_PORT"), number(ts, args, 1, 0), number(ts, args, 2, 0), pidgeontest.Patience, 8)
 	keep(ts, args[0], held)
 	if len(errs) > 0 {
 		ts.Fatalf("%d held, %d not: %v", len(held), len(errs), errs[0])
@@ -41,7 +41,7 @@ const turnPatience = 5 * time.Second
 
 func cmdTurnedAway(ts *testscript.TestScript, _ bool, args []string) {
 	n, most := number(ts, args, 0, 0), number(ts, args, 1, 0)
-	held, _ := enclosure.Hold(ts.Getenv("IMAPS_PORT"), n, number(ts, args, 2, 900), turnPatience, n)
+	held, _ := pidgeontest.Hold(ts.Getenv("IMAPS_PORT"), n, number(ts, args, 2, 900), turnPatience, n)
 	for _, s := range held {
 		s.Close()
 	}
@@ -100,7 +100,7 @@ func cmdServes(ts *testscript.TestScript, _ bool, args []string) {
 func cmdGreets(ts *testscript.TestScript, _ bool, args []string) {
 	wanted := regexp.MustCompile(expression(ts, args))
 	meets(ts, args, func(conn *tls.Conn) (string, bool, error) {
-		_ = conn.SetReadDeadline(time.Now().Add(enclosure.Patience))
+		_ = conn.SetReadDeadline(time.Now().Add(pidgeontest.Patience))
 		greeting, err := bufio.NewReader(conn).ReadString('\n')
 		return greeting, wanted.MatchString(strings.TrimSpace(greeting)), err
 	})
@@ -110,7 +110,7 @@ func cmdGreets(ts *testscript.TestScript, _ bool, args []string) {
 func meets(ts *testscript.TestScript, args []string, look func(*tls.Conn) (saw string, ok bool, err error)) {
 	last := ""
 	right := func() bool {
-		conn, err := tls.Dial("tcp", "127.0.0.1:"+ts.Getenv("IMAPS_PORT"), enclosure.Insecure)
+		conn, err := tls.Dial("tcp", "127.0.0.1:"+ts.Getenv("IMAPS_PORT"), pidgeontest.Insecure)
 		if err != nil {
 			last = err.Error()
 			return false
@@ -120,13 +120,13 @@ func meets(ts *testscript.TestScript, args []string, look func(*tls.Conn) (saw s
 		last = fmt.Sprint(saw, err)
 		return ok
 	}
-	if limit := duration(ts, args, 1, enclosure.Patience); !enclosure.Within(limit, right) {
+	if limit := duration(ts, args, 1, pidgeontest.Patience); !pidgeontest.Within(limit, right) {
 		ts.Fatalf("the client sees %s", last)
 	}
 }
 
 // keep remembers sessions, so that they stay open until the script ends.
-func keep(ts *testscript.TestScript, name string, held []*enclosure.Session) {
+func keep(ts *testscript.TestScript, name string, held []*pidgeontest.Session) {
 	sessions := sessionsOf(ts)
 	sessions[name] = append(sessions[name], held...)
 	ts.Defer(func() {

@@ -10,7 +10,7 @@ import (
 
 	"github.com/rogpeppe/go-internal/testscript"
 
-	"pidgeon/tests/enclosure"
+	"pidgeon/tests/pidgeontest"
 )
 
 // TestMain lets more scripts run at once than there are processors: they wait far
@@ -36,15 +36,15 @@ var counting = map[string]struct{ key, unlimited string }{
 // are not testscript's own are in entrypoint_commands_test.go.
 func TestEntrypoint(t *testing.T) {
 	need(t, "bash", "curl", "mbsync", "nsenter", "openssl", "python3")
-	binary, err := enclosure.Build(enclosure.ShortTempDir(t))
+	binary, err := pidgeontest.Build(pidgeontest.ShortTempDir(t))
 	if err != nil {
 		t.Fatal(err)
 	}
-	enclosure.OnEach(t, func(t *testing.T, dialect, root string) {
+	pidgeontest.OnEach(t, func(t *testing.T, dialect, root string) {
 		t.Parallel()
 		testscript.Run(t, testscript.Params{
 			Dir:                "testdata/script",
-			WorkdirRoot:        enclosure.ShortTempDir(t),
+			WorkdirRoot:        pidgeontest.ShortTempDir(t),
 			RequireUniqueNames: true,
 			Cmds:               scriptCommands,
 			Condition:          func(name string) (bool, error) { return name == dialect, nil },
@@ -62,7 +62,7 @@ func need(t *testing.T, tools ...string) {
 	t.Helper()
 	for _, tool := range tools {
 		if _, err := exec.LookPath(tool); err != nil {
-			enclosure.Gap(t, "%s is not installed: run tools/test.sh", tool)
+			pidgeontest.Gap(t, "%s is not installed: run tools/test.sh", tool)
 		}
 	}
 }
@@ -77,8 +77,8 @@ func setUp(env *testscript.Env, root, binary string) error {
 	}
 	env.Setenv("HOME", os.Getenv("HOME")) // python3 may be found through it
 	env.Setenv("PIDGEON", binary)
-	env.Setenv("METRICS_PORT", enclosure.FreePort()) // for the scripts that turn it on
-	s, err := enclosure.New(root, binary, env.WorkDir)
+	env.Setenv("METRICS_PORT", pidgeontest.FreePort()) // for the scripts that turn it on
+	s, err := pidgeontest.New(root, binary, env.WorkDir)
 	if err != nil {
 		return err
 	}
@@ -88,7 +88,7 @@ func setUp(env *testscript.Env, root, binary string) error {
 		}
 	}
 	env.Values[serverKey{}] = s
-	env.Values[sessionsKey{}] = map[string][]*enclosure.Session{}
+	env.Values[sessionsKey{}] = map[string][]*pidgeontest.Session{}
 	env.Defer(func() {
 		s.Kill()
 		if t, ok := env.T().(interface{ Failed() bool }); ok && t.Failed() {

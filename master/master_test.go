@@ -18,7 +18,7 @@ import (
 
 	"go.uber.org/goleak"
 
-	"pidgeon/tests/enclosure"
+	"pidgeon/tests/pidgeontest"
 )
 
 // log keeps what a master writes.
@@ -87,9 +87,9 @@ func (p play) configure(t *testing.T, text string) {
 // with it.
 func start(t *testing.T, dialect, root string) play {
 	t.Helper()
-	p, said := play{dir: enclosure.ShortTempDir(t)}, &log{}
+	p, said := play{dir: pidgeontest.ShortTempDir(t)}, &log{}
 	p.configure(t, server(dialect, 0))
-	cmd := enclosure.Command(root, []string{p.dir}, "/usr/sbin/dovecot", "-F", "-c", filepath.Join(p.dir, "dovecot.conf"))
+	cmd := pidgeontest.Command(root, []string{p.dir}, "/usr/sbin/dovecot", "-F", "-c", filepath.Join(p.dir, "dovecot.conf"))
 	m, err := New(cmd, dialect, p.dir, said)
 	if err != nil {
 		t.Fatal(err)
@@ -109,7 +109,7 @@ func start(t *testing.T, dialect, root string) play {
 			t.Logf("Dovecot said:\n%s", said)
 		}
 	})
-	ctx, cancel := context.WithTimeout(t.Context(), enclosure.Patience)
+	ctx, cancel := context.WithTimeout(t.Context(), pidgeontest.Patience)
 	defer cancel()
 	if err := m.Ready(ctx); err != nil {
 		t.Fatal(err)
@@ -139,7 +139,7 @@ func freePort(t *testing.T) int {
 }
 
 func TestReload(t *testing.T) {
-	enclosure.OnEach(t, func(t *testing.T, dialect, root string) {
+	pidgeontest.OnEach(t, func(t *testing.T, dialect, root string) {
 		t.Parallel()
 		p := start(t, dialect, root)
 		port := freePort(t)
@@ -172,7 +172,7 @@ func TestReload(t *testing.T) {
 
 // A port that somebody else has is reported, and the rest is in force.
 func TestReloadInPart(t *testing.T) {
-	enclosure.OnEach(t, func(t *testing.T, dialect, root string) {
+	pidgeontest.OnEach(t, func(t *testing.T, dialect, root string) {
 		t.Parallel()
 		p := start(t, dialect, root)
 		l, err := net.Listen("tcp", "127.0.0.1:0")

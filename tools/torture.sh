@@ -15,6 +15,6 @@ if [[ $(id -u) -ne 0 ]]; then
 	as=(-exec "sudo -E env HOME=/root PATH=$PATH")
 fi
 if [[ $# -gt 0 ]]; then
-	exec env --default-signal go test "${as[@]}" -count=1 -timeout 2h -v -run '^TestOverrides$' ./torture -args -whole -only "$1"
+	exec env --default-signal go test "${as[@]}" -count=1 -timeout 2h -v -run '^TestOverrides$' ./tests/torture -args -whole -only "$1"
 fi
-exec env --default-signal go test "${as[@]}" -count=1 -timeout 2h -v ./torture -args -whole
+exec env --default-signal go test "${as[@]}" -count=1 -timeout 2h -v ./tests/torture -args -whole

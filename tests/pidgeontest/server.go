@@ -1,8 +1,8 @@
-// Package enclosure runs the built pidgeon as PID 1 of a PID namespace, inside a
+// Package pidgeontest runs the built pidgeon as PID 1 of a PID namespace, inside a
 // root file system with a real Dovecot, and gives tests what they need to meet it
 // there: its processes, its log, and IMAP clients. What has to come of it is for
 // the tests to say.
-package enclosure
+package pidgeontest
 
 import (
 	"errors"

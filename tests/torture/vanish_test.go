@@ -4,14 +4,14 @@ import (
 	"os"
 	"testing"
 
-	"pidgeon/tests/enclosure"
+	"pidgeon/tests/pidgeontest"
 )
 
 // TestOverridesVanish takes the whole directory away, puts other things in its
 // place, and brings it back.
 func TestOverridesVanish(t *testing.T) {
 	long(t)
-	enclosure.OnEach(t, func(t *testing.T, dialect, root string) {
+	pidgeontest.OnEach(t, func(t *testing.T, dialect, root string) {
 		s := newServer(t, dialect, root)
 		s.override(t, "greeting.conf", "login_greeting = kept\n")
 		s.startServing(t)
@@ -31,7 +31,7 @@ func TestOverridesVanish(t *testing.T) {
 				if err := place(); err != nil {
 					t.Fatal(err)
 				}
-				if !s.Log.Await("msg=refused.*overrides", enclosure.Patience) {
+				if !s.Log.Await("msg=refused.*overrides", pidgeontest.Patience) {
 					t.Error("nobody said that the overrides are gone")
 				}
 				s.mustServe(t, c)
@@ -40,7 +40,7 @@ func TestOverridesVanish(t *testing.T) {
 				if err := os.Rename(aside, overrides); err != nil {
 					t.Fatal(err)
 				}
-				if !s.Log.Await("taken back", 2*enclosure.Patience) {
+				if !s.Log.Await("taken back", 2*pidgeontest.Patience) {
 					t.Error("nobody noticed that they are back")
 				}
 				s.mustServe(t, c)
@@ -53,7 +53,7 @@ func TestOverridesVanish(t *testing.T) {
 		// They are followed still.
 		s.Log.Mark()
 		s.override(t, "greeting.conf", "login_greeting = changed\n")
-		if !s.Log.Await("msg=reloaded", 2*enclosure.Patience) {
+		if !s.Log.Await("msg=reloaded", 2*pidgeontest.Patience) {
 			t.Error("a change in the directory that came back is not seen")
 		}
 	})

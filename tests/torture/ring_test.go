@@ -8,7 +8,7 @@ import (
 	"testing"
 	"time"
 
-	"pidgeon/tests/enclosure"
+	"pidgeon/tests/pidgeontest"
 )
 
 const (
@@ -38,7 +38,7 @@ func (r *ring) open() {
 	r.t.Cleanup(func() { busy.Close() })
 	_, port, _ := net.SplitHostPort(busy.Addr().String())
 	r.places = map[string]string{
-		"REFS": r.server.path("refs"), "WORK": r.server.Work, "BUSY": port, "FREE": enclosure.FreePort(),
+		"REFS": r.server.path("refs"), "WORK": r.server.Work, "BUSY": port, "FREE": pidgeontest.FreePort(),
 		"IMAPS": r.server.Environ["IMAPS_PORT"], "IMAP": r.server.Environ["IMAP_PORT"],
 		"LONG": strings.Repeat("a", 64<<10),
 	}
@@ -103,7 +103,7 @@ func (r *ring) play(o override) result {
 func (r *ring) takeBack() {
 	r.remove()
 	mark := time.Now()
-	enclosure.Within(verdictPatience, func() bool {
+	pidgeontest.Within(verdictPatience, func() bool {
 		lines := r.server.Log.Matches(`msg=(reloaded|refused|"changed without effect")`)
 		return len(lines) > 0 && lines[len(lines)-1].At.After(mark)
 	})
@@ -122,7 +122,7 @@ func (r *ring) remove() {
 // await waits for the verdict on what was written.
 func (r *ring) await(res *result) {
 	res.outcome = "silence"
-	enclosure.Within(verdictPatience, func() bool {
+	pidgeontest.Within(verdictPatience, func() bool {
 		log := r.server.Log
 		switch {
 		case r.server.Over():
@@ -149,7 +149,7 @@ func (r *ring) close() {
 		code, out := r.server.Health()
 		return code == 0 && strings.Contains(out, "degraded: false")
 	}
-	if !enclosure.Within(verdictPatience, calm) {
+	if !pidgeontest.Within(verdictPatience, calm) {
 		_, out := r.server.Health()
 		r.t.Errorf("after the last override was taken away: %s", out)
 	}

@@ -5,27 +5,27 @@ import (
 	"testing"
 	"time"
 
-	"pidgeon/tests/enclosure"
+	"pidgeon/tests/pidgeontest"
 )
 
 // TestLoginAcrossReloads connects before a reload and logs in after it, at once and
 // when everything has come to rest.
 func TestLoginAcrossReloads(t *testing.T) {
-	enclosure.OnEach(t, func(t *testing.T, dialect, root string) {
+	pidgeontest.OnEach(t, func(t *testing.T, dialect, root string) {
 		for _, mode := range []string{"performance", "secure"} {
 			s := newServer(t, dialect, root)
 			s.Environ["IMAP_MODE"] = mode
 			s.startServing(t)
 			c := hold(t, s.port(), 5)
 			for _, pause := range []time.Duration{0, 2 * time.Second} {
-				waiting, err := enclosure.Greeted(s.port(), enclosure.Patience)
+				waiting, err := pidgeontest.Greeted(s.port(), pidgeontest.Patience)
 				if err != nil {
 					t.Fatal(err)
 				}
 				for range 2 {
 					s.Log.Mark()
 					s.signal(syscall.SIGHUP)
-					if !s.Log.Await("msg=reloaded", enclosure.Patience) {
+					if !s.Log.Await("msg=reloaded", pidgeontest.Patience) {
 						t.Fatal("not reloaded")
 					}
 					s.mustServe(t, c) // a SIGHUP on its heels can meet processes that have no configuration yet

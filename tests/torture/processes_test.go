@@ -11,7 +11,7 @@ import (
 	"testing"
 	"time"
 
-	"pidgeon/tests/enclosure"
+	"pidgeon/tests/pidgeontest"
 )
 
 // TestNoProcessLeft changes an override while not a single process or thread
@@ -19,7 +19,7 @@ import (
 func TestNoProcessLeft(t *testing.T) {
 	long(t)
 	t.Run("ulimit", func(t *testing.T) {
-		enclosure.OnEach(t, func(t *testing.T, dialect, root string) {
+		pidgeontest.OnEach(t, func(t *testing.T, dialect, root string) {
 			s := newServer(t, dialect, root)
 			// The limit counts all processes of a user, so one that nobody else has.
 			s.launch.User = "9:9"
@@ -33,7 +33,7 @@ func TestNoProcessLeft(t *testing.T) {
 		})
 	})
 	t.Run("cgroup", func(t *testing.T) {
-		enclosure.OnEach(t, func(t *testing.T, dialect, root string) {
+		pidgeontest.OnEach(t, func(t *testing.T, dialect, root string) {
 			s := newServer(t, dialect, root)
 			starve(t, s, func(pids []int) func() { return confine(t, s, pids) })
 		})
@@ -69,7 +69,7 @@ func starve(t *testing.T, s *server, limit func(pids []int) (lift func())) {
 	lift := limit([]int{s.PID(), master})
 	s.Log.Mark()
 	s.override(t, "greeting.conf", "login_greeting = while starved\n")
-	said := s.Log.Await("msg=(refused|reloaded)|not carried out", enclosure.Patience)
+	said := s.Log.Await("msg=(refused|reloaded)|not carried out", pidgeontest.Patience)
 	time.Sleep(2 * time.Second)
 	lift()
 	if s.Over() {
@@ -80,7 +80,7 @@ func starve(t *testing.T, s *server, limit func(pids []int) (lift func())) {
 	}
 	s.Log.Mark()
 	s.override(t, "greeting.conf", "login_greeting = fed again\n")
-	if !s.Log.Await("msg=reloaded", enclosure.Patience) {
+	if !s.Log.Await("msg=reloaded", pidgeontest.Patience) {
 		t.Error("with processes again, the change is not carried out")
 	}
 	time.Sleep(3 * time.Second) // Dovecot pauses a service that could not fork
@@ -102,7 +102,7 @@ func confine(t *testing.T, s *server, pids []int) (lift func()) {
 		}
 		t.Cleanup(func() {
 			s.Kill()
-			if !enclosure.Within(enclosure.Patience, func() bool { return os.Remove(dir) == nil }) {
+			if !pidgeontest.Within(pidgeontest.Patience, func() bool { return os.Remove(dir) == nil }) {
 				t.Errorf("%s is left behind", dir)
 			}
 		})
@@ -121,6 +121,6 @@ func confine(t *testing.T, s *server, pids []int) (lift func()) {
 		put("pids.max", strings.TrimSpace(string(now)))
 		return func() { put("pids.max", "max") }
 	}
-	enclosure.Gap(t, "no cgroup for processes can be made here")
+	pidgeontest.Gap(t, "no cgroup for processes can be made here")
 	return nil
 }

@@ -5,7 +5,7 @@ import (
 	"testing"
 	"time"
 
-	"pidgeon/tests/enclosure"
+	"pidgeon/tests/pidgeontest"
 )
 
 // mustServe makes sure that all sessions live and a new one opens.
@@ -29,7 +29,7 @@ func (s *server) mustBeCalm(t testing.TB) { s.mustBe(t, "degraded: false") }
 func (s *server) mustBe(t testing.TB, state string) {
 	t.Helper()
 	last := ""
-	if !enclosure.Within(enclosure.Patience, func() bool {
+	if !pidgeontest.Within(pidgeontest.Patience, func() bool {
 		var code int
 		code, last = s.Health()
 		return code == 0 && strings.Contains(last, state)

@@ -8,14 +8,14 @@ import (
 	"testing"
 	"time"
 
-	"pidgeon/tests/enclosure"
+	"pidgeon/tests/pidgeontest"
 )
 
 // TestLastGood starts on the volumes of a good run with one bad override after
 // the other: mail is served with the last good configuration, the operator is
 // told, and the repaired one takes over without a restart.
 func TestLastGood(t *testing.T) {
-	enclosure.OnEach(t, func(t *testing.T, dialect, root string) {
+	pidgeontest.OnEach(t, func(t *testing.T, dialect, root string) {
 		s := newServer(t, dialect, root)
 		makeRefs(t, s.path("refs"))
 		s.override(t, "10-good.conf", "login_greeting = good\n")
@@ -46,7 +46,7 @@ func TestLastGood(t *testing.T) {
 // TestOnInvalidFail starts with bad overrides where the operator wants nothing
 // but what was asked for.
 func TestOnInvalidFail(t *testing.T) {
-	enclosure.OnEach(t, func(t *testing.T, dialect, root string) {
+	pidgeontest.OnEach(t, func(t *testing.T, dialect, root string) {
 		s := newServer(t, dialect, root)
 		makeRefs(t, s.path("refs"))
 		s.startServing(t)
@@ -56,7 +56,7 @@ func TestOnInvalidFail(t *testing.T) {
 			s.override(t, o.name, o.fill(map[string]string{"REFS": s.path("refs"), "WORK": s.Work, "LONG": "a"}))
 			from := time.Now()
 			s.start(t)
-			if code := s.exit(t, enclosure.Patience); code != 78 {
+			if code := s.exit(t, pidgeontest.Patience); code != 78 {
 				t.Errorf("%s: exit code %d instead of 78", o.name, code)
 			}
 			if took := time.Since(from); took > 10*time.Second {
@@ -85,7 +85,7 @@ func bad(t *testing.T, dialect string, n int) []override {
 func (s *server) stop(t *testing.T) {
 	t.Helper()
 	s.signal(syscall.SIGTERM)
-	if code := s.exit(t, enclosure.Patience); code != 0 {
+	if code := s.exit(t, pidgeontest.Patience); code != 0 {
 		t.Errorf("stopped with exit code %d", code)
 	}
 }

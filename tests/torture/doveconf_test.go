@@ -5,7 +5,7 @@ import (
 	"testing"
 	"time"
 
-	"pidgeon/tests/enclosure"
+	"pidgeon/tests/pidgeontest"
 )
 
 // TestDoveconfMisbehaves puts another doveconf before the real one, which does as
@@ -23,7 +23,7 @@ flood) head -c 50000000 /dev/zero | tr '\0' 'x' >&2; exit 1 ;;
 esac
 exec /usr/bin/doveconf "$@"
 `
-	enclosure.OnEach(t, func(t *testing.T, dialect, root string) {
+	pidgeontest.OnEach(t, func(t *testing.T, dialect, root string) {
 		s := newServer(t, dialect, root)
 		write(t, s.path("bin", "doveconf"), script)
 		if err := os.Chmod(s.path("bin", "doveconf"), 0o755); err != nil {
@@ -40,7 +40,7 @@ exec /usr/bin/doveconf "$@"
 				s.Log.Mark()
 				write(t, s.path("bin", "mood"), mood)
 				s.override(t, "greeting.conf", "login_greeting = with a doveconf that is "+mood+"\n")
-				if !s.Log.Await("msg=refused|not carried out", 2*enclosure.Patience) {
+				if !s.Log.Await("msg=refused|not carried out", 2*pidgeontest.Patience) {
 					t.Error("nobody said why the change is not in force")
 				}
 				if reloads := s.Log.Matches("SIGHUP"); len(reloads) > 0 {
@@ -52,7 +52,7 @@ exec /usr/bin/doveconf "$@"
 				}
 				s.Log.Mark()
 				s.override(t, "greeting.conf", "login_greeting = after one that was "+mood+"\n")
-				if !s.Log.Await("msg=reloaded", enclosure.Patience) {
+				if !s.Log.Await("msg=reloaded", pidgeontest.Patience) {
 					t.Error("with a good doveconf again, the change is not carried out")
 				}
 				s.mustServe(t, c)
@@ -65,7 +65,7 @@ exec /usr/bin/doveconf "$@"
 // TestDoveconfHangsOnce waits for what could not be checked to be checked again.
 func TestDoveconfHangsOnce(t *testing.T) {
 	long(t)
-	enclosure.OnEach(t, func(t *testing.T, dialect, root string) {
+	pidgeontest.OnEach(t, func(t *testing.T, dialect, root string) {
 		s := newServer(t, dialect, root)
 		write(t, s.path("bin", "doveconf"), "#!/bin/sh\n[ -e \"${0%/*}/mood\" ] && exec sleep 1000\nexec /usr/bin/doveconf \"$@\"\n")
 		if err := os.Chmod(s.path("bin", "doveconf"), 0o755); err != nil {
@@ -75,7 +75,7 @@ func TestDoveconfHangsOnce(t *testing.T) {
 		c := hold(t, s.port(), 5)
 		write(t, s.path("bin", "mood"), "")
 		s.override(t, "greeting.conf", "login_greeting = later\n")
-		s.Log.Await("msg=refused|not carried out", 2*enclosure.Patience)
+		s.Log.Await("msg=refused|not carried out", 2*pidgeontest.Patience)
 		if err := os.Remove(s.path("bin", "mood")); err != nil {
 			t.Fatal(err)
 		}

@@ -10,7 +10,7 @@ import (
 	"testing"
 	"time"
 
-	"pidgeon/tests/enclosure"
+	"pidgeon/tests/pidgeontest"
 )
 
 // flight is how near to the line that tells of a SIGHUP a login has been under way
@@ -45,14 +45,14 @@ func (r result) String() string {
 }
 
 // count sorts the attempts to log in.
-func (r *result) count(attempts []probe, hangups []enclosure.Line) {
+func (r *result) count(attempts []probe, hangups []pidgeontest.Line) {
 	r.logins = len(attempts)
 	for _, a := range attempts {
 		r.slowest = max(r.slowest, a.to.Sub(a.from))
 		if a.err == nil {
 			continue
 		}
-		atReload := slices.ContainsFunc(hangups, func(h enclosure.Line) bool {
+		atReload := slices.ContainsFunc(hangups, func(h pidgeontest.Line) bool {
 			return a.from.Before(h.At.Add(flight)) && a.to.After(h.At.Add(-flight))
 		})
 		if atReload && a.again == nil {
@@ -81,7 +81,7 @@ var reason = regexp.MustCompile(`reason=("(?:[^"\\]|\\.)*"|\S+)`)
 // judge compares with what was expected.
 func (r *result) judge(s *server) {
 	found := s.Log.Matches("msg=refused")
-	names := func(l enclosure.Line) bool {
+	names := func(l pidgeontest.Line) bool {
 		return slices.ContainsFunc(r.files, func(file string) bool { return strings.Contains(l.Text, file) })
 	}
 	named := slices.IndexFunc(found, names)
@@ -142,7 +142,7 @@ func TestCount(t *testing.T) {
 		{"after", at(time.Second, 2*time.Second, no, nil), 1, 0},
 	} {
 		var r result
-		r.count([]probe{tt.attempt}, []enclosure.Line{{At: hup}})
+		r.count([]probe{tt.attempt}, []pidgeontest.Line{{At: hup}})
 		if r.logins != 1 || r.failed != tt.failed || r.flying != tt.flying {
 			t.Errorf("%s: %+v", tt.name, r)
 		}

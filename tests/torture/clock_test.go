@@ -5,23 +5,23 @@ import (
 	"testing"
 	"time"
 
-	"pidgeon/tests/enclosure"
+	"pidgeon/tests/pidgeontest"
 )
 
 // TestClockJumps has the wall clock jump years, forth and back, while overrides
 // change: nothing stalls, and only certificates are looked at with that clock.
 func TestClockJumps(t *testing.T) {
 	long(t)
-	dir := enclosure.ShortTempDir(t)
-	flags, err := enclosure.ClockHook(dir)
+	dir := pidgeontest.ShortTempDir(t)
+	flags, err := pidgeontest.ClockHook(dir)
 	if err != nil {
 		t.Fatal(err)
 	}
-	binary, err := enclosure.Build(dir, flags...)
+	binary, err := pidgeontest.Build(dir, flags...)
 	if err != nil {
 		t.Fatal(err)
 	}
-	enclosure.OnEach(t, func(t *testing.T, dialect, root string) {
+	pidgeontest.OnEach(t, func(t *testing.T, dialect, root string) {
 		s := newServerOf(t, binary, dialect, root)
 		cert, key := pair(t, "clock.example", nextYear())
 		write(t, s.path("certs", "tls.crt"), cert)
@@ -40,12 +40,12 @@ func TestClockJumps(t *testing.T) {
 			s.override(t, "greeting.conf", fmt.Sprintf("login_greeting = begun %d\n", i))
 			time.Sleep(100 * time.Millisecond) // the look at it has not begun, or goes on
 			jump(d)
-			if !s.Log.Await("msg=reloaded", enclosure.Patience) {
+			if !s.Log.Await("msg=reloaded", pidgeontest.Patience) {
 				t.Errorf("%v: a change at the time of the jump is not carried out", d)
 			}
 			s.Log.Mark()
 			s.override(t, "greeting.conf", fmt.Sprintf("login_greeting = after %d\n", i))
-			if !s.Log.Await("msg=reloaded", enclosure.Patience) {
+			if !s.Log.Await("msg=reloaded", pidgeontest.Patience) {
 				t.Errorf("%v: a change after the jump is not carried out", d)
 			}
 			s.mustServe(t, c)
@@ -57,13 +57,13 @@ func TestClockJumps(t *testing.T) {
 		s.Log.Mark()
 		jump(10 * year)
 		s.override(t, "greeting.conf", "login_greeting = with an old certificate\n")
-		if !s.Log.Await("has expired", enclosure.Patience) {
+		if !s.Log.Await("has expired", pidgeontest.Patience) {
 			t.Error("nobody warns of a certificate that has expired by now")
 		}
 		s.mustServe(t, c)
 		from := time.Now()
 		s.stop(t)
-		if took := time.Since(from); took > enclosure.Patience/2 {
+		if took := time.Since(from); took > pidgeontest.Patience/2 {
 			t.Errorf("took %v to stop", took)
 		}
 	})

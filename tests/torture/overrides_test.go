@@ -7,7 +7,7 @@ import (
 	"slices"
 	"testing"
 
-	"pidgeon/tests/enclosure"
+	"pidgeon/tests/pidgeontest"
 )
 
 var (
@@ -25,7 +25,7 @@ const (
 // while 50 users idle and one logs in every 100 ms.
 func TestOverrides(t *testing.T) {
 	all := corpus(t)
-	enclosure.OnEach(t, func(t *testing.T, dialect, root string) {
+	pidgeontest.OnEach(t, func(t *testing.T, dialect, root string) {
 		total := tally{dialect: dialect, outcomes: map[string]int{}}
 		ring := &ring{t: t, server: newServer(t, dialect, root)}
 		ring.open()

@@ -7,19 +7,19 @@ import (
 	"testing"
 	"time"
 
-	"pidgeon/tests/enclosure"
+	"pidgeon/tests/pidgeontest"
 )
 
 // crowd are sessions that stay open.
 type crowd struct {
-	sessions []*enclosure.Session
-	gone     map[*enclosure.Session]bool
+	sessions []*pidgeontest.Session
+	gone     map[*pidgeontest.Session]bool
 }
 
 // hold opens n sessions of distinct users.
 func hold(t *testing.T, port string, n int) *crowd {
 	t.Helper()
-	held, errs := enclosure.Hold(port, n, 100, enclosure.Patience, 8)
+	held, errs := pidgeontest.Hold(port, n, 100, pidgeontest.Patience, 8)
 	t.Cleanup(func() {
 		for _, s := range held {
 			s.Close()
@@ -28,7 +28,7 @@ func hold(t *testing.T, port string, n int) *crowd {
 	if len(errs) > 0 {
 		t.Fatalf("%d of %d sessions open: %v", len(held), n, errs[0])
 	}
-	return &crowd{sessions: held, gone: map[*enclosure.Session]bool{}}
+	return &crowd{sessions: held, gone: map[*pidgeontest.Session]bool{}}
 }
 
 // lost are the sessions that have ended since the last call.
@@ -36,7 +36,7 @@ func (c *crowd) lost() int {
 	var mu sync.Mutex
 	var all sync.WaitGroup
 	lost := 0
-	still := slices.DeleteFunc(slices.Clone(c.sessions), func(s *enclosure.Session) bool { return c.gone[s] })
+	still := slices.DeleteFunc(slices.Clone(c.sessions), func(s *pidgeontest.Session) bool { return c.gone[s] })
 	for _, s := range still {
 		all.Go(func() {
 			if !s.Alive() {
@@ -126,7 +126,7 @@ func (p *prober) try(n int) {
 }
 
 func login(port, user string) error {
-	s, err := enclosure.LogIn(port, user, "pass", probePatience)
+	s, err := pidgeontest.LogIn(port, user, "pass", probePatience)
 	if err != nil {
 		return err
 	}
@@ -137,7 +137,7 @@ func login(port, user string) error {
 // settle waits until one that began after since has come back, and all that
 // began before.
 func (p *prober) settle(since time.Time) {
-	enclosure.Within(3*probePatience, func() bool {
+	pidgeontest.Within(3*probePatience, func() bool {
 		p.mu.Lock()
 		defer p.mu.Unlock()
 		for _, from := range p.flying {

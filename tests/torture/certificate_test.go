@@ -6,7 +6,7 @@ import (
 	"testing"
 	"time"
 
-	"pidgeon/tests/enclosure"
+	"pidgeon/tests/pidgeontest"
 )
 
 // renewalPatience is what issue and README promise for a certificate.
@@ -15,7 +15,7 @@ const renewalPatience = 10 * time.Second
 // TestRenewal renews the certificate in every order that clients of ACME and
 // orchestrators use, while sessions idle and users log in.
 func TestRenewal(t *testing.T) {
-	enclosure.OnEach(t, func(t *testing.T, dialect, root string) {
+	pidgeontest.OnEach(t, func(t *testing.T, dialect, root string) {
 		s := newServer(t, dialect, root)
 		crt, key := s.path("certs", "tls.crt"), s.path("certs", "tls.key")
 		renew := map[string]func(t *testing.T, cert, private string){
@@ -82,13 +82,13 @@ func (s *server) renewal(t *testing.T, c *crowd, name string, order func(t *test
 	cert, private := pair(t, name, nextYear())
 	order(t, cert, private)
 	last := ""
-	if !enclosure.Within(renewalPatience, func() bool {
+	if !pidgeontest.Within(renewalPatience, func() bool {
 		last = s.certificate()
 		return last == name
 	}) {
 		t.Errorf("%s is served instead of %s", last, name)
 	}
-	s.Log.Await("msg=reloaded", enclosure.Patience)
+	s.Log.Await("msg=reloaded", pidgeontest.Patience)
 	p.settle(time.Now())
 	p.end()
 	var r result
@@ -102,7 +102,7 @@ func (s *server) renewal(t *testing.T, c *crowd, name string, order func(t *test
 
 // certificate is the name that users see, or why they see none.
 func (s *server) certificate() string {
-	conn, err := tls.Dial("tcp", "127.0.0.1:"+s.port(), enclosure.Insecure)
+	conn, err := tls.Dial("tcp", "127.0.0.1:"+s.port(), pidgeontest.Insecure)
 	if err != nil {
 		return err.Error()
 	}
@@ -144,7 +144,7 @@ func replaceLink(t *testing.T, path, target string) {
 // a finding that names the file.
 func TestBadCertificate(t *testing.T) {
 	long(t)
-	enclosure.OnEach(t, func(t *testing.T, dialect, root string) {
+	pidgeontest.OnEach(t, func(t *testing.T, dialect, root string) {
 		s := newServer(t, dialect, root)
 		crt, key := s.path("certs", "tls.crt"), s.path("certs", "tls.key")
 		cert, private := pair(t, "good.example", nextYear())
@@ -163,7 +163,7 @@ func TestBadCertificate(t *testing.T) {
 			t.Run(name, func(t *testing.T) {
 				s.Log.Mark()
 				do()
-				if !s.Log.Await("msg=refused.*"+finding, enclosure.Patience) {
+				if !s.Log.Await("msg=refused.*"+finding, pidgeontest.Patience) {
 					t.Errorf("no finding says %q", finding)
 				}
 				s.mustServe(t, c)
@@ -198,7 +198,7 @@ func TestBadCertificate(t *testing.T) {
 			soon, soonKey := pair(t, "soon.example", time.Now().Add(10*24*time.Hour))
 			replace(t, crt, soon)
 			replace(t, key, soonKey)
-			if !s.Log.Await("expires", enclosure.Patience) {
+			if !s.Log.Await("expires", pidgeontest.Patience) {
 				t.Error("nobody warns")
 			}
 			s.mustServe(t, c)

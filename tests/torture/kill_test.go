@@ -8,7 +8,7 @@ import (
 	"testing"
 	"time"
 
-	"pidgeon/tests/enclosure"
+	"pidgeon/tests/pidgeontest"
 )
 
 // TestStoppedInTheMiddle stops the server, gently and not, at random moments of a
@@ -16,7 +16,7 @@ import (
 func TestStoppedInTheMiddle(t *testing.T) {
 	for sig, code := range map[syscall.Signal]int{syscall.SIGTERM: 0, syscall.SIGKILL: 137} {
 		t.Run(sig.String(), func(t *testing.T) {
-			enclosure.OnEach(t, func(t *testing.T, dialect, root string) {
+			pidgeontest.OnEach(t, func(t *testing.T, dialect, root string) {
 				s := newServer(t, dialect, root)
 				chance := rand.New(rand.NewPCG(seed, uint64(sig)))
 				for round := range rounds(2) {
@@ -28,7 +28,7 @@ func TestStoppedInTheMiddle(t *testing.T) {
 					pause := time.Duration(chance.IntN(1000)) * time.Millisecond
 					time.Sleep(pause)
 					s.signal(sig)
-					if got := s.exit(t, enclosure.Patience); got != code {
+					if got := s.exit(t, pidgeontest.Patience); got != code {
 						t.Errorf("round %d, after %v: exit code %d instead of %d", round, pause, got, code)
 					}
 				}
@@ -43,7 +43,7 @@ func TestStoppedInTheMiddle(t *testing.T) {
 // TestStaleMasterPID starts where a killed container left the PID of a process
 // that is another one now.
 func TestStaleMasterPID(t *testing.T) {
-	enclosure.OnEach(t, func(t *testing.T, dialect, root string) {
+	pidgeontest.OnEach(t, func(t *testing.T, dialect, root string) {
 		s := newServer(t, dialect, root)
 		if err := os.MkdirAll(s.path("run", "dovecot"), 0o755); err != nil {
 			t.Fatal(err)
@@ -57,14 +57,14 @@ func TestStaleMasterPID(t *testing.T) {
 // TestMasterKilled kills Dovecot's master: pidgeon has to end as it did, with
 // nothing left behind.
 func TestMasterKilled(t *testing.T) {
-	enclosure.OnEach(t, func(t *testing.T, dialect, root string) {
+	pidgeontest.OnEach(t, func(t *testing.T, dialect, root string) {
 		s := newServer(t, dialect, root)
 		s.startServing(t)
 		c := hold(t, s.port(), 10)
 		if err := syscall.Kill(s.Find("dovecot"), syscall.SIGKILL); err != nil {
 			t.Fatal(err)
 		}
-		if code := s.exit(t, enclosure.Patience); code != 137 {
+		if code := s.exit(t, pidgeontest.Patience); code != 137 {
 			t.Errorf("exit code %d instead of 137", code)
 		}
 		if lost := c.lost(); lost != 10 {
@@ -77,7 +77,7 @@ func TestMasterKilled(t *testing.T) {
 
 // TestStoppedWhileStarting sends SIGTERM at random moments of a start.
 func TestStoppedWhileStarting(t *testing.T) {
-	enclosure.OnEach(t, func(t *testing.T, dialect, root string) {
+	pidgeontest.OnEach(t, func(t *testing.T, dialect, root string) {
 		s := newServer(t, dialect, root)
 		chance := rand.New(rand.NewPCG(seed, 99))
 		for round := range rounds(2) {
@@ -86,7 +86,7 @@ func TestStoppedWhileStarting(t *testing.T) {
 			time.Sleep(pause)
 			s.signal(syscall.SIGTERM)
 			from := time.Now()
-			code := s.exit(t, enclosure.Patience)
+			code := s.exit(t, pidgeontest.Patience)
 			// 2 is how Go ends a PID 1 that has not come to main yet.
 			if silent := len(s.Log.Matches(".")) == 0; code != 0 && !(code == 2 && silent) {
 				t.Errorf("round %d: exit code %d, %v into the start", round, code, pause)
@@ -103,13 +103,13 @@ func TestStoppedWhileStarting(t *testing.T) {
 // TestStoppedAtOnce sends SIGTERM when Dovecot's master has said no more than that
 // it starts.
 func TestStoppedAtOnce(t *testing.T) {
-	enclosure.OnEach(t, func(t *testing.T, dialect, root string) {
+	pidgeontest.OnEach(t, func(t *testing.T, dialect, root string) {
 		s := newServer(t, dialect, root)
 		for round := range rounds(3) {
 			s.start(t)
-			s.Log.Await("starting up for", enclosure.Patience)
+			s.Log.Await("starting up for", pidgeontest.Patience)
 			s.signal(syscall.SIGTERM)
-			if code := s.exit(t, enclosure.Patience); code != 0 {
+			if code := s.exit(t, pidgeontest.Patience); code != 0 {
 				t.Errorf("round %d: exit code %d", round, code)
 			}
 		}

@@ -10,7 +10,7 @@ import (
 	"syscall"
 	"testing"
 
-	"pidgeon/tests/enclosure"
+	"pidgeon/tests/pidgeontest"
 )
 
 // TestDiskFull fills a small file system below RUN_DIR, and one below STATE_DIR,
@@ -19,7 +19,7 @@ func TestDiskFull(t *testing.T) {
 	long(t)
 	for _, variable := range []string{"RUN_DIR", "STATE_DIR"} {
 		t.Run(variable, func(t *testing.T) {
-			enclosure.OnEach(t, func(t *testing.T, dialect, root string) {
+			pidgeontest.OnEach(t, func(t *testing.T, dialect, root string) {
 				s := newServer(t, dialect, root)
 				dir := s.Environ[variable]
 				s.launch.Before = fmt.Sprintf("mkdir -p %[1]s && mount -t tmpfs -o size=4m,mode=755 tmpfs %[1]s", dir)
@@ -29,7 +29,7 @@ func TestDiskFull(t *testing.T) {
 
 				s.Log.Mark()
 				s.override(t, "greeting.conf", "login_greeting = while full\n")
-				if !s.Log.Await("no space left on device", enclosure.Patience) {
+				if !s.Log.Await("no space left on device", pidgeontest.Patience) {
 					t.Error("nobody said that the disk is full")
 				}
 				s.mustServe(t, c)
@@ -39,7 +39,7 @@ func TestDiskFull(t *testing.T) {
 					t.Fatal(err)
 				}
 				s.override(t, "greeting.conf", "login_greeting = with room again\n")
-				if !s.Log.Await("msg=reloaded", enclosure.Patience) {
+				if !s.Log.Await("msg=reloaded", pidgeontest.Patience) {
 					t.Error("with room again, the change is not carried out")
 				}
 				s.mustServe(t, c)
@@ -73,14 +73,14 @@ func fill(t *testing.T, dir string) string {
 // keeping the last good configuration is a service, not a condition.
 func TestStartsOnFullState(t *testing.T) {
 	long(t)
-	enclosure.OnEach(t, func(t *testing.T, dialect, root string) {
+	pidgeontest.OnEach(t, func(t *testing.T, dialect, root string) {
 		s := newServer(t, dialect, root)
 		cert, key := pair(t, "disk.example", nextYear())
 		write(t, s.path("certs", "tls.crt"), cert)
 		write(t, s.path("certs", "tls.key"), key)
 		s.launch.Before = fmt.Sprintf("mkdir -p %[1]s && mount -t tmpfs -o size=64k,mode=755 tmpfs %[1]s && mkdir -p %[1]s/dovecot && { head -c 1M /dev/zero >%[1]s/filler || true; }", s.Environ["STATE_DIR"])
 		s.startServing(t)
-		if !s.Log.Await("last good configuration not kept.*no space left", enclosure.Patience) {
+		if !s.Log.Await("last good configuration not kept.*no space left", pidgeontest.Patience) {
 			t.Error("nobody said that there is no last good configuration")
 		}
 		s.mustServe(t, hold(t, s.port(), 2))

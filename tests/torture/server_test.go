@@ -9,7 +9,7 @@ import (
 	"testing"
 	"time"
 
-	"pidgeon/tests/enclosure"
+	"pidgeon/tests/pidgeontest"
 )
 
 // dialects are what the corpus has outcomes for.
@@ -23,7 +23,7 @@ var built = sync.OnceValues(func() (string, error) {
 	if err := os.Chmod(dir, 0o755); err != nil {
 		return "", err
 	}
-	return enclosure.Build(dir)
+	return pidgeontest.Build(dir)
 })
 
 func TestMain(m *testing.M) {
@@ -37,9 +37,9 @@ func TestMain(m *testing.M) {
 
 // server is one that things are done to.
 type server struct {
-	*enclosure.Server
+	*pidgeontest.Server
 	dialect string
-	launch  enclosure.Launch
+	launch  pidgeontest.Launch
 }
 
 func newServer(t *testing.T, dialect, root string) *server {
@@ -53,8 +53,8 @@ func newServer(t *testing.T, dialect, root string) *server {
 
 func newServerOf(t *testing.T, binary, dialect, root string) *server {
 	t.Helper()
-	work := enclosure.ShortTempDir(t)
-	inside, err := enclosure.New(root, binary, work)
+	work := pidgeontest.ShortTempDir(t)
+	inside, err := pidgeontest.New(root, binary, work)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -101,8 +101,8 @@ func (s *server) start(t testing.TB) {
 func (s *server) startServing(t testing.TB) {
 	t.Helper()
 	s.start(t)
-	if !s.Log.Await("msg=started", enclosure.Patience) {
-		t.Fatalf("not started within %v: %s", enclosure.Patience, s.Log.Tail(20))
+	if !s.Log.Await("msg=started", pidgeontest.Patience) {
+		t.Fatalf("not started within %v: %s", pidgeontest.Patience, s.Log.Tail(20))
 	}
 }
 

@@ -1,4 +1,4 @@
-package enclosure
+package pidgeontest
 
 import (
 	"encoding/json"
