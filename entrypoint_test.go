@@ -4,6 +4,7 @@ import (
 	"flag"
 	"os"
 	"os/exec"
+	"path/filepath"
 	"runtime"
 	"strconv"
 	"testing"
@@ -32,29 +33,57 @@ var counting = map[string]struct{ key, unlimited string }{
 }
 
 // TestEntrypoint drives the built binary as PID 1 of a PID namespace, against
-// real Dovecot. Each file in testdata/script is one behaviour; the commands that
-// are not testscript's own are in entrypoint_commands_test.go.
+// real Dovecot. Each file below testdata/script is one behaviour; README.md there
+// has the commands that are not testscript's own.
 func TestEntrypoint(t *testing.T) {
 	need(t, "bash", "curl", "mbsync", "nsenter", "openssl", "python3")
 	binary, err := pidgeontest.Build(pidgeontest.ShortTempDir(t))
 	if err != nil {
 		t.Fatal(err)
 	}
+	subjects := scriptFolders(t)
 	pidgeontest.OnEach(t, func(t *testing.T, dialect, root string) {
 		t.Parallel()
-		testscript.Run(t, testscript.Params{
-			Dir:                "testdata/script",
-			WorkdirRoot:        pidgeontest.ShortTempDir(t),
-			RequireUniqueNames: true,
-			Cmds:               scriptCommands,
-			Condition:          func(name string) (bool, error) { return name == dialect, nil },
-			Setup: func(env *testscript.Env) error {
-				env.Setenv("DIALECT", dialect)
-				env.Setenv("COUNT_KEY", counting[dialect].key)
-				env.Setenv("UNLIMITED", counting[dialect].unlimited)
-				return setUp(env, root, binary)
-			},
-		})
+		for _, subject := range subjects {
+			t.Run(subject, func(t *testing.T) {
+				t.Parallel()
+				runScripts(t, filepath.Join("testdata/script", subject), dialect, root, binary)
+			})
+		}
+	})
+}
+
+// scriptFolders are the subjects that scripts are sorted by.
+func scriptFolders(t *testing.T) (folders []string) {
+	t.Helper()
+	entries, err := os.ReadDir("testdata/script")
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, entry := range entries {
+		switch {
+		case entry.IsDir():
+			folders = append(folders, entry.Name())
+		case entry.Name() != "README.md":
+			t.Errorf("%s lies in no folder, and would not run", entry.Name())
+		}
+	}
+	return folders
+}
+
+func runScripts(t *testing.T, dir, dialect, root, binary string) {
+	testscript.Run(t, testscript.Params{
+		Dir:                dir,
+		WorkdirRoot:        pidgeontest.ShortTempDir(t),
+		RequireUniqueNames: true,
+		Cmds:               scriptCommands,
+		Condition:          func(name string) (bool, error) { return name == dialect, nil },
+		Setup: func(env *testscript.Env) error {
+			env.Setenv("DIALECT", dialect)
+			env.Setenv("COUNT_KEY", counting[dialect].key)
+			env.Setenv("UNLIMITED", counting[dialect].unlimited)
+			return setUp(env, root, binary)
+		},
 	})
 }
 
@@ -70,6 +99,14 @@ func need(t *testing.T, tools ...string) {
 // setUp gives a script its server, with directories and ports of its own. The
 // paths are the same inside and outside of the root file system.
 func setUp(env *testscript.Env, root, binary string) error {
+	// Dovecot's sockets lie up to 60 bytes below RUN_DIR, and the kernel takes paths
+	// of 107 bytes: the script's directory, whose path bears its name, gets a short one.
+	work := filepath.Join(pidgeontest.ShortTempDir(env.T().(testing.TB)), "work")
+	if err := os.Symlink(env.WorkDir, work); err != nil {
+		return err
+	}
+	env.Cd = work
+	env.Setenv("WORK", work)
 	// What is settled only after a while is looked at longer where time is cheap.
 	env.Setenv("AWHILE", "8s")
 	if os.Getenv("CI") == "true" {
@@ -78,7 +115,7 @@ func setUp(env *testscript.Env, root, binary string) error {
 	env.Setenv("HOME", os.Getenv("HOME")) // python3 may be found through it
 	env.Setenv("PIDGEON", binary)
 	env.Setenv("METRICS_PORT", pidgeontest.FreePort()) // for the scripts that turn it on
-	s, err := pidgeontest.New(root, binary, env.WorkDir)
+	s, err := pidgeontest.New(root, binary, work)
 	if err != nil {
 		return err
 	}
@@ -91,8 +128,8 @@ func setUp(env *testscript.Env, root, binary string) error {
 	env.Values[sessionsKey{}] = map[string][]*pidgeontest.Session{}
 	env.Defer(func() {
 		s.Kill()
-		if t, ok := env.T().(interface{ Failed() bool }); ok && t.Failed() {
-			env.T().Log(s.Log.Tail(60))
+		if t := env.T().(testing.TB); t.Failed() {
+			t.Log(s.Log.Tail(60))
 		}
 	})
 	return nil

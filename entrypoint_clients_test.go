@@ -5,7 +5,6 @@ import (
 	"crypto/tls"
 	"fmt"
 	"regexp"
-	"strconv"
 	"strings"
 	"time"
 
@@ -13,10 +12,6 @@ import (
 
 	"pidgeon/tests/pidgeontest"
 )
-
-func sessionsOf(ts *testscript.TestScript) map[string][]*pidgeontest.Session {
-	return ts.Value(sessionsKey{}).(map[string][]*pidgeontest.Session)
-}
 
 func cmdLogin(ts *testscript.TestScript, neg bool, args []string) {
 	s, err := pidgeontest.LogIn(ts.Getenv("IMAPS_PORT"), args[0], args[1], pidgeontest.Patience)
@@ -53,7 +48,7 @@ func cmdTurnedAway(ts *testscript.TestScript, _ bool, args []string) {
 
 func cmdAlive(ts *testscript.TestScript, _ bool, args []string) {
 	for end := time.Now().Add(duration(ts, args, 1, 0)); ; time.Sleep(time.Second) {
-		for i, s := range sessionsOf(ts)[args[0]] {
+		for i, s := range heldAs(ts, args[0]) {
 			if !s.Alive() {
 				ts.Fatalf("session %d is dead: %v", i, s.Told)
 			}
@@ -65,29 +60,46 @@ func cmdAlive(ts *testscript.TestScript, _ bool, args []string) {
 }
 
 func cmdIdle(ts *testscript.TestScript, _ bool, args []string) {
-	for _, s := range sessionsOf(ts)[args[0]] {
+	for _, s := range heldAs(ts, args[0]) {
 		ts.Check(s.Idle())
 	}
 }
 
 func cmdHears(ts *testscript.TestScript, _ bool, args []string) {
-	for _, s := range sessionsOf(ts)[args[0]] {
+	for _, s := range heldAs(ts, args[0]) {
 		ts.Check(s.Hears(args[1]))
 	}
 }
 
 func cmdDone(ts *testscript.TestScript, _ bool, args []string) {
-	for _, s := range sessionsOf(ts)[args[0]] {
+	for _, s := range heldAs(ts, args[0]) {
 		ts.Check(s.Done())
 	}
 }
 
 func cmdBye(ts *testscript.TestScript, _ bool, args []string) {
-	for i, s := range sessionsOf(ts)[args[0]] {
+	for i, s := range heldAs(ts, args[0]) {
 		if !s.Bye() {
 			ts.Fatalf("session %d ended without BYE: %v", i, s.Told)
 		}
 	}
+}
+
+func cmdSilent(ts *testscript.TestScript, _ bool, args []string) {
+	var held []*pidgeontest.Session
+	for range number(ts, args, 1, 0) {
+		s, err := pidgeontest.Connect(ts.Getenv("IMAPS_PORT"), pidgeontest.Patience)
+		ts.Check(err)
+		held = append(held, s)
+	}
+	keep(ts, args[0], held)
+}
+
+func cmdLeave(ts *testscript.TestScript, _ bool, args []string) {
+	for _, s := range heldAs(ts, args[0]) {
+		s.Close()
+	}
+	delete(sessionsOf(ts), args[0])
 }
 
 func cmdServes(ts *testscript.TestScript, _ bool, args []string) {
@@ -125,23 +137,18 @@ func meets(ts *testscript.TestScript, args []string, look func(*tls.Conn) (saw s
 	}
 }
 
+// heldAs are the sessions that were held under a name.
+func heldAs(ts *testscript.TestScript, name string) []*pidgeontest.Session {
+	return sessionsOf(ts)[name]
+}
+
 // keep remembers sessions, so that they stay open until the script ends.
 func keep(ts *testscript.TestScript, name string, held []*pidgeontest.Session) {
-	sessions := sessionsOf(ts)
-	sessions[name] = append(sessions[name], held...)
+	all := sessionsOf(ts)
+	all[name] = append(all[name], held...)
 	ts.Defer(func() {
 		for _, s := range held {
 			s.Close()
 		}
 	})
-}
-
-// number is argument i, or fallback where there is none.
-func number(ts *testscript.TestScript, args []string, i, fallback int) int {
-	if len(args) <= i {
-		return fallback
-	}
-	n, err := strconv.Atoi(args[i])
-	ts.Check(err)
-	return n
 }
