@@ -70,7 +70,7 @@ func starve(t *testing.T, s *server, limit func(pids []int) (lift func())) {
 	s.Log.Mark()
 	s.override(t, "greeting.conf", "login_greeting = while starved\n")
 	said := s.Log.Await("msg=(refused|reloaded)|not carried out", pidgeontest.Patience)
-	time.Sleep(2 * time.Second)
+	time.Sleep(2 * time.Second) // it has to bear this for a while
 	lift()
 	if s.Over() {
 		t.Fatal("the server has ended")
@@ -83,7 +83,8 @@ func starve(t *testing.T, s *server, limit func(pids []int) (lift func())) {
 	if !s.Log.Await("msg=reloaded", pidgeontest.Patience) {
 		t.Error("with processes again, the change is not carried out")
 	}
-	time.Sleep(3 * time.Second) // Dovecot pauses a service that could not fork
+	// Dovecot pauses a service that could not fork.
+	pidgeontest.Within(pidgeontest.Patience, func() bool { return login(s.port(), "user1") == nil })
 	s.mustServe(t, c)
 	s.mustBeCalm(t)
 }

@@ -78,13 +78,17 @@ func included(text string) (files []string) {
 
 var reason = regexp.MustCompile(`reason=("(?:[^"\\]|\\.)*"|\S+)`)
 
+// naming is the first line that names a file that may be at fault, or -1.
+func (r *result) naming(lines []pidgeontest.Line) int {
+	return slices.IndexFunc(lines, func(l pidgeontest.Line) bool {
+		return slices.ContainsFunc(r.files, func(file string) bool { return strings.Contains(l.Text, file) })
+	})
+}
+
 // judge compares with what was expected.
 func (r *result) judge(s *server) {
 	found := s.Log.Matches("msg=refused")
-	names := func(l pidgeontest.Line) bool {
-		return slices.ContainsFunc(r.files, func(file string) bool { return strings.Contains(l.Text, file) })
-	}
-	named := slices.IndexFunc(found, names)
+	named := r.naming(found)
 	if len(found) > 0 {
 		if m := reason.FindStringSubmatch(found[max(0, named)].Text); m != nil {
 			r.finding = strings.ReplaceAll(m[1], s.Work, "")
@@ -104,7 +108,7 @@ func (r *result) judge(s *server) {
 		r.verdict = "let through to Dovecot, and undone"
 	case r.outcome == refused && named < 0:
 		r.verdict = "the finding does not name the file"
-	case r.want == warned && !slices.ContainsFunc(s.Log.Matches("msg=noticed.*the listener"), names):
+	case r.want == warned && r.naming(s.Log.Matches("msg=noticed.*the listener")) < 0:
 		r.verdict = "no warning names the file"
 	case !r.asWanted():
 		r.verdict = "not " + r.want

@@ -17,6 +17,9 @@ const (
 	// rehearsal that hangs is given up after 8 s.
 	verdictPatience = 2 * time.Minute
 	verdictLimit    = 30 * time.Second
+	// findingPatience is how long the finding that names the override may come after
+	// another one.
+	findingPatience = time.Second
 )
 
 // ring is where a server meets the corpus.
@@ -129,7 +132,8 @@ func (r *ring) await(res *result) {
 			return true
 		case len(log.Matches("msg=refused")) > 0:
 			res.outcome = refused
-			time.Sleep(50 * time.Millisecond) // there may be more than one
+			// There may be more than one.
+			pidgeontest.Within(findingPatience, func() bool { return res.naming(log.Matches("msg=refused")) >= 0 })
 		case len(log.Matches("msg=reloaded")) > 0:
 			res.outcome = applied
 		case len(log.Matches(`msg="changed without effect"`)) > 0:
