@@ -1,11 +1,7 @@
 package main
 
 import (
-	"bufio"
-	"crypto/tls"
-	"fmt"
 	"regexp"
-	"strings"
 	"time"
 
 	"github.com/rogpeppe/go-internal/testscript"
@@ -49,8 +45,8 @@ func cmdTurnedAway(ts *testscript.TestScript, _ bool, args []string) {
 func cmdAlive(ts *testscript.TestScript, _ bool, args []string) {
 	for end := time.Now().Add(duration(ts, args, 1, 0)); ; time.Sleep(time.Second) {
 		for i, s := range heldAs(ts, args[0]) {
-			if !s.Alive() {
-				ts.Fatalf("session %d is dead: %v", i, s.Told)
+			if err := s.Alive(); err != nil {
+				ts.Fatalf("session %d is dead: %v", i, err)
 			}
 		}
 		if !time.Now().Before(end) {
@@ -103,33 +99,29 @@ func cmdLeave(ts *testscript.TestScript, _ bool, args []string) {
 }
 
 func cmdServes(ts *testscript.TestScript, _ bool, args []string) {
-	meets(ts, args, func(conn *tls.Conn) (string, bool, error) {
-		name := conn.ConnectionState().PeerCertificates[0].Subject.CommonName
-		return name, name == args[0], nil
+	meets(ts, args, func(s *pidgeontest.Session) (string, bool) {
+		return s.Certificate(), s.Certificate() == args[0]
 	})
 }
 
 func cmdGreets(ts *testscript.TestScript, _ bool, args []string) {
 	wanted := regexp.MustCompile(expression(ts, args))
-	meets(ts, args, func(conn *tls.Conn) (string, bool, error) {
-		_ = conn.SetReadDeadline(time.Now().Add(pidgeontest.Patience))
-		greeting, err := bufio.NewReader(conn).ReadString('\n')
-		return greeting, wanted.MatchString(strings.TrimSpace(greeting)), err
+	meets(ts, args, func(s *pidgeontest.Session) (string, bool) {
+		return s.Greeting, wanted.MatchString(s.Greeting)
 	})
 }
 
 // meets connects until what the client sees is right.
-func meets(ts *testscript.TestScript, args []string, look func(*tls.Conn) (saw string, ok bool, err error)) {
+func meets(ts *testscript.TestScript, args []string, look func(*pidgeontest.Session) (saw string, right bool)) {
 	last := ""
-	right := func() bool {
-		conn, err := tls.Dial("tcp", "127.0.0.1:"+ts.Getenv("IMAPS_PORT"), pidgeontest.Insecure)
+	right := func() (ok bool) {
+		s, err := pidgeontest.Greeted(ts.Getenv("IMAPS_PORT"), pidgeontest.Patience)
 		if err != nil {
 			last = err.Error()
 			return false
 		}
-		defer conn.Close()
-		saw, ok, err := look(conn)
-		last = fmt.Sprint(saw, err)
+		defer s.Close()
+		last, ok = look(s)
 		return ok
 	}
 	if limit := duration(ts, args, 1, pidgeontest.Patience); !pidgeontest.Within(limit, right) {

@@ -60,12 +60,12 @@ func FreePort() string {
 	}
 }
 
-// testUsers are user0 to user999 with the password "pass", and alice with
-// "secret".
-func testUsers() []byte {
+// Users are user0 and those that follow, n of them, with the password "pass", and alice
+// with "secret".
+func Users(n int) []byte {
 	var b strings.Builder
 	b.WriteString("alice:secret\n")
-	for i := range 1000 {
+	for i := range n {
 		fmt.Fprintf(&b, "user%d:pass\n", i)
 	}
 	return []byte(b.String())

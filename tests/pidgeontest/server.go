@@ -1,7 +1,7 @@
 // Package pidgeontest runs the built pidgeon as PID 1 of a PID namespace, inside a
-// root file system with a real Dovecot, and gives tests what they need to meet it
-// there: its processes, its log, and IMAP clients. What has to come of it is for
-// the tests to say.
+// root file system with a real Dovecot, and gives tests and benchmarks what they need
+// to meet it there: its processes, its log, and IMAP clients. What has to come of it is
+// for them to say.
 package pidgeontest
 
 import (
@@ -13,7 +13,6 @@ import (
 	"path/filepath"
 	"slices"
 	"strings"
-	"syscall"
 	"time"
 )
 
@@ -21,18 +20,15 @@ import (
 // machine.
 const Patience = 20 * time.Second
 
-// Server is one pidgeon inside a root file system, with directories and ports of
-// its own. Its paths are the same inside and outside.
+// Server is one pidgeon in a container, with directories and ports of its own. Its
+// paths are the same inside and outside.
 type Server struct {
+	*Container
 	Work    string            // the directory that it shares with the test
 	Environ map[string]string // of everything that is launched
-	Log     *Log
 
 	root, binary string
-	cmd          *exec.Cmd
-	pid          int    // pidgeon's, as seen from here
-	namespace    string // its PID namespace
-	ended        chan struct{}
+	pid          int // pidgeon's, as seen from here
 }
 
 // Launch is how a program is started inside.
@@ -51,23 +47,12 @@ func New(root, binary, work string) (*Server, error) {
 			return nil, err
 		}
 	}
-	s := &Server{Work: work, Environ: baseline(work), Log: newLog(), root: root, binary: binary}
-	return s, os.WriteFile(s.Environ["USERS_FILE"], testUsers(), 0o644)
+	s := &Server{Container: NewContainer(), Work: work, Environ: baseline(work), root: root, binary: binary}
+	return s, os.WriteFile(s.Environ["USERS_FILE"], Users(1000), 0o644)
 }
 
 // underShell is an init that does nothing for its children but wait for the one.
 const underShell = `"$@" & wait $!; echo "init: code=$?"; while :; do sleep 1; done`
-
-// Command runs a program as PID 1 inside a root file system. What is shared is there
-// under the same path.
-func Command(root string, shared []string, program ...string) *exec.Cmd {
-	cmd := exec.Command(repository()+"/tools/in-rootfs.sh", slices.Concat([]string{root}, shared, []string{"--"}, program)...)
-	cmd.SysProcAttr = &syscall.SysProcAttr{
-		Cloneflags: syscall.CLONE_NEWPID | syscall.CLONE_NEWNS,
-		Pdeathsig:  syscall.SIGKILL,
-	}
-	return cmd
-}
 
 // command runs what is to be launched.
 func (s *Server) command(l Launch) *exec.Cmd {
@@ -83,29 +68,15 @@ func (s *Server) command(l Launch) *exec.Cmd {
 	}
 	cmd := Command(s.root, []string{s.Work, s.binary}, append(append(args, s.binary), l.Args...)...)
 	cmd.Env = slices.Concat(s.environment(), l.Environ)
-	cmd.WaitDelay = 2 * time.Second
 	return cmd
 }
 
 // Start starts a server in the background and waits until it is pidgeon.
 func (s *Server) Start(l Launch) error {
-	if s.cmd != nil && !s.Over() {
-		return errors.New("the server runs already")
-	}
-	s.Log.begin()
-	cmd := s.command(l)
-	cmd.Stdout, cmd.Stderr = s.Log, s.Log
-	if err := cmd.Start(); err != nil {
+	if err := s.Container.Start(s.command(l)); err != nil {
 		return err
 	}
-	ended := make(chan struct{})
-	go func() {
-		defer close(ended)
-		_ = cmd.Wait()
-		s.Log.end()
-	}()
-	s.cmd, s.ended, s.pid = cmd, ended, 0
-	s.namespace, _ = os.Readlink(fmt.Sprintf("/proc/%d/ns/pid", cmd.Process.Pid))
+	s.pid = 0
 	found := func() bool {
 		s.pid = s.Find(filepath.Base(s.binary))
 		return s.pid != 0 || s.Over()
@@ -115,6 +86,9 @@ func (s *Server) Start(l Launch) error {
 	}
 	return nil
 }
+
+// PID is pidgeon's, as seen from here, whether or not it is PID 1.
+func (s *Server) PID() int { return s.pid }
 
 // Run runs a program to its end and returns its exit code.
 func (s *Server) Run(l Launch, stdout, stderr io.Writer) (int, error) {
@@ -135,32 +109,9 @@ func (s *Server) Run(l Launch, stdout, stderr io.Writer) (int, error) {
 	return cmd.ProcessState.ExitCode(), nil
 }
 
-// Over tells whether the server has ended.
-func (s *Server) Over() bool {
-	select {
-	case <-s.ended:
-		return true
-	default:
-		return false
-	}
-}
-
-// Exit waits for the end and returns the exit code, 128+n for a signal.
-func (s *Server) Exit(limit time.Duration) (int, error) {
-	if !Within(limit, s.Over) {
-		return 0, fmt.Errorf("not ended within %v", limit)
-	}
-	status := s.cmd.ProcessState.Sys().(syscall.WaitStatus)
-	if status.Signaled() {
-		return 128 + int(status.Signal()), nil
-	}
-	return status.ExitStatus(), nil
-}
-
-// Kill ends PID 1, and with it everything in the namespace.
-func (s *Server) Kill() {
-	if s.cmd != nil {
-		_ = s.cmd.Process.Kill()
-		<-s.ended
-	}
+// Health has pidgeon say how it is.
+func (s *Server) Health() (code int, said string) {
+	cmd := s.Enter(slices.Concat([]string{"env"}, s.environment(), []string{s.binary, "health"})...)
+	out, _ := cmd.CombinedOutput()
+	return cmd.ProcessState.ExitCode(), string(out)
 }

@@ -1,7 +1,6 @@
 package torture
 
 import (
-	"crypto/tls"
 	"os"
 	"testing"
 	"time"
@@ -102,12 +101,12 @@ func (s *server) renewal(t *testing.T, c *crowd, name string, order func(t *test
 
 // certificate is the name that users see, or why they see none.
 func (s *server) certificate() string {
-	conn, err := tls.Dial("tcp", "127.0.0.1:"+s.port(), pidgeontest.Insecure)
+	session, err := pidgeontest.Greeted(s.port(), pidgeontest.Patience)
 	if err != nil {
 		return err.Error()
 	}
-	defer conn.Close()
-	return conn.ConnectionState().PeerCertificates[0].Subject.CommonName
+	defer session.Close()
+	return session.Certificate()
 }
 
 // replace writes a file aside and renames it.

@@ -39,7 +39,7 @@ func (c *crowd) lost() int {
 	still := slices.DeleteFunc(slices.Clone(c.sessions), func(s *pidgeontest.Session) bool { return c.gone[s] })
 	for _, s := range still {
 		all.Go(func() {
-			if !s.Alive() {
+			if s.Alive() != nil {
 				mu.Lock()
 				defer mu.Unlock()
 				c.gone[s] = true

@@ -1,0 +1,174 @@
+package pidgeontest
+
+import (
+	"cmp"
+	"errors"
+	"fmt"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"slices"
+	"strconv"
+	"strings"
+	"syscall"
+	"time"
+)
+
+// Container is a PID namespace inside a root file system.
+type Container struct {
+	Log *Log // what its processes write
+
+	cmd       *exec.Cmd
+	namespace string
+	ended     chan struct{}
+}
+
+// NewContainer is one that has not been started.
+func NewContainer() *Container { return &Container{Log: newLog()} }
+
+// Command runs a program as PID 1 inside a root file system. What is shared is there
+// under the same path.
+func Command(root string, shared []string, program ...string) *exec.Cmd {
+	cmd := exec.Command(repository()+"/tools/in-rootfs.sh", slices.Concat([]string{root}, shared, []string{"--"}, program)...)
+	cmd.SysProcAttr = &syscall.SysProcAttr{
+		Cloneflags: syscall.CLONE_NEWPID | syscall.CLONE_NEWNS,
+		Pdeathsig:  syscall.SIGKILL,
+	}
+	cmd.WaitDelay = 2 * time.Second
+	return cmd
+}
+
+// Start starts what Command returned in the background.
+func (c *Container) Start(cmd *exec.Cmd) error {
+	if c.cmd != nil && !c.Over() {
+		return errors.New("the container runs already")
+	}
+	c.Log.begin()
+	cmd.Stdout, cmd.Stderr = c.Log, c.Log
+	if err := cmd.Start(); err != nil {
+		return err
+	}
+	ended := make(chan struct{})
+	go func() {
+		defer close(ended)
+		_ = cmd.Wait()
+		c.Log.end()
+	}()
+	c.cmd, c.ended = cmd, ended
+	c.namespace, _ = os.Readlink(fmt.Sprintf("/proc/%d/ns/pid", c.PID()))
+	return nil
+}
+
+// PID is that of PID 1, as seen from here.
+func (c *Container) PID() int { return c.cmd.Process.Pid }
+
+// Over tells whether PID 1 has ended, and with it everything else.
+func (c *Container) Over() bool {
+	select {
+	case <-c.ended:
+		return true
+	default:
+		return false
+	}
+}
+
+// Exit waits for the end and returns the exit code, 128+n for a signal.
+func (c *Container) Exit(limit time.Duration) (int, error) {
+	if !Within(limit, c.Over) {
+		return 0, fmt.Errorf("not ended within %v", limit)
+	}
+	status := c.cmd.ProcessState.Sys().(syscall.WaitStatus)
+	if status.Signaled() {
+		return 128 + int(status.Signal()), nil
+	}
+	return status.ExitStatus(), nil
+}
+
+// Kill ends PID 1, and with it everything in the namespace.
+func (c *Container) Kill() {
+	if c.cmd != nil {
+		_ = c.cmd.Process.Kill()
+		<-c.ended
+	}
+}
+
+// Inside is a path of the container's own mounts, as seen from here.
+func (c *Container) Inside(path string) string {
+	return filepath.Join(fmt.Sprintf("/proc/%d/root", c.cmd.Process.Pid), path)
+}
+
+// Enter is a command inside of the container's namespaces.
+func (c *Container) Enter(args ...string) *exec.Cmd {
+	pid := strconv.Itoa(c.cmd.Process.Pid)
+	return exec.Command("nsenter", append([]string{"-t", pid, "-p", "-m", "-r", "-w", "--"}, args...)...)
+}
+
+// process is one of the container.
+type process struct {
+	pid         int
+	name, state string
+}
+
+// PIDs are those of all its processes, as seen from here.
+func (c *Container) PIDs() (pids []int) {
+	for _, p := range c.processes() {
+		pids = append(pids, p.pid)
+	}
+	return pids
+}
+
+// Processes lists them with their names, PID 1 first.
+func (c *Container) Processes() (names []string) {
+	for _, p := range c.processes() {
+		names = append(names, fmt.Sprint(p))
+	}
+	return names
+}
+
+// Find returns the PID of the first process of that name, or 0.
+func (c *Container) Find(name string) int {
+	for _, p := range c.processes() {
+		if p.name == name && p.state != "Z" {
+			return p.pid
+		}
+	}
+	return 0
+}
+
+// Zombies are ended processes that nobody has waited for.
+func (c *Container) Zombies() (names []string) {
+	for _, p := range c.processes() {
+		if p.state == "Z" {
+			names = append(names, p.name)
+		}
+	}
+	return names
+}
+
+func (c *Container) processes() []process {
+	var all []process
+	spaces, _ := filepath.Glob("/proc/[0-9]*/ns/pid")
+	for _, space := range spaces {
+		if target, _ := os.Readlink(space); target != c.namespace || target == "" {
+			continue
+		}
+		if p, ok := readProcess(filepath.Dir(filepath.Dir(space))); ok {
+			all = append(all, p)
+		}
+	}
+	slices.SortFunc(all, func(a, b process) int { return cmp.Compare(a.pid, b.pid) })
+	return all
+}
+
+// readProcess reads "PID (NAME) STATE …".
+func readProcess(dir string) (p process, ok bool) {
+	stat, err := os.ReadFile(filepath.Join(dir, "stat"))
+	head, tail, cut := strings.Cut(string(stat), ") ")
+	if err != nil || !cut {
+		return p, false
+	}
+	number, name, _ := strings.Cut(head, " (")
+	p.pid, _ = strconv.Atoi(number)
+	p.name, p.state = name, tail[:1]
+	return p, true
+}
