@@ -2,7 +2,6 @@ package main
 
 import (
 	"fmt"
-	"slices"
 	"strings"
 )
 
@@ -62,7 +61,7 @@ var configurations = []configuration{
 		},
 	},
 	{
-		name: "dovecot/dovecot", source: "dovecot/docker 8f40355, old/2.3.21.1/dovecot.conf", dialect: "2.3",
+		name: "dovecot-image", source: "dovecot/docker 8f40355, old/2.3.21.1/dovecot.conf", dialect: "2.3",
 		limits: []setting{
 			{"imap-login", "process_min_avail", "1"},
 			{"imap-login", "client_limit", "1000"},
@@ -70,15 +69,15 @@ var configurations = []configuration{
 		},
 	},
 	{
-		name: "dovecot/dovecot", source: "dovecot/docker 8f40355, config/1.0.0/dovecot.conf", dialect: "2.4",
+		name: "dovecot-image", source: "dovecot/docker 8f40355, config/1.0.0/dovecot.conf", dialect: "2.4",
 		limits: []setting{
 			{"imap-login", "process_min_avail", "1"},
 			{"imap-login", "client_limit", "100"},
 			{"stats", "process_min_avail", "1"},
 		},
 	},
-	{name: "pidgeon secure", source: "this repository", mode: "secure"},
-	{name: "pidgeon performance", source: "this repository", mode: "performance"},
+	{name: "pidgeon-secure", source: "this repository", mode: "secure"},
+	{name: "pidgeon-performance", source: "this repository", mode: "performance"},
 }
 
 // cpus stands for the number of processors, as in Mailu's template.
@@ -93,13 +92,6 @@ func of(dialect string) []configuration {
 		}
 	}
 	return all
-}
-
-// rows are those of this run.
-func (b *bench) rows() []configuration {
-	return slices.DeleteFunc(of(b.dialect), func(c configuration) bool {
-		return b.only != "" && !slices.Contains(strings.Split(b.only, ","), c.name)
-	})
 }
 
 // conf spells the limits for a dialect.

@@ -44,7 +44,7 @@ func TestConfigurations(t *testing.T) {
 func TestFixturesConf(t *testing.T) {
 	for _, dialect := range []string{"2.3", "2.4"} {
 		f := fixtures{dir: "/fixtures", dialect: dialect}
-		text, err := f.conf(configuration{limits: []setting{{"imap", "process_limit", "7"}}}, ports{IMAP: 4711, IMAPS: 4712})
+		text, err := f.conf(configuration{limits: []setting{{"imap", "process_limit", "7"}}}, ports{IMAP: "4711", IMAPS: "4712"})
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -71,16 +71,5 @@ level=INFO msg=started
 	want := "Warning: service(imap-login): process_limit (100) reached, client connections are being dropped|Error: one thing|level=WARN msg=noticed what=another"
 	if strings.Join(got, "|") != want {
 		t.Errorf("got %q", got)
-	}
-}
-
-// What is measured is written where sizing.Costs can be refreshed from it.
-func TestSessionColumns(t *testing.T) {
-	found := false
-	for _, c := range sessionColumns {
-		found = found || c.Title == costColumn
-	}
-	if !found {
-		t.Errorf("no column %q", costColumn)
 	}
 }

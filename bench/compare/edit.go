@@ -1,14 +1,13 @@
 package main
 
 import (
+	"cmp"
 	"fmt"
 	"os"
 	"path/filepath"
-	"strings"
+	"slices"
 	"syscall"
 	"time"
-
-	"pidgeon/bench/table"
 )
 
 // A way is how a changed file comes into force.
@@ -20,110 +19,110 @@ type way struct {
 
 // ways begin when the file has been renamed into its place.
 var ways = []way{
-	{"dovecot -F, kill -HUP", "dovecot -F", hangUpMaster},
-	{"dovecot -F, doveadm reload", "dovecot -F", func(s *server) error { return s.inside("doveadm", "-c", s.command[len(s.command)-1], "reload") }},
-	{"tini, kill -HUP", "tini", hangUpInit},
-	{"dumb-init, kill -HUP", "dumb-init", hangUpInit},
-	{"consul-template, edit", "consul-template", func(*server) error { return nil }},
-	{"pidgeon, edit", "", func(*server) error { return nil }},
-	{"pidgeon, edit and kill -HUP", "", hangUpInit},
+	{"dovecot-F:kill-HUP", bare, hangUpMaster},
+	{"dovecot-F:doveadm-reload", bare, reloadByDoveadm},
+	{"tini:kill-HUP", "tini", hangUpInit},
+	{"dumb-init:kill-HUP", "dumb-init", hangUpInit},
+	{"consul-template:edit", "consul-template", nothing},
+	{"pidgeon:edit", "", nothing},
+	{"pidgeon:edit-and-kill-HUP", "", hangUpInit},
 }
 
-func hangUpMaster(s *server) error { return syscall.Kill(s.master(), syscall.SIGHUP) }
-func hangUpInit(s *server) error   { return syscall.Kill(s.pid(), syscall.SIGHUP) }
+func nothing(*server) error        { return nil }
+func hangUpMaster(s *server) error { return syscall.Kill(s.Find("dovecot"), syscall.SIGHUP) }
+func hangUpInit(s *server) error   { return syscall.Kill(s.PID(), syscall.SIGHUP) }
+
+func reloadByDoveadm(s *server) error {
+	conf := s.command[len(s.command)-1]
+	if out, err := s.Enter("doveadm", "-c", conf, "reload").CombinedOutput(); err != nil {
+		return fmt.Errorf("doveadm reload: %w: %s", err, out)
+	}
+	return nil
+}
 
 // editToServed is the time from a changed file to a client that meets what it
 // says: a greeting. Of it, the time from Dovecot's "SIGHUP received" on is what
 // Dovecot takes; before it comes what pidgeon waits (files settle for 100 ms),
 // checks and rehearses.
 func (b *bench) editToServed() error {
-	var entries []entry
+	var rows []row
 	for _, w := range ways {
-		i, row := b.initOf(w)
-		row.Name = w.name
-		entries = append(entries, entry{row, func() ([]float64, error) { return b.timeEdit(w, i) }})
+		rows = append(rows, row{w.name, func() (string, error) { return b.timeEdit(w) }})
 	}
-	rows := interleave(b.rounds, entries)
-	fmt.Printf("Edit to served: Dovecot %s; median (range) of %d rounds of %d edits.\n\n", b.dialect, b.rounds, edits)
-	table.Print(os.Stdout, []table.Column{{Title: "edit to served ms", Ratio: true}, {Title: "Dovecot's HUP to served ms", Ratio: true}}, rows)
+	b.interleave("Edit", rows)
 	return nil
 }
 
-func (b *bench) initOf(w way) (initProgram, *table.Row) {
-	for _, i := range inits {
-		if i.name == w.init {
-			return i, b.row(i)
-		}
-	}
-	return initProgram{}, &table.Row{}
-}
-
 // edits are made one after the other, with a pause: Dovecot takes no reload
-// within a second after the last one lightly.
+// within a second after the last one lightly. The one in the middle counts.
 const (
 	edits = 3
 	pause = 2 * time.Second
 )
 
-func (b *bench) timeEdit(w way, i initProgram) ([]float64, error) {
-	p, err := b.free.pair()
+// An edit is what one took until it was served, and of it the part from Dovecot's
+// SIGHUP on.
+type edit struct{ whole, hup time.Duration }
+
+func (b *bench) timeEdit(w way) (string, error) {
+	p := freePorts()
+	s, file, err := b.edited(w, p)
 	if err != nil {
-		return nil, err
+		return "", err
 	}
-	s, file := b.edited(w, i, p)
 	server, err := b.start(s, p)
 	if err != nil {
-		return nil, err
+		return "", err
 	}
-	defer server.stop()
-	var served, reloaded []float64
+	defer server.Kill()
+	var all []edit
 	for n := range edits {
 		time.Sleep(pause)
-		all, part, err := timeOne(server, w, file, fmt.Sprintf("edit%d", n))
+		one, err := timeOne(server, w, file, fmt.Sprintf("edit%d", n))
 		if err != nil {
-			return nil, err
+			return "", err
 		}
-		served, reloaded = append(served, milliseconds(all)), append(reloaded, milliseconds(part))
+		all = append(all, one)
 	}
-	return []float64{table.Median(served), table.Median(reloaded)}, nil
+	slices.SortFunc(all, func(a, b edit) int { return cmp.Compare(a.whole, b.whole) })
+	middle := all[edits/2]
+	return fmt.Sprintf("%d ns/op %d ns-from-HUP/op", middle.whole, middle.hup), nil
 }
 
 // edited is a server, and the file that is edited.
-func (b *bench) edited(w way, i initProgram, p ports) (s spec, file string) {
-	if w.init != "" {
-		s, file = b.rendered(i, p)
-		if w.init == "consul-template" {
+func (b *bench) edited(w way, p ports) (s spec, file string, err error) {
+	for _, i := range inits {
+		if i.name != w.init {
+			continue
+		}
+		if s, file, err = b.rendered(i, p); i.name == "consul-template" {
 			file += ".in"
 		}
-		return s, file
+		return s, file, err
 	}
-	_ = os.Mkdir(b.overrides(p), 0o755)
-	return spec{
-		name: w.name, prepare: "true", command: []string{b.pidgeon()},
-		environ: b.environ("performance", p, b.sessions),
-	}, filepath.Join(b.overrides(p), "greeting.conf")
+	s, err = b.ours(w.name, "performance", p)
+	return s, filepath.Join(b.overrides(p), "greeting.conf"), err
 }
 
-func timeOne(s *server, w way, file, text string) (all, part time.Duration, err error) {
-	before := strings.Count(s.logged(), hup)
+func timeOne(s *server, w way, file, text string) (e edit, err error) {
+	s.Log.Mark()
 	if err := os.WriteFile(file+".new", []byte("login_greeting = "+text+"\n"), 0o644); err != nil {
-		return 0, 0, err
+		return e, err
 	}
 	begin := time.Now()
 	if err := os.Rename(file+".new", file); err != nil {
-		return 0, 0, err
+		return e, err
 	}
 	if err := w.after(s); err != nil {
-		return 0, 0, err
+		return e, err
 	}
-	if err := s.await("Dovecot got no SIGHUP", func() bool { return strings.Count(s.logged(), hup) > before }); err != nil {
-		return 0, 0, err
+	if !s.Log.Await(hup, patience) {
+		return e, s.fault("Dovecot got no SIGHUP")
 	}
-	hupped := time.Now()
 	if err := s.serves(text); err != nil {
-		return 0, 0, err
+		return e, err
 	}
-	return time.Since(begin), time.Since(hupped), nil
+	return edit{time.Since(begin), time.Since(s.Log.Matches(hup)[0].At)}, nil
 }
 
 // hup is what Dovecot's master logs when it gets one.

@@ -1,9 +1,7 @@
 package main
 
 import (
-	"bytes"
 	"embed"
-	"fmt"
 	"os"
 	"path/filepath"
 	"runtime"
@@ -12,6 +10,7 @@ import (
 	"time"
 
 	"pidgeon/certificate"
+	"pidgeon/tests/pidgeontest"
 )
 
 // fixtures are the files that every server of a run gets: the same users, and
@@ -42,7 +41,7 @@ func newFixtures(dialect string, users int) (fixtures, error) {
 	if err != nil {
 		return f, err
 	}
-	for name, data := range map[string][]byte{"tls.crt": pair.Certificate, "tls.key": pair.Key, "users": passwords(users)} {
+	for name, data := range map[string][]byte{"tls.crt": pair.Certificate, "tls.key": pair.Key, "users": pidgeontest.Users(users)} {
 		if err := os.WriteFile(f.path(name), data, 0o644); err != nil {
 			return f, err
 		}
@@ -51,14 +50,6 @@ func newFixtures(dialect string, users int) (fixtures, error) {
 }
 
 func (f fixtures) path(name string) string { return filepath.Join(f.dir, name) }
-
-func passwords(users int) []byte {
-	var b bytes.Buffer
-	for i := range users {
-		fmt.Fprintf(&b, "user%d:pass\n", i)
-	}
-	return b.Bytes()
-}
 
 // common is what the distribution's configuration lacks for a measurement: users,
 // certificate, mail, listeners of our own.

@@ -1,12 +1,10 @@
 package main
 
 import (
+	"errors"
 	"fmt"
 	"os"
-	"os/exec"
 	"path/filepath"
-
-	"pidgeon/bench/table"
 )
 
 // An init is what can stand before Dovecot as PID 1, beside pidgeon.
@@ -14,34 +12,35 @@ type initProgram struct {
 	name string
 	// command starts Dovecot on the files that pidgeon rendered.
 	command func(b *bench, conf, greeting string) []string
-	binary  string // in the bin directory, or in the path; empty for Dovecot's own
 }
+
+// bare is Dovecot as PID 1 itself.
+const bare = "dovecot-F"
 
 // inits are compared as far as they could be had.
 var inits = []initProgram{
-	{"dovecot -F", func(_ *bench, conf, _ string) []string { return []string{"dovecot", "-F", "-c", conf} }, ""},
+	{bare, func(_ *bench, conf, _ string) []string { return []string{"dovecot", "-F", "-c", conf} }},
 	{"tini", func(b *bench, conf, _ string) []string {
 		return []string{b.tool("tini"), "--", "dovecot", "-F", "-c", conf}
-	}, "tini"},
+	}},
 	{"dumb-init", func(b *bench, conf, _ string) []string {
 		return []string{b.tool("dumb-init"), "--", "dovecot", "-F", "-c", conf}
-	}, "dumb-init"},
-	{"consul-template", (*bench).consulTemplate, "consul-template"},
-	{"gomplate", (*bench).gomplate, "gomplate"},
+	}},
+	{"consul-template", (*bench).consulTemplate},
+	{"gomplate", (*bench).gomplate},
 }
 
 func (b *bench) tool(name string) string { return filepath.Join(b.bin, name) }
 
-// row is that of an init; where it has no figures, it says why.
-func (b *bench) row(i initProgram) *table.Row {
-	row := &table.Row{Name: i.name}
-	if i.binary == "" {
-		return row // Dovecot's own
+// had tells why an init cannot be compared.
+func (b *bench) had(i initProgram) error {
+	if i.name == bare {
+		return nil
 	}
-	if _, err := os.Stat(b.tool(i.binary)); err != nil {
-		row.Note = "could not be had"
+	if _, err := os.Stat(b.tool(i.name)); err != nil {
+		return errors.New("could not be had")
 	}
-	return row
+	return nil
 }
 
 // consulTemplate renders the greeting from a file that it watches, which is what
@@ -72,25 +71,20 @@ func (b *bench) gomplate(conf, greeting string) []string {
 
 // rendered starts an init on the files that pidgeon renders for the same sessions
 // and ports. One more file is included at the end, which is what an edit changes.
-func (b *bench) rendered(i initProgram, p ports) (s spec, greeting string) {
-	dir := b.path(fmt.Sprintf("rendered-%d", p.IMAP))
+func (b *bench) rendered(i initProgram, p ports) (s spec, greeting string, err error) {
+	if err := b.had(i); err != nil {
+		return spec{}, "", err
+	}
+	dir := b.path("rendered-" + p.IMAP)
 	conf, greeting := dir+"/dovecot.conf", dir+".greeting"
-	_ = os.WriteFile(greeting, nil, 0o644)
+	if err := os.WriteFile(greeting, nil, 0o644); err != nil {
+		return spec{}, "", err
+	}
 	return spec{
 		name: i.name,
 		prepare: fmt.Sprintf("%s render --output %s && mkdir -p /run/pidgeon/dovecot && echo '!include_try %s' >>%s",
 			b.pidgeon(), dir, greeting, conf),
 		command: i.command(b, conf, greeting),
-		environ: b.environ("performance", p, b.sessions),
-	}, greeting
-}
-
-// inside runs a command in a server's namespaces.
-func (s *server) inside(command ...string) error {
-	target := fmt.Sprint(s.pid())
-	out, err := exec.Command("nsenter", append([]string{"-t", target, "-p", "-m", "-r", "-w", "--"}, command...)...).CombinedOutput()
-	if err != nil {
-		return fmt.Errorf("%v: %w: %s", command, err, out)
-	}
-	return nil
+		environ: b.environ("performance", p),
+	}, greeting, nil
 }

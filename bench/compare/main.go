@@ -1,7 +1,7 @@
-// Compare measures what pidgeon does beside others, with bench/load: sessions
-// held and their memory, logins per second, the time of starts and of changes,
-// and what PID 1 takes. Each is a table of one run, with the rows measured in
-// turn. tools/bench.sh runs it, and says what it needs.
+// Compare measures what pidgeon does beside others: sessions held and their memory,
+// logins per second, the time of starts and of changes, and what PID 1 takes. Rows are
+// measured in turn, and each round of each is a line of Go's benchmark format, for
+// benchstat. tools/bench.sh runs it, and says what it needs.
 package main
 
 import (
@@ -9,7 +9,10 @@ import (
 	"fmt"
 	"os"
 	"path/filepath"
+	"slices"
 	"time"
+
+	"pidgeon/bench/load"
 )
 
 func main() { os.Exit(run(os.Args[1:])) }
@@ -20,8 +23,7 @@ const exitUsage = 64
 // bench is a run.
 type bench struct {
 	fixtures
-	root, bin, enter string
-	free             portRange
+	root, bin        string
 	rounds, sessions int
 	extra            int
 	duration, settle time.Duration
@@ -32,17 +34,15 @@ func run(args []string) int {
 	b := bench{}
 	flags := flag.NewFlagSet("compare", flag.ContinueOnError)
 	flags.StringVar(&b.root, "root", "", "root file system with Dovecot, made by tools/rootfs.sh")
-	flags.StringVar(&b.bin, "bin", "", "directory with pidgeon, load and, as far as they could be had, the others")
-	flags.StringVar(&b.enter, "enter", "tools/in-rootfs.sh", "how a root file system is entered")
-	flags.IntVar(&b.rounds, "rounds", 3, "how often each row is measured")
+	flags.StringVar(&b.bin, "bin", "", "directory with pidgeon and, as far as they could be had, the others")
+	flags.IntVar(&b.rounds, "rounds", 6, "how often each row is measured")
 	flags.IntVar(&b.sessions, "sessions", 1000, "sessions asked for, and tried")
 	flags.IntVar(&b.extra, "extra", 24, "sessions tried beyond those and the headroom")
 	flags.DurationVar(&b.duration, "duration", 10*time.Second, "of a round of logins, or of the watch over an idle PID 1")
 	flags.DurationVar(&b.settle, "settle", 2*time.Second, "for sessions to come to rest before memory is read; 3m for hibernation")
-	flags.StringVar(&b.state, "state", "idle", "what a held session does: login, select or idle")
+	flags.StringVar(&b.state, "state", load.Idle, "what a held session does: login, select or idle")
 	flags.StringVar(&b.only, "only", "", "measure the rows of these names alone, and say more; commas between them")
-	flags.IntVar(&b.free.next, "port", 23000, "first port to listen on")
-	dialect := flags.String("dialect", "", "of the Dovecot in the root file system: 2.3 or 2.4")
+	flags.StringVar(&b.dialect, "dialect", "", "of the Dovecot in the root file system: 2.3 or 2.4")
 	if err := flags.Parse(args); err != nil {
 		return exitUsage
 	}
@@ -50,26 +50,27 @@ func run(args []string) int {
 		"sessions": (*bench).sessionsHeld, "logins": (*bench).loginsPerSecond, "start": (*bench).startToGreeting,
 		"edit": (*bench).editToServed, "pid1": (*bench).pidOne, "wake": (*bench).wakeUps,
 	}[flags.Arg(0)]
-	if !ok || flags.NArg() != 1 || b.root == "" || b.bin == "" {
+	known := slices.Contains([]string{load.Login, load.Select, load.Idle}, b.state)
+	if !ok || !known || flags.NArg() != 1 || b.root == "" || b.bin == "" {
 		fmt.Fprintln(os.Stderr, "usage: compare -root DIR -bin DIR -dialect 2.3|2.4 [-…] sessions|logins|start|edit|pid1|wake")
 		return exitUsage
 	}
-	if err := b.run(*dialect, measure); err != nil {
+	if err := b.run(measure); err != nil {
 		fmt.Fprintln(os.Stderr, "compare:", err)
 		return 1
 	}
 	return 0
 }
 
-func (b *bench) run(dialect string, measure func(*bench) error) (err error) {
+func (b *bench) run(measure func(*bench) error) (err error) {
 	if b.bin, err = filepath.Abs(b.bin); err != nil {
 		return err
 	}
-	b.free.last = b.free.next + 999
-	b.fixtures, err = newFixtures(dialect, b.sessions+b.beyond()+200)
+	b.fixtures, err = newFixtures(b.dialect, b.sessions+b.beyond()+200)
 	defer os.RemoveAll(b.dir)
 	if err != nil {
 		return err
 	}
+	fmt.Println("dovecot:", b.dialect)
 	return measure(b)
 }

@@ -5,7 +5,6 @@ import (
 	"os"
 	"time"
 
-	"pidgeon/bench/table"
 	"pidgeon/bench/usage"
 )
 
@@ -16,75 +15,47 @@ const calm = 5 * time.Second
 // pidOne is what PID 1 takes by itself: its binary, its memory, and what it does
 // while nothing happens. All rows idle side by side, and are watched at once.
 func (b *bench) pidOne() error {
-	var rows []*table.Row
-	var servers []*server // nil where an init could not be had
+	var servers []*server
 	defer func() {
 		for _, s := range servers {
-			if s != nil {
-				s.stop()
-			}
+			s.Kill()
 		}
 	}()
-	for _, p := range b.pidOnes() {
-		var s *server
-		var err error
-		if p.row.Note == "" {
-			if s, err = b.idle(p.spec); err != nil {
-				return err
-			}
+	idle := func(s spec, p ports, err error) error {
+		if err != nil {
+			return err
 		}
-		rows, servers = append(rows, p.row), append(servers, s)
+		server, err := b.start(s, p)
+		if err == nil {
+			servers = append(servers, server)
+		}
+		return err
 	}
-	time.Sleep(calm)
-	for range b.rounds {
-		if err := b.watch(rows, servers); err != nil {
+	for _, i := range inits {
+		p := freePorts()
+		s, _, err := b.rendered(i, p)
+		if err := idle(s, p, err); err != nil {
+			fmt.Fprintf(os.Stderr, "compare: %s: %v\n", i.name, err)
+		}
+	}
+	for _, mode := range []string{"secure", "performance"} {
+		p := freePorts()
+		s, err := b.ours("pidgeon-"+mode, mode, p)
+		if err := idle(s, p, err); err != nil {
 			return err
 		}
 	}
-	fmt.Printf("PID 1: Dovecot %s, idle; median (range) of %d rounds of %v.\n\n", b.dialect, b.rounds, b.duration)
-	table.Print(os.Stdout, []table.Column{
-		{Title: "binary MB", Digits: 2},
-		{Title: "resident MB", Digits: 2},
-		{Title: "anonymous MB", Digits: 2},
-		{Title: "seconds awake/min", Digits: 1},
-		{Title: "context switches/min", Digits: 1},
-		{Title: "CPU ms/min", Digits: 2},
-	}, rows)
+	time.Sleep(calm)
+	for range b.rounds {
+		if err := b.watch(servers); err != nil {
+			return err
+		}
+	}
 	return nil
 }
 
-// A candidate for PID 1.
-type candidate struct {
-	row  *table.Row
-	spec func(ports) spec
-}
-
-func (b *bench) pidOnes() []candidate {
-	var all []candidate
-	for _, i := range inits {
-		all = append(all, candidate{b.row(i), func(p ports) spec { s, _ := b.rendered(i, p); return s }})
-	}
-	for _, mode := range []string{"secure", "performance"} {
-		name := "pidgeon " + mode
-		all = append(all, candidate{&table.Row{Name: name}, func(p ports) spec { return b.pidgeonStart(name, mode, "new", p) }})
-	}
-	return all
-}
-
-func (b *bench) idle(of func(ports) spec) (*server, error) {
-	p, err := b.free.pair()
-	if err != nil {
-		return nil, err
-	}
-	server, err := b.start(of(p), p)
-	if err != nil && server != nil {
-		server.stop()
-	}
-	return server, err
-}
-
 // watch lets all idle for a round, and looks each second whether they did.
-func (b *bench) watch(rows []*table.Row, servers []*server) error {
+func (b *bench) watch(servers []*server) error {
 	first := activities(servers)
 	last, busy := first, make([]int, len(servers))
 	begin := time.Now()
@@ -100,18 +71,14 @@ func (b *bench) watch(rows []*table.Row, servers []*server) error {
 	}
 	minutes := time.Since(begin).Minutes()
 	for i, s := range servers {
-		if s == nil {
-			continue
-		}
-		info, err := os.Stat(fmt.Sprintf("/proc/%d/exe", s.pid()))
+		program, err := os.Stat(fmt.Sprintf("/proc/%d/exe", s.PID()))
 		if err != nil {
 			return err
 		}
-		memory := usage.MemoryOf(s.pid())
-		rows[i].Add(
-			float64(info.Size())/mb, float64(memory.RSS)*1024/mb, float64(memory.Anonymous)*1024/mb, float64(busy[i])/minutes,
-			float64(last[i].Switches-first[i].Switches)/minutes, milliseconds(last[i].CPU-first[i].CPU)/minutes,
-		)
+		memory := usage.MemoryOf(s.PID())
+		printLine("PID1", s.name, fmt.Sprintf("%.1f binary-kB %.1f resident-kB %.1f anonymous-kB %.2f awake-s/min %.2f switches/min %.6f CPU-sec/min",
+			float64(program.Size())/1e3, kB(memory.RSS), kB(memory.Anonymous), float64(busy[i])/minutes,
+			float64(last[i].Switches-first[i].Switches)/minutes, (last[i].CPU-first[i].CPU).Seconds()/minutes))
 	}
 	return nil
 }
@@ -119,11 +86,9 @@ func (b *bench) watch(rows []*table.Row, servers []*server) error {
 func activities(servers []*server) []usage.Activity {
 	all := make([]usage.Activity, len(servers))
 	for i, s := range servers {
-		if s != nil {
-			all[i] = usage.ActivityOf(s.pid())
-		}
+		all[i] = usage.ActivityOf(s.PID())
 	}
 	return all
 }
 
-const mb = 1e6
+func kB(kib int) float64 { return float64(kib) * 1.024 }

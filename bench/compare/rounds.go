@@ -3,37 +3,38 @@ package main
 import (
 	"fmt"
 	"os"
-
-	"pidgeon/bench/table"
+	"slices"
+	"strings"
 )
 
-// An entry is a row of a table, and how one round of it is measured.
-type entry struct {
-	row     *table.Row
-	measure func() ([]float64, error)
+// A row is one of those that are compared. What it measures is the end of a line of
+// Go's benchmark format: numbers with their units.
+type row struct {
+	name    string // without spaces and slashes, which mean something in that format
+	measure func() (figures string, err error)
 }
 
 // interleave measures A B C A B C, so that whatever else this machine does in
 // the meantime falls on all of them alike. What cannot be measured is said once
 // and left out of the further rounds.
-func interleave(rounds int, entries []entry) []*table.Row {
-	var rows []*table.Row
-	for _, e := range entries {
-		rows = append(rows, e.row)
+func (b *bench) interleave(benchmark string, rows []row) {
+	if b.only != "" {
+		names := strings.Split(b.only, ",")
+		rows = slices.DeleteFunc(rows, func(r row) bool { return !slices.Contains(names, r.name) })
 	}
-	for round := range rounds {
-		for _, e := range entries {
-			if e.row.Note != "" {
-				continue
-			}
-			figures, err := e.measure()
+	for round := range b.rounds {
+		rows = slices.DeleteFunc(rows, func(r row) bool {
+			figures, err := r.measure()
 			if err != nil {
-				fmt.Fprintf(os.Stderr, "compare: %s, round %d: %v\n", e.row.Name, round+1, err)
-				e.row.Note = "failed"
-				continue
+				fmt.Fprintf(os.Stderr, "compare: %s, round %d: %v\n", r.name, round+1, err)
+				return true
 			}
-			e.row.Add(figures...)
-		}
+			printLine(benchmark, r.name, figures)
+			return false
+		})
 	}
-	return rows
+}
+
+func printLine(benchmark, row, figures string) {
+	fmt.Printf("Benchmark%s/row=%s 1 %s\n", benchmark, row, figures)
 }

@@ -3,15 +3,15 @@ package main
 import (
 	"fmt"
 	"io"
-	"os"
-	"os/exec"
-	"strconv"
 	"strings"
-	"syscall"
 	"time"
 
-	"pidgeon/bench/usage"
+	"pidgeon/tests/pidgeontest"
 )
+
+// patience is how long anything may take that takes milliseconds on an idle
+// machine.
+const patience = 30 * time.Second
 
 // A spec says what to start inside a root file system.
 type spec struct {
@@ -19,58 +19,44 @@ type spec struct {
 	prepare string   // a shell command that comes before, untimed
 	command []string // becomes PID 1
 	environ []string
-	share   []string // files and directories from outside, under the same path
 }
 
-// server is what runs as PID 1 of a PID namespace of its own. The directories and
-// files that it shares with the outside have the same path there.
+// ports are a server's listeners.
+type ports struct{ IMAP, IMAPS string }
+
+func freePorts() ports { return ports{pidgeontest.FreePort(), pidgeontest.FreePort()} }
+
+// server is a spec in a container. The fixtures and the programs have the same path
+// there.
 type server struct {
+	*pidgeontest.Container
 	spec
 	ports ports
-	cmd   *exec.Cmd
-	gate  io.WriteCloser
-	log   *os.File
-}
-
-// launch makes the namespaces and does what is to be prepared; open lets the
-// command run. What lies between is not worth measuring.
-func (b *bench) launch(s spec, p ports) (*server, error) {
-	// Not beside the fixtures: pidgeon watches the directory of its users file, and
-	// every line would wake it.
-	log, err := os.CreateTemp("", "bench-log")
-	if err != nil {
-		return nil, err
-	}
-	script := `{ ` + s.prepare + `
-} && echo ` + prepared + ` && read -r _ && exec "$@"`
-	args := append([]string{b.root, b.dir, b.bin}, s.share...)
-	args = append(args, "--", "bash", "-ec", script, "bash")
-	cmd := exec.Command(b.enter, append(args, s.command...)...)
-	cmd.SysProcAttr = &syscall.SysProcAttr{Cloneflags: syscall.CLONE_NEWPID | syscall.CLONE_NEWNS, Pdeathsig: syscall.SIGKILL}
-	cmd.Env = append([]string{"PATH=/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin"}, s.environ...)
-	cmd.Stdout, cmd.Stderr = log, log
-	gate, err := cmd.StdinPipe()
-	if err != nil {
-		return nil, err
-	}
-	return &server{s, p, cmd, gate, log}, cmd.Start()
+	gate  io.Writer
 }
 
 const prepared = "bench: prepared"
 
-// prepared waits for the end of what comes before.
-func (s *server) prepared() error {
-	return s.await("the preparation does not end", func() bool { return strings.Contains(s.logged(), prepared) })
-}
-
-// await polls.
-func (s *server) await(complaint string, done func() bool) error {
-	for end := time.Now().Add(patience); !done(); time.Sleep(time.Millisecond) {
-		if time.Now().After(end) {
-			return fmt.Errorf("%s: %s\n%s", s.name, complaint, s.tail())
-		}
+// launch makes the container and does what is to be prepared; open lets the command
+// run. What lies between is not worth measuring.
+func (b *bench) launch(s spec, p ports) (*server, error) {
+	script := `{ ` + s.prepare + `
+} && echo ` + prepared + ` && read -r _ && exec "$@"`
+	cmd := pidgeontest.Command(b.root, []string{b.dir, b.bin}, append([]string{"bash", "-ec", script, "bash"}, s.command...)...)
+	cmd.Env = append([]string{"PATH=/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin"}, s.environ...)
+	gate, err := cmd.StdinPipe()
+	if err != nil {
+		return nil, err
 	}
-	return nil
+	server := &server{pidgeontest.NewContainer(), s, p, gate}
+	if err := server.Start(cmd); err != nil {
+		return nil, err
+	}
+	if !server.Log.Await(prepared, patience) {
+		server.Kill()
+		return nil, server.fault("the preparation does not end")
+	}
+	return server, nil
 }
 
 // open lets the command run, and returns when that was.
@@ -86,51 +72,27 @@ func (b *bench) start(s spec, p ports) (*server, error) {
 		return nil, err
 	}
 	server.open()
-	return server, server.serves("")
+	if err := server.serves(""); err != nil {
+		server.Kill()
+		return nil, err
+	}
+	return server, nil
 }
 
-// serves waits for a greeting that contains text.
+// serves asks for greetings, one after the other, until one contains text.
 func (s *server) serves(text string) error {
-	if err := awaitGreeting(s.ports.IMAP, text); err != nil {
-		return fmt.Errorf("%s: %w\n%s", s.name, err, s.tail())
-	}
-	return nil
-}
-
-// stop ends all its processes: those of a PID namespace end with its PID 1.
-func (s *server) stop() {
-	_ = s.cmd.Process.Kill()
-	_ = s.cmd.Wait()
-	s.gate.Close()
-	s.log.Close()
-	os.Remove(s.log.Name())
-}
-
-func (s *server) pid() int { return s.cmd.Process.Pid }
-
-func (s *server) usage() (usage.Server, error) { return usage.Of(s.pid()) }
-
-func (s *server) logged() string {
-	said, _ := os.ReadFile(s.log.Name())
-	return string(said)
-}
-
-func (s *server) tail() string {
-	lines := strings.Split(strings.TrimSpace(s.logged()), "\n")
-	return strings.Join(lines[max(0, len(lines)-10):], "\n")
-}
-
-// master is the PID of Dovecot's master, which PID 1 is or has started.
-func (s *server) master() int {
-	u, err := s.usage()
-	if err != nil {
-		return 0
-	}
-	for _, pid := range u.PIDs() {
-		name, _ := os.ReadFile("/proc/" + strconv.Itoa(pid) + "/comm")
-		if strings.TrimSpace(string(name)) == "dovecot" {
-			return pid
+	for end := time.Now().Add(patience); ; time.Sleep(time.Millisecond) {
+		greeting, err := pidgeontest.Greeting(s.ports.IMAP, patience)
+		if err == nil && strings.Contains(greeting, text) {
+			return nil
+		}
+		if time.Now().After(end) {
+			return s.fault(fmt.Sprintf("no greeting with %q within %v: %q, %v", text, patience, greeting, err))
 		}
 	}
-	return 0
+}
+
+// fault is an error, with what the server wrote last.
+func (s *server) fault(complaint string) error {
+	return fmt.Errorf("%s: %s: %s", s.name, complaint, s.Log.Tail(10))
 }

@@ -3,25 +3,21 @@ package main
 import (
 	"fmt"
 	"os"
-	"path/filepath"
 	"strconv"
 )
 
 // spec is how a configuration's server is started: pidgeon as PID 1, or Dovecot
 // itself, on the distribution's files with ours after them. Those have the users
 // that PAM knows, so that one line is commented out as an operator would.
-func (b *bench) spec(c configuration, p ports, sessions int) (spec, error) {
+func (b *bench) spec(c configuration, p ports) (spec, error) {
 	if c.mode != "" {
-		if err := os.Mkdir(b.overrides(p), 0o755); err != nil {
-			return spec{}, err
-		}
-		return spec{name: c.name, prepare: "true", command: []string{b.pidgeon()}, environ: b.environ(c.mode, p, sessions)}, nil
+		return b.ours(c.name, c.mode, p)
 	}
 	text, err := b.conf(c, p)
 	if err != nil {
 		return spec{}, err
 	}
-	conf := b.path("bench-" + strconv.Itoa(p.IMAP) + ".conf")
+	conf := b.path("bench-" + p.IMAP + ".conf")
 	if err := os.WriteFile(conf, []byte(text), 0o644); err != nil {
 		return spec{}, err
 	}
@@ -32,18 +28,24 @@ func (b *bench) spec(c configuration, p ports, sessions int) (spec, error) {
 	}, nil
 }
 
-func (b *bench) pidgeon() string { return filepath.Join(b.bin, "pidgeon") }
+// ours is pidgeon, with a directory of overrides that is empty.
+func (b *bench) ours(name, mode string, p ports) (spec, error) {
+	s := spec{name: name, prepare: "true", command: []string{b.pidgeon()}, environ: b.environ(mode, p)}
+	return s, os.MkdirAll(b.overrides(p), 0o755)
+}
+
+func (b *bench) pidgeon() string { return b.tool("pidgeon") }
 
 // environ is pidgeon's, with everything that changes below the fixtures, where it
 // can be changed from outside.
-func (b *bench) environ(mode string, p ports, sessions int) []string {
+func (b *bench) environ(mode string, p ports) []string {
 	return []string{
 		"PROTOCOLS=imap",
 		"LISTEN=127.0.0.1",
 		"IMAP_MODE=" + mode,
-		"IMAP_CONCURRENCY=" + strconv.Itoa(sessions),
-		"IMAP_PORT=" + strconv.Itoa(p.IMAP),
-		"IMAPS_PORT=" + strconv.Itoa(p.IMAPS),
+		"IMAP_CONCURRENCY=" + strconv.Itoa(b.sessions),
+		"IMAP_PORT=" + p.IMAP,
+		"IMAPS_PORT=" + p.IMAPS,
 		"USERS_FILE=" + b.path("users"),
 		"TLS_CERT_PATH=" + b.path("tls.crt"),
 		"TLS_KEY_PATH=" + b.path("tls.key"),
@@ -51,8 +53,8 @@ func (b *bench) environ(mode string, p ports, sessions int) []string {
 		"MAIL_UID=" + strconv.Itoa(mailUID),
 		"MAIL_GID=" + strconv.Itoa(mailUID),
 		"OVERRIDES_DIR=" + b.overrides(p),
-		"STATE_DIR=" + b.path(fmt.Sprintf("state-%d", p.IMAP)),
+		"STATE_DIR=" + b.path("state-"+p.IMAP),
 	}
 }
 
-func (b *bench) overrides(p ports) string { return b.path(fmt.Sprintf("overrides-%d", p.IMAP)) }
+func (b *bench) overrides(p ports) string { return b.path("overrides-" + p.IMAP) }

@@ -6,7 +6,7 @@ import (
 	"path/filepath"
 	"time"
 
-	"pidgeon/bench/table"
+	"pidgeon/tests/pidgeontest"
 )
 
 // startToGreeting is the time from the start of PID 1 to the first greeting: of
@@ -15,97 +15,70 @@ import (
 // volume, with one that knows this configuration to have worked, and with one that
 // knows another, where this one is checked and rehearsed first.
 func (b *bench) startToGreeting() error {
-	var entries []entry
+	var rows []row
 	for _, i := range inits {
-		entries = append(entries, entry{b.row(i), func() ([]float64, error) {
-			return b.timeStart(func(p ports) spec { s, _ := b.rendered(i, p); return s })
+		rows = append(rows, row{i.name, func() (string, error) {
+			p := freePorts()
+			s, _, err := b.rendered(i, p)
+			if err != nil {
+				return "", err
+			}
+			return b.timeStart(s, p)
 		}})
 	}
 	for _, mode := range []string{"secure", "performance"} {
 		for _, state := range []string{"new", "kept", "another"} {
-			name := fmt.Sprintf("pidgeon %s, %s state", mode, state)
-			entries = append(entries, entry{&table.Row{Name: name}, func() ([]float64, error) {
-				return b.timePidgeon(name, mode, state)
-			}})
+			name := fmt.Sprintf("pidgeon-%s:%s-state", mode, state)
+			rows = append(rows, row{name, func() (string, error) { return b.timePidgeon(name, mode, state) }})
 		}
 	}
-	rows := interleave(b.rounds, entries)
-	fmt.Printf("Start to first greeting: Dovecot %s; median (range) of %d rounds.\n\n", b.dialect, b.rounds)
-	table.Print(os.Stdout, []table.Column{{Title: "ms", Ratio: true}}, rows)
+	b.interleave("Start", rows)
 	return nil
-}
-
-func (b *bench) pidgeonStart(name, mode, state string, p ports) spec {
-	dir := b.path("state-" + mode)
-	s := spec{name: name, prepare: "true", command: []string{b.pidgeon()}}
-	if state == "new" {
-		s.prepare = "rm -rf " + dir
-	}
-	s.environ = append(b.environ(mode, p, b.sessions), "STATE_DIR="+dir)
-	return s
 }
 
 // timePidgeon has a state that is kept come from a start on the same ports: on
 // others it would be another configuration.
-func (b *bench) timePidgeon(name, mode, state string) ([]float64, error) {
-	p, err := b.free.pair()
+func (b *bench) timePidgeon(name, mode, state string) (string, error) {
+	p := freePorts()
+	s, err := b.ours(name, mode, p)
 	if err != nil {
-		return nil, err
+		return "", err
 	}
-	s := b.pidgeonStart(name, mode, state, p)
 	if state != "new" {
-		if err := b.startUntilSaved(s, p, b.path("state-"+mode)); err != nil {
-			return nil, err
+		if err := b.startUntilSaved(s, p); err != nil {
+			return "", err
 		}
 	}
 	if state == "another" {
 		s.environ = append(s.environ, "RECIPIENT_DELIMITER=-")
 	}
-	return b.timeStartOn(s, p)
+	return b.timeStart(s, p)
 }
 
-// startUntilSaved has a server keep a generation that worked in a new state directory.
-func (b *bench) startUntilSaved(s spec, p ports, dir string) error {
-	s.prepare = "rm -rf " + dir
+// startUntilSaved has a server keep a generation that worked in its state directory.
+func (b *bench) startUntilSaved(s spec, p ports) error {
 	server, err := b.launch(s, p)
 	if err != nil {
 		return err
 	}
-	defer server.stop()
-	if err := server.prepared(); err != nil {
-		return err
-	}
+	defer server.Kill()
 	server.open()
-	for end := time.Now().Add(patience); time.Now().Before(end); time.Sleep(10 * time.Millisecond) {
-		if _, err := os.Stat(filepath.Join(dir, "last-good", "manifest.json")); err == nil {
-			return nil
-		}
+	kept := filepath.Join(b.path("state-"+p.IMAP), "last-good", "manifest.json")
+	if !pidgeontest.Within(patience, func() bool { _, err := os.Stat(kept); return err == nil }) {
+		return server.fault("nothing was saved as " + kept)
 	}
-	return fmt.Errorf("%s: nothing was saved in %s within %v", s.name, dir, patience)
+	return nil
 }
 
-func (b *bench) timeStart(of func(ports) spec) ([]float64, error) {
-	p, err := b.free.pair()
-	if err != nil {
-		return nil, err
-	}
-	return b.timeStartOn(of(p), p)
-}
-
-func (b *bench) timeStartOn(s spec, p ports) ([]float64, error) {
+func (b *bench) timeStart(s spec, p ports) (string, error) {
 	server, err := b.launch(s, p)
 	if err != nil {
-		return nil, err
+		return "", err
 	}
-	defer server.stop()
-	if err := server.prepared(); err != nil {
-		return nil, err
-	}
+	defer server.Kill()
 	begin := server.open()
 	if err := server.serves(""); err != nil {
-		return nil, err
+		return "", err
 	}
-	return []float64{milliseconds(time.Since(begin))}, nil
+	return fmt.Sprintf("%d ns/op", time.Since(begin)), nil
 }
-
-func milliseconds(d time.Duration) float64 { return d.Seconds() * 1000 }

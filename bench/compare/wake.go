@@ -4,11 +4,10 @@ import (
 	"fmt"
 	"os"
 	"path/filepath"
-	"strconv"
 	"strings"
+	"time"
 
-	"pidgeon/bench/table"
-	"pidgeon/limits"
+	"pidgeon/bench/load"
 )
 
 // A keeping is how many idle sessions one process keeps.
@@ -18,84 +17,62 @@ type keeping struct {
 }
 
 var keepings = []keeping{
-	{"all in one", "client_limit = 20000\n process_limit = 1"},
-	{"1000, Dovecot's default", "client_limit = 1000\n process_limit = 100"},
-	{"pidgeon's own", ""},
+	{"all-in-one", "client_limit = 20000\n process_limit = 1"},
+	{"1000-as-by-default", "client_limit = 1000\n process_limit = 100"},
+	{"as-pidgeon-sets-it", ""},
 }
 
-// hibernateSoon has sessions handed over while others wake.
-const hibernateSoon = "imap_hibernate_timeout = 5s\n"
-
-var wakeColumns = []table.Column{
-	{Title: "woken"},
-	{Title: "lost"},
-	{Title: "not handed over"},
-	{Title: "woken/s", Ratio: true},
-	{Title: "p99 ms"},
-}
-
-// wakes is the rounds of waking in one measurement.
-const wakes = 4
+const (
+	// hibernateSoon has sessions handed over while others wake.
+	hibernateSoon = "imap_hibernate_timeout = 5s\n"
+	// idling is how long they idle before they are woken, which they are so many times.
+	idling = 4500 * time.Millisecond
+	wakes  = 4
+)
 
 // wakeUps has all idle sessions woken and sent to sleep again, several times.
 func (b *bench) wakeUps() error {
-	if have := limits.Read().Inotify; have > 0 && have < b.sessions+b.beyond() {
+	if have := inotifyInstances(); have < b.sessions+b.beyond() {
 		return fmt.Errorf("%d inotify instances, with which %d sessions do not hibernate: sysctl -w fs.inotify.max_user_instances=%d", have, b.sessions, 2*b.sessions)
 	}
-	var entries []entry
+	fmt.Printf("sessions: %d\n", b.sessions)
+	var rows []row
 	for _, k := range keepings {
-		entries = append(entries, entry{&table.Row{Name: k.name}, func() ([]float64, error) { return b.wake(k) }})
+		rows = append(rows, row{k.name, func() (string, error) { return b.wake(k) }})
 	}
-	rows := interleave(b.rounds, entries)
-	fmt.Printf("Wake-ups: Dovecot %s, %d idle sessions, woken %d times; median (range) of %d rounds.\n\n", b.dialect, b.sessions, wakes, b.rounds)
-	table.Print(os.Stdout, wakeColumns, rows)
+	b.interleave("Wake", rows)
 	return nil
 }
 
-func (b *bench) wake(k keeping) ([]float64, error) {
-	p, err := b.free.pair()
+// inotifyInstances is how many the host gives each user.
+func inotifyInstances() (n int) {
+	text, _ := os.ReadFile("/proc/sys/fs/inotify/max_user_instances")
+	_, _ = fmt.Sscan(string(text), &n)
+	return n
+}
+
+func (b *bench) wake(k keeping) (string, error) {
+	p := freePorts()
+	s, err := b.ours(k.name, "performance", p)
 	if err != nil {
-		return nil, err
-	}
-	s, err := b.spec(configuration{name: k.name, mode: "performance"}, p, b.sessions)
-	if err != nil {
-		return nil, err
+		return "", err
 	}
 	override := hibernateSoon
 	if k.limits != "" {
 		override += "service imap-hibernate {\n " + k.limits + "\n}\n"
 	}
 	if err := os.WriteFile(filepath.Join(b.overrides(p), "keep.conf"), []byte(override), 0o644); err != nil {
-		return nil, err
+		return "", err
 	}
 	server, err := b.start(s, p)
 	if err != nil {
-		return nil, err
+		return "", err
 	}
-	defer server.stop()
-	l, err := b.load(p, "-hold", strconv.Itoa(b.sessions), "-wake", strconv.Itoa(wakes), "-workers", "30")
-	if err != nil {
-		return nil, err
-	}
-	defer l.end()
-	var held struct {
-		Held int `json:"held"`
-	}
-	var woken struct {
-		Woken   int     `json:"woken"`
-		Lost    int     `json:"lost"`
-		P99     float64 `json:"p99_ms"`
-		Seconds float64 `json:"seconds"`
-	}
-	if err := l.hear(&held); err != nil {
-		return nil, err
-	}
-	l.say()
-	if err := l.hear(&woken); err != nil {
-		return nil, err
-	}
-	return []float64{
-		float64(woken.Woken), float64(woken.Lost), float64(strings.Count(server.logged(), "Couldn't hibernate imap client")),
-		float64(woken.Woken) / woken.Seconds, woken.P99,
-	}, nil
+	defer server.Kill()
+	crowd := &load.Crowd{Port: p.IMAPS, State: load.Idle, AtOnce: 30}
+	defer crowd.Leave()
+	crowd.Grow(b.sessions)
+	all := crowd.Wake(wakes, idling)
+	return fmt.Sprintf("%d woken %d lost %d not-handed-over %.2f woken/s %.6f sec-p99",
+		all.Woken, all.Lost, strings.Count(server.Log.All(), "Couldn't hibernate imap client"), float64(all.Woken)/all.Took.Seconds(), all.P99.Seconds()), nil
 }

@@ -1,49 +1,37 @@
-package main
+package load
 
 import (
 	"errors"
-	"slices"
-	"sync"
 	"testing"
 	"time"
+
+	"pidgeon/tests/pidgeontest"
 )
 
 func TestPercentile(t *testing.T) {
-	var hundred []time.Duration
+	var hundred tally
 	for i := range 100 {
-		hundred = append(hundred, time.Duration(i+1)*time.Millisecond)
+		hundred.add(time.Duration(100-i), nil)
 	}
+	hundred.add(7, errors.New("no answer"))
 	tests := []struct {
-		of      []time.Duration
+		of      Answers
 		percent int
-		want    float64
+		want    time.Duration
 	}{
-		{nil, 50, 0},
-		{hundred[:1], 99, 1},
-		{hundred, 50, 50},
-		{hundred, 99, 99},
-		{hundred, 100, 100},
+		{Answers{}, 50, 0},
+		{Answers{Took: []time.Duration{1}}, 99, 1},
+		{hundred.sorted(), 50, 50},
+		{hundred.sorted(), 99, 99},
+		{hundred.sorted(), 100, 100},
 	}
 	for _, tt := range tests {
-		if got := percentile(tt.of, tt.percent); got != tt.want {
-			t.Errorf("percentile %d of %d is %v, want %v", tt.percent, len(tt.of), got, tt.want)
+		if got := tt.of.Percentile(tt.percent); got != tt.want {
+			t.Errorf("percentile %d of %d is %v, want %v", tt.percent, len(tt.of.Took), got, tt.want)
 		}
 	}
-}
-
-func TestEachCallsOnce(t *testing.T) {
-	var mu sync.Mutex
-	var got []int
-	each(100, 7, func(i int) {
-		mu.Lock()
-		defer mu.Unlock()
-		got = append(got, i)
-	})
-	slices.Sort(got)
-	for i := range 100 {
-		if len(got) != 100 || got[i] != i {
-			t.Fatalf("got %v", got)
-		}
+	if hundred.Failed != 1 {
+		t.Errorf("%d failed, want 1", hundred.Failed)
 	}
 }
 
@@ -56,11 +44,11 @@ func TestRefusals(t *testing.T) {
 	if got := r.reasons["read tcp …: connection reset"]; got != 2 {
 		t.Errorf("got %v", r.reasons)
 	}
-	if r.inARow.Load() != 2 || r.total() != 2 {
-		t.Errorf("%d in a row, %d in all", r.inARow.Load(), r.total())
+	if n := r.inARow.Load(); n != 2 {
+		t.Errorf("%d in a row", n)
 	}
-	s := &session{}
-	if r.note(s, nil) != s || r.inARow.Load() != 0 || r.total() != 2 {
+	s := &pidgeontest.Session{}
+	if r.note(s, nil) != s || r.inARow.Load() != 0 || len(r.reasons) != 1 {
 		t.Error("a success is not one")
 	}
 }

@@ -1,97 +1,95 @@
-package main
+package load
 
 import (
 	"slices"
 	"sync"
 	"syscall"
 	"time"
+
+	"pidgeon/tests/pidgeontest"
 )
 
-// logins says how many logins there were, how long each took until its answer,
-// and what they took of the processor here, on the side of the clients.
-type logins struct {
-	Logins     int     `json:"logins"`
-	Failed     int     `json:"failed"`
-	Seconds    float64 `json:"seconds"`
-	P50        float64 `json:"p50_ms"`
-	P99        float64 `json:"p99_ms"`
-	CPUSeconds float64 `json:"cpu_seconds"`
+// users log in and out, atOnce of them at a time.
+const (
+	users  = 200
+	atOnce = 8
+)
+
+// Prepare logs every user in once: the first time Dovecot makes the mailboxes.
+func Prepare(port string) {
+	pidgeontest.Each(users, atOnce, func(i int) { _, _ = loginAndOut(port, i) })
 }
 
-// ready says that every user has logged in once: the first time Dovecot makes
-// the mailboxes. The measuring begins with a line on standard input.
-type ready struct {
-	Ready bool `json:"ready"`
+// Logins says what came of logging in and out.
+type Logins struct {
+	Answers
+	Lasted time.Duration
+	CPU    time.Duration // that the clients used
 }
 
-func (c client) logins(duration time.Duration, users, workers int) int {
-	each(users, workers, func(i int) { _, _ = c.loginAndOut(i) })
-	say(ready{true})
-	await()
-	var tally tally
-	begin, cpu := time.Now(), cpuSeconds()
-	each(workers, workers, func(worker int) {
-		for i := worker; time.Since(begin) < duration; i += workers {
-			tally.add(c.loginAndOut(i % users))
+// LogInAndOut does so for a while, as fast as it can.
+func LogInAndOut(port string, duration time.Duration) Logins {
+	var answers tally
+	begin, cpu := time.Now(), cpuTime()
+	pidgeontest.Each(atOnce, atOnce, func(worker int) {
+		for i := worker; time.Since(begin) < duration; i += atOnce {
+			answers.add(loginAndOut(port, i%users))
 		}
 	})
-	result := tally.result(time.Since(begin).Seconds())
-	result.CPUSeconds = cpuSeconds() - cpu
-	say(result)
-	if result.Logins == 0 {
-		return 1
-	}
-	return 0
+	return Logins{answers.sorted(), time.Since(begin), cpuTime() - cpu}
 }
 
-// loginAndOut returns how long it took from connecting to the answer to LOGIN.
-func (c client) loginAndOut(i int) (time.Duration, error) {
+// loginAndOut returns how long it took from connecting to the answer to the login.
+func loginAndOut(port string, i int) (time.Duration, error) {
 	begin := time.Now()
-	s, err := c.open(i)
+	s, err := open(port, i)
 	if err != nil {
 		return 0, err
 	}
+	defer s.Close()
 	took := time.Since(begin)
-	_ = s.ask("z", "LOGOUT")
-	s.conn.Close()
+	_ = s.Command("LOGOUT")
 	return took, nil
 }
 
+// cpuTime is what this process has used, all threads.
+func cpuTime() time.Duration {
+	var used syscall.Rusage
+	_ = syscall.Getrusage(syscall.RUSAGE_SELF, &used)
+	return time.Duration(used.Utime.Nano() + used.Stime.Nano())
+}
+
+// Answers are how long those took that came, in order, and how many did not.
+type Answers struct {
+	Took   []time.Duration
+	Failed int
+}
+
+// Percentile is the time within which so many in a hundred came.
+func (a Answers) Percentile(percent int) time.Duration {
+	if len(a.Took) == 0 {
+		return 0
+	}
+	return a.Took[(len(a.Took)-1)*percent/100]
+}
+
+// tally collects answers.
 type tally struct {
-	mu     sync.Mutex
-	took   []time.Duration
-	failed int
+	mu sync.Mutex
+	Answers
 }
 
 func (t *tally) add(took time.Duration, err error) {
 	t.mu.Lock()
 	defer t.mu.Unlock()
 	if err != nil {
-		t.failed++
+		t.Failed++
 		return
 	}
-	t.took = append(t.took, took)
+	t.Took = append(t.Took, took)
 }
 
-func (t *tally) result(seconds float64) logins {
-	slices.Sort(t.took)
-	return logins{
-		Logins: len(t.took), Failed: t.failed, Seconds: seconds,
-		P50: percentile(t.took, 50), P99: percentile(t.took, 99),
-	}
-}
-
-// percentile of sorted times, in milliseconds.
-func percentile(sorted []time.Duration, percent int) float64 {
-	if len(sorted) == 0 {
-		return 0
-	}
-	return sorted[(len(sorted)-1)*percent/100].Seconds() * 1000
-}
-
-// cpuSeconds is what this process has used, all threads.
-func cpuSeconds() float64 {
-	var used syscall.Rusage
-	_ = syscall.Getrusage(syscall.RUSAGE_SELF, &used)
-	return time.Duration(used.Utime.Nano() + used.Stime.Nano()).Seconds()
+func (t *tally) sorted() Answers {
+	slices.Sort(t.Took)
+	return t.Answers
 }

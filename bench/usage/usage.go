@@ -1,67 +1,29 @@
-// Package usage reads from /proc what the processes of one server take. A server
-// is all processes of a PID namespace, so others of the same name on this machine
-// never count.
+// Package usage reads from /proc what processes take.
 package usage
 
 import (
 	"bytes"
 	"fmt"
 	"os"
-	"path/filepath"
 	"strconv"
 	"strings"
 	"time"
 )
 
-// Server is the processes of one PID namespace.
-type Server struct {
-	proc      string
-	namespace string
-}
-
-// Of is the server that the process pid belongs to.
-func Of(pid int) (Server, error) { return of("/proc", pid) }
-
-func of(proc string, pid int) (Server, error) {
-	namespace, err := os.Readlink(fmt.Sprintf("%s/%d/ns/pid", proc, pid))
-	return Server{proc, namespace}, err
-}
-
-// PIDs are its processes, as they are numbered out here.
-func (s Server) PIDs() []int {
-	var pids []int
-	spaces, _ := filepath.Glob(s.proc + "/[0-9]*/ns/pid")
-	for _, space := range spaces {
-		if namespace, _ := os.Readlink(space); namespace == s.namespace {
-			pid, _ := strconv.Atoi(filepath.Base(filepath.Dir(filepath.Dir(space))))
-			pids = append(pids, pid)
-		}
-	}
-	return pids
-}
-
 // Memory is in KiB. PSS counts a page that n processes share as an n-th of a
 // page in each, so it may be summed up.
 type Memory struct{ RSS, PSS, Anonymous int }
 
-// Memory of all processes together. One that ends meanwhile does not count.
-func (s Server) Memory() Memory {
-	var sum Memory
-	for _, pid := range s.PIDs() {
-		m := s.memory(pid)
+// MemoryOf is that of processes together. One that has ended does not count.
+func MemoryOf(pids ...int) (sum Memory) {
+	for _, pid := range pids {
+		rollup, _ := os.ReadFile(fmt.Sprintf("/proc/%d/smaps_rollup", pid))
+		m := parseRollup(rollup)
 		sum.RSS += m.RSS
 		sum.PSS += m.PSS
 		sum.Anonymous += m.Anonymous
 	}
 	return sum
-}
-
-// MemoryOf is that of one process.
-func MemoryOf(pid int) Memory { return Server{proc: "/proc"}.memory(pid) }
-
-func (s Server) memory(pid int) Memory {
-	rollup, _ := os.ReadFile(fmt.Sprintf("%s/%d/smaps_rollup", s.proc, pid))
-	return parseRollup(rollup)
 }
 
 // parseRollup reads lines like "Pss:   1234 kB".
@@ -84,12 +46,12 @@ func parseRollup(rollup []byte) (m Memory) {
 	return m
 }
 
-// CPU is what all processes have used, those that have ended included: whoever
+// CPUOf is what processes have used, and their children that have ended: whoever
 // waited for a process has its time added to "of children".
-func (s Server) CPU() time.Duration {
+func CPUOf(pids ...int) time.Duration {
 	var ticks int
-	for _, pid := range s.PIDs() {
-		stat, _ := os.ReadFile(fmt.Sprintf("%s/%d/stat", s.proc, pid))
+	for _, pid := range pids {
+		stat, _ := os.ReadFile(fmt.Sprintf("/proc/%d/stat", pid))
 		ticks += parseTicks(string(stat))
 	}
 	return time.Duration(ticks) * tick

@@ -3,8 +3,6 @@ package usage
 import (
 	"os"
 	"path/filepath"
-	"slices"
-	"strconv"
 	"testing"
 	"time"
 )
@@ -39,32 +37,16 @@ func TestParseTicks(t *testing.T) {
 	}
 }
 
-// Two servers side by side: each has its own processes alone.
-func TestServer(t *testing.T) {
-	proc := t.TempDir()
-	for pid, namespace := range map[int]string{1: "pid:[1]", 20: "pid:[2]", 21: "pid:[2]", 30: "pid:[3]"} {
-		dir := filepath.Join(proc, strconv.Itoa(pid))
-		if err := os.MkdirAll(dir+"/ns", 0o755); err != nil {
-			t.Fatal(err)
-		}
-		if err := os.Symlink(namespace, dir+"/ns/pid"); err != nil {
-			t.Fatal(err)
-		}
-		write(t, dir+"/smaps_rollup", rollup)
-		write(t, dir+"/stat", "1 (x) S 1 1 1 0 -1 0 0 0 0 0 1 2 3 4 20 0")
+// This test's own process uses something, and one that is not there nothing.
+func TestOf(t *testing.T) {
+	begin := CPUOf(os.Getpid())
+	for CPUOf(os.Getpid()) == begin {
 	}
-	s, err := of(proc, 20)
-	if err != nil {
-		t.Fatal(err)
+	if m := MemoryOf(os.Getpid(), -1); m.RSS < m.PSS || m.PSS < m.Anonymous || m.Anonymous == 0 {
+		t.Errorf("memory %+v", m)
 	}
-	if got := s.PIDs(); !slices.Equal(got, []int{20, 21}) {
-		t.Errorf("processes %v", got)
-	}
-	if got := s.Memory(); got.PSS != 2*1234 {
-		t.Errorf("memory %+v", got)
-	}
-	if got := s.CPU(); got != 200*time.Millisecond {
-		t.Errorf("CPU %v", got)
+	if m, cpu := MemoryOf(-1), CPUOf(-1); m != (Memory{}) || cpu != 0 {
+		t.Errorf("nobody has %+v and used %v", m, cpu)
 	}
 }
 
