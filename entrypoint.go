@@ -1,140 +1,318 @@
 package main
 
 import (
+	"cmp"
 	"context"
-	"io/fs"
+	"encoding/json"
 	"log/slog"
+	"net"
 	"os"
 	"path/filepath"
 	"runtime"
 	"slices"
+	"sync/atomic"
+	"syscall"
+	"time"
 
+	"pidgeon/candidate"
+	"pidgeon/command"
+	"pidgeon/container"
 	"pidgeon/dovecot"
-	"pidgeon/master"
+	"pidgeon/lifecycle"
+	"pidgeon/mount"
 	"pidgeon/publish"
+	"pidgeon/server"
 	"pidgeon/settings"
+	"pidgeon/status"
 	"pidgeon/supervise"
 	"pidgeon/watch"
 )
 
-// exitConfig is EX_CONFIG of sysexits(3): the configuration cannot be used.
-const exitConfig = 78
-
-// threads are kept beside the 8 that wait for something when all is idle; no more
-// than 1 of them was seen in use.
-const threads = 8
-
-// entrypoint is the life of the container: it starts Dovecot, follows what it is
-// configured from, and stops it.
+// entrypoint carries out the life of a container, which package lifecycle decides. One
+// goroutine, that of live, owns it; a job works beside it with values that it is given.
 type entrypoint struct {
-	builder
+	version  string
+	environ  []string
 	settings settings.Settings
+	facts    container.Facts
 	log      *slog.Logger
 	signals  <-chan os.Signal
 	children *supervise.Supervisor
-	store    *publish.Store
+	server   *server.Server
 	watcher  *watch.Watcher
-	control  *control
 
-	master  *master.Process
-	process *supervise.Process // nil until Dovecot is started
-
-	announced bool // what this container holds
-	hears     bool // Dovecot serves, and listens to signals
-	wary      bool // nothing is started with before it is judged
-	wanted    bool // a look at the sources is due
-	forced    bool // and a reload with it, changed or not
-	stopping  bool // a stop signal has come
-	generations
+	state     lifecycle.State
+	told      map[string]bool // the warnings that were logged
+	announced bool            // what this container holds was said
+	snapshot  atomic.Pointer[status.Snapshot]
+	jobs      background           // the last one that was begun
+	events    chan lifecycle.Event // of jobs
+	closing   closers
 }
 
 // runEntrypoint lives the life of the container and returns its exit code.
-func runEntrypoint(environ []string, builtin fs.FS) int {
+func runEntrypoint(c command.Call) int {
+	if len(c.Args) > 0 {
+		return c.Usage("run takes no arguments")
+	}
 	signals := make(chan os.Signal, 16)
 	defer supervise.Notify(signals)()
-	s, faults := settings.Load(environ)
-	log := newLogger(s)
-	if faults != nil {
-		return unusable(log, faults)
+	s, err := settings.Load(c.Environ)
+	log := command.NewLogger(s)
+	if err != nil {
+		return command.Unusable(log, err)
 	}
 	children, err := supervise.New(log)
 	if err != nil {
-		return unusable(log, err)
+		return command.Unusable(log, err)
 	}
 	defer children.Close()
-	e := &entrypoint{settings: s, log: log, signals: signals, children: children, wary: s.OnInvalid == "fail"}
-	e.environ, e.run = environ, children.Run
-	e.selfSigned = filepath.Join(string(s.StateDir), "self-signed")
-	e.rehearsal = filepath.Join(string(s.RunDir), "rehearsal")
-	closing, err := e.open(builtin)
-	defer closing.close()
-	if err != nil {
-		return unusable(log, err)
+	e := &entrypoint{version: c.Version, environ: c.Environ, settings: s, log: log, signals: signals, children: children, told: map[string]bool{}, events: make(chan lifecycle.Event, 1), jobs: inBackground(func(context.Context) {})}
+	e.state.Policy = lifecycle.Policy{LastGood: s.OnInvalid != "fail", Trust: s.OnInvalid != "fail"}
+	defer e.closing.close()
+	if err := e.open(); err != nil {
+		return command.Unusable(log, err)
 	}
 	return e.live()
 }
 
-// unusable logs why there is nothing to run.
-func unusable(log *slog.Logger, err error) int {
-	for _, sentence := range slices.Compact(sentences(err)) { // the last good one may have the same fault
-		log.Error("configuration cannot be used", "reason", sentence)
-	}
-	return exitConfig
-}
-
-// open acquires what the life needs; what is returned gives it back, also after
-// an error.
-func (e *entrypoint) open(builtin fs.FS) (closing closers, err error) {
+// open acquires what the life needs; e.closing gives it back.
+func (e *entrypoint) open() (err error) {
 	s := e.settings
-	if e.dovecot, err = dovecot.Find(context.Background(), e.children.Run); err != nil {
-		return closing, err
+	runDir := string(s.RunDir)
+	e.server = &server.Server{Log: e.log, Settings: s, Children: e.children}
+	if e.server.Dovecot, err = dovecot.Find(context.Background(), e.children.Run); err != nil {
+		return err
 	}
-	if e.builtin, err = fs.Sub(builtin, "templates/"+e.dovecot.Dialect); err != nil {
-		return closing, err
+	if err = os.MkdirAll(runDir, 0o755); err != nil {
+		return err
 	}
-	if err = os.MkdirAll(string(s.RunDir), 0o755); err != nil {
-		return closing, err
+	if e.facts.Identity, err = container.Identify(runDir); err != nil {
+		return err
 	}
-	if e.identity, err = whoami(string(s.RunDir)); err != nil {
-		return closing, err
-	}
-	lock, err := prepare(s, e.identity)
+	lock, err := container.Prepare(s, e.facts.Identity)
 	if err != nil {
-		return closing, err
+		return err
 	}
-	closing.add(func() { lock.Close() })
-	if e.machine, e.allowed, err = measure(e.settings); err != nil {
-		return closing, err
+	e.closing.add(func() { lock.Close() })
+	if e.facts.Machine, e.facts.Allowed, err = container.Measure(s.Demand()); err != nil {
+		return err
 	}
 	// What is left to do is done one thing after the other, most of it in other
-	// processes. A processor more would cost memory.
+	// processes: a processor more would cost memory.
 	runtime.GOMAXPROCS(1)
-	if e.store, err = publish.Open(string(s.RunDir), dovecotGroup(e.identity)); err != nil {
-		return closing, err
+	if e.server.Store, err = publish.Open(runDir, e.facts.Identity.DovecotGroup()); err != nil {
+		return err
 	}
-	if e.control, err = listenControl(string(s.RunDir)); err != nil {
-		return closing, err
+	e.publishState()
+	control, err := status.Listen(runDir, e.now)
+	if err != nil {
+		return err
 	}
-	closing.add(e.control.close)
-	closing.add(e.serveMetrics())
-	closing.add(e.follow())
-	return closing, nil
+	e.closing.add(control.Close)
+	e.closing.add(status.ServeMetrics(e.listenForMetrics(), e.now))
+	e.watcher = watch.New(e.log, watch.Options{})
+	e.watcher.Watch(mount.Dirs(string(s.OverridesDir)), append(s.Files, string(s.TLSCertPath), string(s.TLSKeyPath)))
+	e.closing.add(inBackground(e.watcher.Run).end)
+	return nil
 }
 
-// follow starts to watch; what it returns ends that.
-func (e *entrypoint) follow() (stop func()) {
-	e.watcher = watch.New(e.log, watch.Options{})
-	e.watchSources(e.settings, nil)
-	ctx, cancel := context.WithCancel(context.Background())
-	done := make(chan struct{})
-	go func() {
-		defer close(done)
-		e.watcher.Run(ctx)
-	}()
-	return func() {
-		cancel()
-		<-done
+// listenForMetrics says where it cannot: mail is served all the same.
+func (e *entrypoint) listenForMetrics() (listeners []net.Listener) {
+	port := int(e.settings.MetricsPort)
+	addresses, _ := candidate.WithoutIPv6(e.settings.Listen)
+	for _, address := range addresses {
+		if port == 0 {
+			break
+		}
+		l, err := candidate.Listen(address, port)
+		if err != nil {
+			e.log.Error("no metrics", "address", address, "port", port, "error", err, "hint", candidate.BindHint("metrics", err))
+			continue
+		}
+		listeners = append(listeners, l)
 	}
+	return listeners
+}
+
+// live is the order of things: whatever comes first of signals, changes, the end of a
+// job and that of Dovecot goes to the state machine, and what it decides is done.
+func (e *entrypoint) live() int {
+	e.on(lifecycle.Opened{})
+	for e.state.Phase != lifecycle.Stopping {
+		select {
+		case sig := <-e.signals:
+			e.hear(sig)
+		case <-e.watcher.Changed():
+			e.on(lifecycle.Woken{})
+		case event := <-e.events:
+			e.on(event)
+		case <-e.server.Ended():
+			e.endJob()
+			e.on(lifecycle.Ended{})
+		}
+	}
+	return e.finish()
+}
+
+// hear acts on a signal.
+func (e *entrypoint) hear(sig os.Signal) {
+	switch {
+	case supervise.IsStop(sig):
+		e.log.Info("stopping", "signal", sig.String(), "grace", time.Duration(e.settings.StopGrace).String())
+		e.on(lifecycle.Stop{})
+	case sig == syscall.SIGHUP:
+		e.on(lifecycle.Forced{})
+	case sig == syscall.SIGUSR1: // open the logs again; most others end it
+		e.server.Signal(sig)
+	}
+}
+
+// on has the state machine decide what an event leads to, and does it.
+func (e *entrypoint) on(event lifecycle.Event) {
+	var actions []lifecycle.Action
+	e.state, actions = e.state.On(time.Now(), event)
+	if judged, ok := event.(lifecycle.Judged); ok {
+		e.heed(judged.Verdict)
+	}
+	e.publishState()
+	for _, action := range actions {
+		e.do(action)
+	}
+}
+
+func (e *entrypoint) do(action lifecycle.Action) {
+	var err error
+	switch a := action.(type) {
+	case lifecycle.Say:
+		e.log.Log(context.Background(), a.Level, a.Message, a.Facts...)
+	case lifecycle.Started:
+		e.log.Info("started", "dovecot", e.server.Dovecot.Version, "generation", filepath.Base(a.Generation.Dir), "pid", e.server.PID(), "listeners", a.Generation.Ports())
+		e.closing.add(inBackground(func(ctx context.Context) { status.WatchCapacity(ctx, e.log, e.server.Master(), e.now) }).end)
+	case lifecycle.Discard:
+		err = e.server.Store.Discard(a.Dir)
+	case lifecycle.Publish:
+		err = e.server.Store.Publish(a.Dir)
+	case lifecycle.Judge:
+		e.judge(a)
+	case lifecycle.Start:
+		e.start(a.Dir)
+	case lifecycle.Keep:
+		e.run(func(context.Context) lifecycle.Event { e.server.Keep(a.Generation); return nil })
+	case lifecycle.Reload:
+		e.run(func(ctx context.Context) lifecycle.Event { return e.server.Reload(ctx, a) })
+	}
+	if err != nil {
+		e.log.Error("change not carried out", "error", err)
+	}
+}
+
+// heed logs what a verdict warns of and was not logged before, and follows the files
+// that it is about.
+func (e *entrypoint) heed(v candidate.Verdict) {
+	if len(v.WatchDirs) > 0 {
+		e.watcher.Watch(v.WatchDirs, v.WatchFiles)
+	}
+	if !e.announced && v.Demand != nil {
+		e.facts.Announce(e.log, v.Demand, e.server.Dovecot.Dialect)
+		e.announced = true
+	}
+	said := map[string]bool{}
+	for _, f := range v.Findings.Warnings() {
+		if said[f.Error()] = true; !e.told[f.Error()] {
+			e.log.Warn("noticed", "what", f)
+		}
+		e.told[f.Error()] = true
+	}
+	if v.Outcome == candidate.Passed && !v.Trusted { // a shorter list is not the whole
+		e.told = said
+	}
+}
+
+// run has a job done in the background, after the one before. Its event comes to live.
+func (e *entrypoint) run(work func(context.Context) lifecycle.Event) {
+	before := e.jobs
+	e.jobs = inBackground(func(ctx context.Context) {
+		<-before.done
+		if event := work(ctx); event != nil {
+			e.events <- event
+		}
+	})
+}
+
+// endJob ends what goes on in the background, and drops what came of it.
+func (e *entrypoint) endJob() {
+	e.jobs.end()
+	select {
+	case <-e.events:
+	default:
+	}
+}
+
+// judge has a process of its own judge.
+func (e *entrypoint) judge(j lifecycle.Judge) {
+	if j.Sweep {
+		e.server.Forget()
+	}
+	r := j.Request
+	r.Facts, r.Fixed, r.Patient = e.facts, e.settings.Fixed(), true
+	r.Store, r.StateDir, r.SelfSigned = e.server.Store.Dir, string(e.settings.StateDir), e.settings.SelfSigned()
+	e.run(func(ctx context.Context) lifecycle.Event {
+		if j.Sweep {
+			e.server.Sweep(ctx)
+		}
+		v := candidate.Ask(ctx, e.children.Run, e.environ, r)
+		if ctx.Err() != nil {
+			return nil
+		}
+		return lifecycle.Judged{Verdict: v, Judge: j}
+	})
+}
+
+// start starts Dovecot.
+func (e *entrypoint) start(dir string) {
+	err, trusted := e.server.Start(dir), e.state.Running.Trusted
+	e.run(func(ctx context.Context) lifecycle.Event {
+		if err != nil {
+			return server.NotStarted(err)
+		}
+		return e.server.AwaitReady(ctx, trusted)
+	})
+}
+
+// finish ends what runs and returns the exit code: Dovecot's own, if it came to run.
+func (e *entrypoint) finish() int {
+	e.endJob()
+	code := 0
+	if e.server.Ended() != nil {
+		code = e.server.Stop(e.signals)
+	}
+	return cmp.Or(e.state.ExitCode, code)
+}
+
+// now is the state of the moment.
+func (e *entrypoint) now() status.Snapshot { return *e.snapshot.Load() }
+
+// publishState lets others see the state.
+func (e *entrypoint) publishState() {
+	s, g := e.state, e.state.Running
+	live, _ := json.Marshal(s.Live())
+	snapshot := status.Snapshot{
+		Document: status.Document{
+			Version: e.version, Dovecot: e.server.Dovecot.Version, Ready: s.Ready(), Degraded: s.Degraded(),
+			Overrides: g.Overrides, Refused: s.Refused, Listeners: g.Ports(), Since: g.Since,
+			CertificateExpires: g.CertificateExpires, LastReload: s.LastReload,
+			Reloads: status.Reloads{Loaded: s.Counts.Loaded, Refused: s.Counts.Refused},
+		},
+		Ceilings: g.Capacity.Bound(g.Ceilings), Capacity: g.Capacity, BaseDir: e.settings.BaseDir(), Live: live,
+	}
+	if g.Dir != "" {
+		snapshot.Generation = filepath.Base(g.Dir)
+	}
+	if s.Ready() {
+		snapshot.Master = e.server.Master()
+	}
+	e.snapshot.Store(&snapshot)
 }
 
 // closers give back what was acquired, last first.
@@ -143,7 +321,29 @@ type closers []func()
 func (c *closers) add(f func()) { *c = append(*c, f) }
 
 func (c *closers) close() {
-	for i := len(*c) - 1; i >= 0; i-- {
-		(*c)[i]()
+	for _, f := range slices.Backward(*c) {
+		f()
 	}
+}
+
+// background is work that goes on beside.
+type background struct {
+	cancel context.CancelFunc
+	done   chan struct{}
+}
+
+func inBackground(work func(context.Context)) background {
+	ctx, cancel := context.WithCancel(context.Background())
+	b := background{cancel, make(chan struct{})}
+	go func() {
+		defer close(b.done)
+		work(ctx)
+	}()
+	return b
+}
+
+// end ends it and waits for that.
+func (b background) end() {
+	b.cancel()
+	<-b.done
 }

@@ -8,12 +8,9 @@ import (
 	"fmt"
 	"io"
 	"os"
-	"os/exec"
-	"strings"
-	"time"
 
-	"pidgeon/settings"
-	"pidgeon/supervise"
+	"pidgeon/candidate"
+	"pidgeon/command"
 )
 
 //go:embed templates
@@ -22,40 +19,26 @@ var templates embed.FS
 // version is set by the linker.
 var version = "development"
 
-// exitUsage is EX_USAGE of sysexits(3).
-const exitUsage = 64
+// commands are all but those that main answers itself; the last one is not for people.
+var commands = map[string]func(command.Call) int{
+	"run":             runEntrypoint,
+	"check":           command.Check,
+	"explain":         command.Explain,
+	"render":          command.Render,
+	"plan":            command.Plan,
+	"health":          command.Health,
+	"status":          command.Status,
+	"env":             command.Env,
+	candidate.Command: command.Judge,
+}
 
-func main() { os.Exit(run(os.Args[1:], os.Environ(), os.Stdout, os.Stderr)) }
+func main() { os.Exit(run(os.Args[1:], os.Environ(), os.Stdin, os.Stdout, os.Stderr)) }
 
-func run(args, environ []string, stdout, stderr io.Writer) int {
+func run(args, environ []string, stdin io.Reader, stdout, stderr io.Writer) int {
 	if len(args) == 0 {
 		args = []string{"run"}
 	}
-	c := command{args[0], args[1:], environ, stdout, stderr}
-	switch c.name {
-	case "run":
-		if len(c.args) > 0 {
-			return c.usage("run takes no arguments")
-		}
-		return runEntrypoint(environ, templates)
-	case "check":
-		return c.check()
-	case "explain":
-		return c.explain()
-	case "render":
-		return c.render()
-	case "health":
-		return c.health()
-	case "plan":
-		return c.plan()
-	case "status":
-		return c.status()
-	case "env":
-		return c.env()
-	case trialCommand:
-		return c.trial(os.Stdin)
-	case accessCommand:
-		return c.mayWrite()
+	switch args[0] {
 	case "version", "--version", "-v":
 		fmt.Fprintln(stdout, "pidgeon", version)
 		return 0
@@ -63,7 +46,14 @@ func run(args, environ []string, stdout, stderr io.Writer) int {
 		fmt.Fprint(stdout, help)
 		return 0
 	}
-	return c.foreign()
+	call := command.Call{
+		Name: args[0], Args: args[1:], Environ: environ, Stdin: stdin, Stdout: stdout, Stderr: stderr,
+		Templates: templates, Version: version,
+	}
+	if ours, ok := commands[call.Name]; ok {
+		return ours(call)
+	}
+	return command.Foreign(call)
 }
 
 const help = `pidgeon is PID 1 for Dovecot in a container.
@@ -96,38 +86,3 @@ replaces a built-in template.
 Exit codes: Dovecot's own; 64 wrong usage, 78 the configuration cannot be used,
 126 and 127 a command that cannot be run or is not there, 128+n ended by signal n.
 `
-
-// command is one invocation of the program.
-type command struct {
-	name           string
-	args           []string
-	environ        []string
-	stdout, stderr io.Writer
-}
-
-func (c command) usage(complaint string) int {
-	fmt.Fprintf(c.stderr, "pidgeon: %s\nTry pidgeon --help.\n", complaint)
-	return exitUsage
-}
-
-// foreign runs a command that is none of ours as PID 1's child.
-func (c command) foreign() int {
-	if strings.HasPrefix(c.name, "-") {
-		return c.usage("unknown option " + c.name)
-	}
-	signals := make(chan os.Signal, 16)
-	defer supervise.Notify(signals)()
-	s, faults := settings.Load(c.environ)
-	log := newLogger(s)
-	if faults != nil { // a shell is how one finds out what is wrong
-		s.StopGrace = settings.Grace(8 * time.Second)
-	}
-	children, err := supervise.New(log)
-	if err != nil {
-		return unusable(log, err)
-	}
-	defer children.Close()
-	cmd := exec.Command(c.name, c.args...)
-	cmd.Stdin, cmd.Stdout, cmd.Stderr = os.Stdin, os.Stdout, os.Stderr
-	return children.Foreground(cmd, signals, time.Duration(s.StopGrace))
-}

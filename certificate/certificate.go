@@ -31,11 +31,11 @@ type Pair struct {
 func Load(certPath, keyPath string) (Pair, error) {
 	cert, certErr := read(certPath)
 	key, keyErr := read(keyPath)
-	switch missing := fs.ErrNotExist; {
-	case errors.Is(certErr, missing) && errors.Is(keyErr, missing):
-		return Pair{}, fmt.Errorf("reading %s and %s: %w", certPath, keyPath, missing)
-	case certErr != nil || keyErr != nil:
-		return Pair{}, unreadable(certPath, certErr, keyPath, keyErr)
+	if errors.Is(certErr, fs.ErrNotExist) && errors.Is(keyErr, fs.ErrNotExist) {
+		return Pair{}, fmt.Errorf("reading %s and %s: %w", certPath, keyPath, fs.ErrNotExist)
+	}
+	if found := append(unreadable(certPath, certErr), unreadable(keyPath, keyErr)...); len(found) > 0 {
+		return Pair{}, found
 	}
 	return parse(certPath, cert, keyPath, key)
 }
@@ -56,40 +56,19 @@ func read(path string) ([]byte, error) {
 	return os.ReadFile(path)
 }
 
-func unreadable(certPath string, certErr error, keyPath string, keyErr error) error {
-	var found finding.List
-	if certErr != nil {
-		found = append(found, finding.Finding{Code: kind(certErr), File: certPath, Problem: cause(certErr), Hint: access(certPath, certErr)})
+func unreadable(path string, err error) finding.List {
+	if err == nil {
+		return nil
 	}
-	if keyErr != nil {
-		found = append(found, finding.Finding{Code: kind(keyErr), File: keyPath, Problem: cause(keyErr), Hint: access(keyPath, keyErr)})
-	}
-	return found
-}
-
-func kind(err error) finding.Code {
+	found := finding.Finding{Code: finding.UnreadableFile, File: path, Problem: err.Error(), Hint: access(path, err)}
 	if errors.Is(err, fs.ErrNotExist) {
-		return finding.MissingFile
+		found.Code = finding.MissingFile
 	}
-	return finding.UnreadableFile
-}
-
-// mismatch tells a good key of another certificate from what is no key; crypto/tls
-// has no error of its own for it.
-func mismatch(err error) finding.Code {
-	if strings.Contains(err.Error(), "does not match") {
-		return finding.ForeignKey
+	// The finding names the operation and the path already.
+	if pathErr, ok := errors.AsType[*fs.PathError](err); ok {
+		found.Problem = pathErr.Err.Error()
 	}
-	return finding.UnusableCertificate
-}
-
-// cause drops the operation and path that the finding names already.
-func cause(err error) string {
-	var pathErr *fs.PathError
-	if errors.As(err, &pathErr) {
-		err = pathErr.Err
-	}
-	return err.Error()
+	return finding.List{found}
 }
 
 // access says who may read a file that we may not.
@@ -112,8 +91,12 @@ func parse(certPath string, cert []byte, keyPath string, key []byte) (Pair, erro
 		}}
 	}
 	if _, err := tls.X509KeyPair(cert, key); err != nil {
+		code := finding.UnusableCertificate
+		if strings.Contains(err.Error(), "does not match") { // crypto/tls has no error of its own for it
+			code = finding.ForeignKey
+		}
 		return Pair{}, finding.List{{
-			Code: mismatch(err), File: keyPath, Problem: err.Error(),
+			Code: code, File: keyPath, Problem: err.Error(),
 			Hint: "give the key that belongs to " + certPath + "; during a renewal the other file is still to come",
 		}}
 	}

@@ -4,8 +4,8 @@ package config
 
 import (
 	"bytes"
-	"crypto/sha256"
-	"fmt"
+	"encoding/hex"
+	"hash"
 	"io/fs"
 	"slices"
 )
@@ -30,36 +30,11 @@ const (
 	DirFile = "generation"
 )
 
-// Sum identifies bytes.
-type Sum [sha256.Size]byte
+// Sum identifies bytes: their SHA-256, in hexadecimal digits.
+type Sum string
 
-// IsZero reports whether s stands for nothing.
-func (s Sum) IsZero() bool { return s == Sum{} }
-
-// MarshalText writes hexadecimal digits.
-func (s Sum) MarshalText() ([]byte, error) { return fmt.Appendf(nil, "%x", s[:]), nil }
-
-// UnmarshalText reads what MarshalText writes.
-func (s *Sum) UnmarshalText(text []byte) error {
-	var sum []byte
-	if _, err := fmt.Sscanf(string(text), "%x", &sum); err != nil || len(sum) != len(s) {
-		return fmt.Errorf("reading a digest: %q is none", text)
-	}
-	copy(s[:], sum)
-	return nil
-}
-
-// Digest identifies the configuration wherever it lies: dir, which it was rendered
-// for, does not count.
-func (f Files) Digest(dir string) Sum {
-	h := sha256.New()
-	for _, file := range f {
-		data := bytes.ReplaceAll(file.Data, []byte(dir), []byte{0})
-		fmt.Fprintf(h, "%q %d\n", file.Name, len(data))
-		h.Write(data)
-	}
-	return Sum(h.Sum(nil))
-}
+// SumOf is the sum of what was written to a SHA-256.
+func SumOf(h hash.Hash) Sum { return Sum(hex.EncodeToString(h.Sum(nil))) }
 
 // For returns the files of a saved configuration as if rendered for dir.
 func (f Files) For(dir string) Files {

@@ -1,7 +1,6 @@
-// Package dovecot is the installed Dovecot: its version, its command lines, what
-// its words mean, and whether a configuration serves, which it tries in private. It
-// decides nothing: what follows from a finding is for its caller. The Dovecot that
-// serves users is package master's.
+// Package dovecot is the installed Dovecot: its version, its command lines, and what
+// its settings come to. What is wrong with them, package lint finds in their text and
+// package rehearsal by trying them; the Dovecot that serves users is package master's.
 package dovecot
 
 import (
@@ -11,6 +10,7 @@ import (
 	"os"
 	"os/exec"
 	"regexp"
+	"sync"
 	"time"
 )
 
@@ -23,11 +23,12 @@ type Dovecot struct {
 	Version string // as in "2.4.1"
 	Dialect string // "2.3" or "2.4": the configuration language it speaks
 
-	path     string
-	doveconf string
-	run      Runner
-	root     string // where the file system that Dovecot sees lies for us; empty but in tests
-	known    known
+	Program, Doveconf string // where they lie
+	Run               Runner
+	Root              string // where the file system that Dovecot sees lies for us; empty but in tests
+
+	asking   sync.Mutex
+	defaults Settings // nil until asked for
 }
 
 // patience bounds every call of a command that Dovecot answers in milliseconds;
@@ -54,23 +55,23 @@ func versionInside(path string) []byte {
 
 // Find looks for Dovecot in PATH and asks it for its version.
 func Find(ctx context.Context, run Runner) (*Dovecot, error) {
-	d := &Dovecot{run: run}
+	d := &Dovecot{Run: run}
 	var err error
-	if d.path, err = lookPath("dovecot"); err != nil {
+	if d.Program, err = lookPath("dovecot"); err != nil {
 		return nil, err
 	}
-	if d.doveconf, err = lookPath("doveconf"); err != nil {
+	if d.Doveconf, err = lookPath("doveconf"); err != nil {
 		return nil, err
 	}
-	out := versionInside(d.path)
+	out := versionInside(d.Program)
 	if out == nil {
-		if out, err = d.output(ctx, exec.Command(d.path, "--version")); err != nil {
-			return nil, fmt.Errorf("asking %s for its version: %w", d.path, err)
+		if out, err = d.output(ctx, exec.Command(d.Program, "--version")); err != nil {
+			return nil, fmt.Errorf("asking %s for its version: %w", d.Program, err)
 		}
 	}
 	m := versionText.FindSubmatch(out)
 	if m == nil {
-		return nil, fmt.Errorf("reading the version of %s: no number in %q", d.path, out)
+		return nil, fmt.Errorf("reading the version of %s: no number in %q", d.Program, out)
 	}
 	d.Version, d.Dialect = string(m[0]), string(m[1])
 	if d.Dialect != "2.3" && d.Dialect != "2.4" {
@@ -90,7 +91,7 @@ func lookPath(name string) (string, error) {
 }
 
 // Foreground is the command that runs the configuration conf in the foreground.
-func (d *Dovecot) Foreground(conf string) *exec.Cmd { return exec.Command(d.path, "-F", "-c", conf) }
+func (d *Dovecot) Foreground(conf string) *exec.Cmd { return exec.Command(d.Program, "-F", "-c", conf) }
 
 // output returns what a command prints; its error holds what the command wrote
 // to standard error.
@@ -99,7 +100,7 @@ func (d *Dovecot) output(ctx context.Context, cmd *exec.Cmd) ([]byte, error) {
 	defer cancel()
 	var out, complaint bytes.Buffer
 	cmd.Stdout, cmd.Stderr = &out, &complaint
-	err := d.run(ctx, cmd)
+	err := d.Run(ctx, cmd)
 	if err != nil && complaint.Len() > 0 {
 		return out.Bytes(), &refusal{complaint.String(), err}
 	}

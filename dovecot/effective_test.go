@@ -1,4 +1,4 @@
-package dovecot
+package dovecot_test
 
 import (
 	"context"
@@ -8,33 +8,43 @@ import (
 	"reflect"
 	"strings"
 	"testing"
+
+	"pidgeon/config"
+	"pidgeon/dovecot"
+	"pidgeon/dovecot/dovecottest"
 )
 
 func TestParseSettings(t *testing.T) {
 	tests := []struct {
 		name, out string
-		want      Settings
+		want      dovecot.Settings
 	}{
-		{"full names of 2.3", "base_dir = /run/x\nservice/imap-login/process_limit = 200\nservice/lmtp/inet_listener/lmtp/port = 24\n", Settings{
+		{"full names of 2.3", "base_dir = /run/x\nservice/imap-login/process_limit = 200\nservice/lmtp/inet_listener/lmtp/port = 24\n", dovecot.Settings{
 			"base_dir": "/run/x", "service/imap-login/process_limit": "200", "service/lmtp/inet_listener/lmtp/port": "24",
 		}},
-		{"sections of 2.4", "service imap-login {\n  inet_listener imap {\n    port = 143\n  }\n  client_limit = 1\n}\nservice lmtp {\n}\nbase_dir = /run/x\n", Settings{
+		{"sections of 2.4", "service imap-login {\n  inet_listener imap {\n    port = 143\n  }\n  client_limit = 1\n}\nservice lmtp {\n}\nbase_dir = /run/x\n", dovecot.Settings{
 			"service/imap-login/inet_listener/imap/port": "143", "service/imap-login/client_limit": "1", "base_dir": "/run/x",
 		}},
-		{"quoted name of a section", "service auth {\n  unix_listener \"/var/spool/postfix/private/auth\" {\n    mode = 0660\n  }\n}\n", Settings{
+		{"quoted name of a section", "service auth {\n  unix_listener \"/var/spool/postfix/private/auth\" {\n    mode = 0660\n  }\n}\n", dovecot.Settings{
 			"service/auth/unix_listener//var/spool/postfix/private/auth/mode": "0660",
 		}},
-		{"header", "# 2.4.1-4 (7d8c0e5759): /etc/dovecot.conf\n# OS: Linux\nbase_dir = /x\n", Settings{"base_dir": "/x"}},
-		{"nothing", "", Settings{}},
-		{"empty value", "chroot = \nmail_plugins =\n", Settings{"chroot": "", "mail_plugins": ""}},
-		{"equals sign", "args = uid=5 home=/a = b\n", Settings{"args": "uid=5 home=/a = b"}},
-		{"brace at the end of a value", "login_greeting = hello {\nbase_dir = /x\n", Settings{"login_greeting": "hello {", "base_dir": "/x"}},
-		{"brace as a value", "login_greeting = }\nbase_dir = /x\n", Settings{"login_greeting": "}", "base_dir": "/x"}},
-		{"a } too many", "}\nbase_dir = /x\n", Settings{"base_dir": "/x"}},
+		{"name with a blank", "service \"a b\" {\n  inet_listener \"c = \\\\d {\" {\n    port = 1\n  }\n}\n", dovecot.Settings{
+			"service/a b/inet_listener/c = \\d {/port": "1",
+		}},
+		{"listeners without a name", "service auth {\n  inet_listener {\n    port = 1\n  }\n  inet_listener {\n    port = 2\n  }\n}\npassdb {\n  driver = x\n}\n", dovecot.Settings{
+			"service/auth/inet_listener/#1/port": "1", "service/auth/inet_listener/#2/port": "2", "passdb/driver": "x",
+		}},
+		{"header", "# 2.4.1-4 (7d8c0e5759): /etc/dovecot.conf\n# OS: Linux\nbase_dir = /x\n", dovecot.Settings{"base_dir": "/x"}},
+		{"nothing", "", dovecot.Settings{}},
+		{"empty value", "chroot = \nmail_plugins =\n", dovecot.Settings{"chroot": "", "mail_plugins": ""}},
+		{"equals sign", "args = uid=5 home=/a = b\n", dovecot.Settings{"args": "uid=5 home=/a = b"}},
+		{"brace at the end of a value", "login_greeting = hello {\nbase_dir = /x\n", dovecot.Settings{"login_greeting": "hello {", "base_dir": "/x"}},
+		{"brace as a value", "login_greeting = }\nbase_dir = /x\n", dovecot.Settings{"login_greeting": "}", "base_dir": "/x"}},
+		{"a } too many", "}\nbase_dir = /x\n", dovecot.Settings{"base_dir": "/x"}},
 	}
 	for _, tt := range tests {
 		t.Run(tt.name, func(t *testing.T) {
-			got := parseSettings(tt.out)
+			got := dovecot.ParseDump(tt.out)
 			if !maps.Equal(got, tt.want) {
 				t.Errorf("got %q, want %q", got, tt.want)
 			}
@@ -43,15 +53,15 @@ func TestParseSettings(t *testing.T) {
 }
 
 // effective asks the real Dovecot for settings under an override.
-func effective(t *testing.T, dialect, override string, names ...string) (Settings, Texts) {
+func effective(t *testing.T, dialect, override string, names ...string) dovecot.Settings {
 	t.Helper()
 	dir := t.TempDir()
-	texts := configuration(t, dialect, dir, override)
-	s, err := installed(t, dialect, dir).Effective(t.Context(), mainPath, names...)
+	dovecottest.Configuration(t, dialect, dir, override)
+	s, err := dovecottest.Installed(t, dialect, dir).Effective(t.Context(), dovecottest.Main, names...)
 	if err != nil {
 		t.Fatal(err)
 	}
-	return s, texts
+	return s
 }
 
 // The limits that people override, as Dovecot understands them.
@@ -62,7 +72,7 @@ func TestLimits(t *testing.T) {
 		processes, clients, requests int
 		ok                           bool
 	}
-	for _, dialect := range dialects {
+	for _, dialect := range dovecottest.Dialects {
 		sized := "service imap-login {\n  client_limit = 1\n  " + name[dialect] + " = 1\n}\n"
 		for _, tt := range []struct {
 			name, override string
@@ -70,12 +80,12 @@ func TestLimits(t *testing.T) {
 		}{
 			{"untouched", "", limits{112, 1, 1, true}},
 			{"process_limit", "service imap-login {\n  process_limit = 200\n}\n", limits{200, 1, 1, true}},
-			{"high performance", "service imap-login {\n  " + name[dialect] + " = " + never[dialect] + "\n  client_limit = 3000\n  process_limit = 4\n}\n", limits{4, 3000, unlimited, true}},
+			{"high performance", "service imap-login {\n  " + name[dialect] + " = " + never[dialect] + "\n  client_limit = 3000\n  process_limit = 4\n}\n", limits{4, 3000, -1, true}},
 			{"reused", "service imap-login {\n  " + name[dialect] + " = 1000\n  client_limit = 30\n}\n", limits{112, 30, 1000, true}},
 			{"twice", "service imap-login {\n  client_limit = 5\n}\nservice imap-login {\n  client_limit = 7\n}\n", limits{112, 7, 1, true}},
 		} {
 			t.Run(dialect+"/"+tt.name, func(t *testing.T) {
-				s, _ := effective(t, dialect, sized+tt.override, append(LimitSettings("imap-login"), "default_client_limit", "default_process_limit")...)
+				s := effective(t, dialect, sized+tt.override, append(dovecot.LimitSettings("imap-login"), "default_client_limit", "default_process_limit")...)
 				processes, clients, requests, ok := s.Limits("imap-login")
 				if got := (limits{processes, clients, requests, ok}); got != tt.want {
 					t.Errorf("got %+v, want %+v out of %q", got, tt.want, s)
@@ -87,15 +97,15 @@ func TestLimits(t *testing.T) {
 
 func TestLimitsByDefault(t *testing.T) {
 	tests := []struct {
-		settings                     Settings
+		settings                     dovecot.Settings
 		processes, clients, requests int
 		ok                           bool
 	}{
-		{Settings{"service/x/process_limit": "0", "default_process_limit": "100", "service/x/client_limit": "0", "default_client_limit": "1000", "service/x/service_count": "1"}, 100, 1000, 1, true},
-		{Settings{"service/x/process_limit": "5", "default_process_limit": "100", "service/x/client_limit": "6", "default_client_limit": "1000", "service/x/service_count": "0"}, 5, 6, -1, true},
-		{Settings{"service/x/process_limit": "unlimited", "service/x/client_limit": "6", "service/x/restart_request_count": "unlimited"}, 1 << 20, 6, -1, true},
-		{Settings{"default_client_limit": "1000"}, 0, 1000, -1, false},
-		{Settings{}, 0, 0, -1, false},
+		{dovecot.Settings{"service/x/process_limit": "0", "default_process_limit": "100", "service/x/client_limit": "0", "default_client_limit": "1000", "service/x/service_count": "1"}, 100, 1000, 1, true},
+		{dovecot.Settings{"service/x/process_limit": "5", "default_process_limit": "100", "service/x/client_limit": "6", "default_client_limit": "1000", "service/x/service_count": "0"}, 5, 6, -1, true},
+		{dovecot.Settings{"service/x/process_limit": "unlimited", "service/x/client_limit": "6", "service/x/restart_request_count": "unlimited"}, 1 << 20, 6, -1, true},
+		{dovecot.Settings{"default_client_limit": "1000"}, 0, 1000, -1, false},
+		{dovecot.Settings{}, 0, 0, -1, false},
 	}
 	for _, tt := range tests {
 		processes, clients, requests, ok := tt.settings.Limits("x")
@@ -105,33 +115,12 @@ func TestLimitsByDefault(t *testing.T) {
 	}
 }
 
-// The entrypoint relies on some settings: 2.3 panics when base_dir changes.
-func TestOwned(t *testing.T) {
-	owned := map[string]string{"base_dir": "/run/pidgeon/dovecot", "instance_name": "dovecot"}
-	for _, dialect := range dialects {
-		for _, tt := range []struct{ name, override, want string }{
-			{"untouched", "instance_name = dovecot\n", ""},
-			{"base_dir", "# base_dir\n\ninstance_name = dovecot\n  base_dir = /tmp/x\n", mine + `:4: base_dir is set to "/tmp/x", and pidgeon needs it to be "/run/pidgeon/dovecot": remove the line`},
-			{"both", "base_dir = /tmp/x\ninstance_name = other\n", mine + `:1: base_dir is set to "/tmp/x", and pidgeon needs it to be "/run/pidgeon/dovecot": remove the line` + "\n" +
-				mine + `:2: instance_name is set to "other", and pidgeon needs it to be "dovecot": remove the line`},
-			{"set to the same", "base_dir = /run/pidgeon/dovecot\ninstance_name = dovecot\n", ""},
-		} {
-			t.Run(dialect+"/"+tt.name, func(t *testing.T) {
-				texts := configuration(t, dialect, t.TempDir(), tt.override)
-				if got := texts.Owned(owned).Error(); got != tt.want {
-					t.Errorf("got:\n%s\nwant:\n%s", got, tt.want)
-				}
-			})
-		}
-	}
-}
-
 // changed is all that an override and our file change.
 func changed(t *testing.T, dialect, override string, secrets bool) string {
 	t.Helper()
 	dir := t.TempDir()
-	configuration(t, dialect, dir, override)
-	dump, err := installed(t, dialect, dir).Dump(t.Context(), mainPath, secrets)
+	dovecottest.Configuration(t, dialect, dir, override)
+	dump, err := dovecottest.Installed(t, dialect, dir).Dump(t.Context(), dovecottest.Main, secrets)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -139,10 +128,10 @@ func changed(t *testing.T, dialect, override string, secrets bool) string {
 }
 
 func TestDump(t *testing.T) {
-	for _, dialect := range dialects {
+	for _, dialect := range dovecottest.Dialects {
 		t.Run(dialect, func(t *testing.T) {
 			dump := changed(t, dialect, "# a comment\nlogin_greeting = a # comment\nlogin_log_format_elements = \" # no comment\"\n", false)
-			s := ParseDump(dump)
+			s := dovecot.ParseDump(dump)
 			for name, want := range map[string]string{
 				"login_greeting": "a", "login_log_format_elements": `" # no comment"`,
 				"service/imap-login/process_limit": "112", "ssl": "no",
@@ -154,7 +143,7 @@ func TestDump(t *testing.T) {
 			if !s.On("imap") || !s.On("lmtp") || s.On("pop3") || s.On("") {
 				t.Errorf("imap and lmtp are on: %q", s)
 			}
-			if strings.Contains(dump, mainPath) {
+			if strings.Contains(dump, dovecottest.Main) {
 				t.Errorf("it names the file, so that two that say the same differ:\n%s", dump)
 			}
 		})
@@ -162,7 +151,7 @@ func TestDump(t *testing.T) {
 }
 
 func TestDumpSecrets(t *testing.T) {
-	for _, dialect := range dialects {
+	for _, dialect := range dovecottest.Dialects {
 		const override = "doveadm_password = s3cr3t\n"
 		if dump := changed(t, dialect, override, false); strings.Contains(dump, "s3cr3t") {
 			t.Errorf("%s: a dump to be shown holds the password:\n%s", dialect, dump)
@@ -174,7 +163,7 @@ func TestDumpSecrets(t *testing.T) {
 }
 
 func TestListeners(t *testing.T) {
-	for _, dialect := range dialects {
+	for _, dialect := range dovecottest.Dialects {
 		t.Run(dialect, func(t *testing.T) {
 			address := map[string]string{"2.3": "address", "2.4": "listen"}[dialect]
 			override := fmt.Sprintf(`listen = 127.0.0.1, ::1
@@ -201,15 +190,36 @@ service lmtp {
   }
 }
 `, address)
-			want := []Listener{
+			want := []config.Listener{
 				{Name: "imap", Protocol: "imap", Port: 1143, Addresses: []string{"127.0.0.1", "::1"}},
 				{Name: "mine", Protocol: "imap", Port: 1144, Addresses: []string{"127.0.0.2"}},
 				{Name: "lmtp", Protocol: "lmtp", Port: 1024, Addresses: []string{"127.0.0.1", "::1"}},
 			}
-			if got := ParseDump(changed(t, dialect, override, false)).Listeners(); !reflect.DeepEqual(got, want) {
+			if got := dovecot.ParseDump(changed(t, dialect, override, false)).Listeners(); !reflect.DeepEqual(got, want) {
 				t.Errorf("got %v, want %v", got, want)
 			}
 		})
+	}
+}
+
+// Every listener is one of its own, whatever its name.
+func TestListenersOfAnyName(t *testing.T) {
+	const named = "service auth {\n  inet_listener \"a b\" {\n    port = 1\n  }\n  inet_listener a/b {\n    port = 2\n  }\n  inet_listener a\\b {\n    port = 3\n  }\n}\n"
+	const unnamed = "service auth {\n  inet_listener {\n    port = 4\n  }\n}\nservice auth {\n  inet_listener {\n    port = 5\n  }\n}\n"
+	for dialect, override := range map[string]string{"2.3": named + unnamed, "2.4": named} {
+		got := map[int]string{}
+		for _, l := range dovecot.ParseDump(changed(t, dialect, override, false)).Listeners() {
+			if l.Protocol == "auth" {
+				got[l.Port] = l.Name
+			}
+		}
+		want := map[int]string{1: "a b", 2: "a/b", 3: `a\b`}
+		if dialect == "2.3" {
+			want[4], want[5] = "auth #1", "auth #2"
+		}
+		if !maps.Equal(got, want) {
+			t.Errorf("%s: got %v, want %v", dialect, got, want)
+		}
 	}
 }
 
@@ -217,7 +227,7 @@ service lmtp {
 // well.
 func TestGarbage(t *testing.T) {
 	for _, out := range []string{"", "\x7fELF\x00\x01", "base_dir = /run\n\x00\n"} {
-		d := &Dovecot{run: func(_ context.Context, cmd *exec.Cmd) error {
+		d := &dovecot.Dovecot{Run: func(_ context.Context, cmd *exec.Cmd) error {
 			_, err := cmd.Stdout.Write([]byte(out))
 			return err
 		}}
@@ -227,8 +237,10 @@ func TestGarbage(t *testing.T) {
 		if got, err := d.Dump(t.Context(), "x", true); err == nil {
 			t.Errorf("%q is believed: %v", out, got)
 		}
-		if _, err := d.defaults(t.Context()); err == nil || d.known.settings != nil {
-			t.Errorf("%q is believed, and remembered", out)
+		for range 2 {
+			if got, err := d.Defaults(t.Context()); err == nil {
+				t.Errorf("%q is believed: %v", out, got)
+			}
 		}
 	}
 }

@@ -8,27 +8,6 @@ import (
 	"strings"
 )
 
-// Line is a line of a configuration that sets something.
-type Line struct {
-	Setting string `json:"setting"` // its full name: service/imap-login/process_limit
-	Value   string `json:"value"`   // as written
-	File    string `json:"file"`    // as the operator knows it
-	Line    int    `json:"line"`
-	Mine    bool   `json:"override"`
-}
-
-// Lines are all lines that set something, in the order in which Dovecot reads
-// them: of two with the same name the later one is in force.
-func (t Texts) Lines() []Line {
-	var lines []Line
-	for _, s := range t.statements() {
-		if s.sets() {
-			lines = append(lines, Line{FullName(s.path()), s.raw, s.text.Origin, s.last, s.text.Mine})
-		}
-	}
-	return lines
-}
-
 var instance = regexp.MustCompile(`/#\d+`)
 
 // FullName takes a setting as people write it: service imap-login process_limit,
@@ -51,17 +30,17 @@ func Scope(setting string) string {
 }
 
 // Value asks Dovecot what a setting comes to in the configuration main; ok is
-// false where it does not say, which 2.4 does for some defaults.
+// false where it does not say, as 2.4 does not for some defaults.
 func (d *Dovecot) Value(ctx context.Context, main, setting string) (value string, ok bool, err error) {
 	args, name := []string{"-c", main}, setting
 	if filter, inner, isFilter := protocolFilter(setting); isFilter {
 		args, name = append(args, "-f", "protocol="+filter), inner
 	}
-	out, err := d.output(ctx, exec.Command(d.doveconf, append(args, name)...))
+	out, err := d.output(ctx, exec.Command(d.Doveconf, append(args, name)...))
 	if err != nil {
 		return "", false, fmt.Errorf("reading the effective configuration: %w", err)
 	}
-	value, ok = parseSettings(string(out))[name]
+	value, ok = ParseDump(string(out))[name]
 	return value, ok, nil
 }
 
@@ -72,9 +51,9 @@ func protocolFilter(setting string) (protocol, name string, ok bool) {
 	return protocol, name, ok && inside
 }
 
-// Default is what a setting is where nothing sets it.
+// Default is the value of a setting that nothing sets.
 func (d *Dovecot) Default(ctx context.Context, setting string) (value string, ok bool) {
-	defaults, err := d.defaults(ctx)
+	defaults, err := d.Defaults(ctx)
 	if err != nil {
 		return "", false
 	}
@@ -85,22 +64,4 @@ func (d *Dovecot) Default(ctx context.Context, setting string) (value string, ok
 		}
 	}
 	return "", false
-}
-
-// Suggest says what a setting that nothing sets and that has no default was
-// probably meant to be.
-func (d *Dovecot) Suggest(ctx context.Context, setting string) string {
-	defaults, err := d.defaults(ctx)
-	if err != nil {
-		return ""
-	}
-	parts := strings.Split(setting, "/")
-	section := ""
-	if len(parts) > 1 {
-		section = parts[max(0, len(parts)-3)]
-	}
-	if hint := otherDialect(section, parts[len(parts)-1], d.Dialect); hint != "" {
-		return hint
-	}
-	return suggestion(defaults, section, parts[len(parts)-1])
 }

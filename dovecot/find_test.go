@@ -1,4 +1,4 @@
-package dovecot
+package dovecot_test
 
 import (
 	"context"
@@ -7,6 +7,9 @@ import (
 	"path/filepath"
 	"strings"
 	"testing"
+
+	"pidgeon/dovecot"
+	"pidgeon/dovecot/dovecottest"
 )
 
 // install puts a dovecot that runs script, and a doveconf, into PATH.
@@ -29,19 +32,19 @@ func run(_ context.Context, cmd *exec.Cmd) error { return cmd.Run() }
 func TestFindInstalled(t *testing.T) {
 	for dialect, version := range map[string]string{"2.3": "2.3.", "2.4": "2.4."} {
 		t.Run(dialect, func(t *testing.T) {
-			root, sudo := needRootfs(t, dialect), ""
+			root, sudo := dovecottest.NeedRootfs(t, dialect), ""
 			if os.Geteuid() != 0 {
 				sudo = "sudo -n "
 			}
 			install(t, "exec "+sudo+"chroot '"+root+"' dovecot \"$@\"\n")
-			d, err := Find(t.Context(), run)
+			d, err := dovecot.Find(t.Context(), run)
 			if err != nil {
 				t.Fatal(err)
 			}
 			if d.Dialect != dialect || !strings.HasPrefix(d.Version, version) {
 				t.Errorf("got version %s, dialect %s", d.Version, d.Dialect)
 			}
-			if held := versionInside(root + "/usr/sbin/dovecot"); !strings.HasPrefix(string(held), d.Version) {
+			if held := dovecot.VersionInside(root + "/usr/sbin/dovecot"); !strings.HasPrefix(string(held), d.Version) {
 				t.Errorf("the program holds %q, and says %q", held, d.Version)
 			}
 		})
@@ -62,7 +65,7 @@ func TestFind(t *testing.T) {
 	for _, tt := range tests {
 		t.Run(tt.name, func(t *testing.T) {
 			dir := install(t, tt.script)
-			d, err := Find(t.Context(), run)
+			d, err := dovecot.Find(t.Context(), run)
 			want := strings.ReplaceAll(tt.want, "DIR", dir)
 			switch {
 			case err != nil && err.Error() != want:

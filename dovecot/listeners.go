@@ -1,60 +1,102 @@
 package dovecot
 
 import (
+	"errors"
+	"fmt"
+	"io/fs"
 	"maps"
+	"os"
 	"slices"
 	"strings"
+
+	"pidgeon/config"
+	"pidgeon/finding"
 )
 
-// listeners are the TCP listeners of the protocols, by service and name.
-var listeners = [...][2]string{
-	{"imap-login", "imap"},
-	{"imap-login", "imaps"},
-	{"pop3-login", "pop3"},
-	{"pop3-login", "pop3s"},
-	{"lmtp", "lmtp"},
-	{"managesieve-login", "sieve"},
-	{"submission-login", "submission"},
-	{"submission-login", "submissions"},
+// Socket is one that a service listens on.
+type Socket struct {
+	Service string
+	Kind    string // Inet or one of the two in the file system
+	Name    string // of a socket in the file system, its path
 }
+
+// Inet is the kind of a TCP socket.
+const Inet = "inet_listener"
+
+var socketKinds = []string{Inet, "unix_listener", "fifo_listener"}
+
+// unnamedPrefix begins what Settings call a listener that has no name, which 2.3
+// allows and 2.4 does not.
+const unnamedPrefix = "#"
+
+// Unnamed tells whether a socket has no name of its own.
+func (s Socket) Unnamed() bool { return strings.HasPrefix(s.Name, unnamedPrefix) }
+
+// title names a socket for people.
+func (s Socket) title() string {
+	if s.Unnamed() {
+		return s.Service + " " + s.Name
+	}
+	return s.Name
+}
+
+// Setting is the full name of one of the socket's settings.
+func (s Socket) Setting(name string) string {
+	return "service/" + s.Service + "/" + s.Kind + "/" + s.Name + "/" + name
+}
+
+// Sockets are all sockets of the configuration.
+func (s Settings) Sockets() []Socket {
+	var all []Socket
+	seen := map[Socket]bool{}
+	for _, setting := range slices.Sorted(maps.Keys(s)) {
+		if socket, ok := socketOf(setting); ok && !seen[socket] {
+			seen[socket] = true
+			all = append(all, socket)
+		}
+	}
+	return all
+}
+
+// socketOf takes "service/auth/unix_listener//var/spool/…/auth/mode" apart.
+func socketOf(setting string) (Socket, bool) {
+	inside, ok := strings.CutPrefix(setting, "service/")
+	end := strings.LastIndex(inside, "/")
+	if !ok || end < 0 {
+		return Socket{}, false
+	}
+	for _, kind := range socketKinds {
+		if service, name, ok := strings.Cut(inside[:end], "/"+kind+"/"); ok {
+			return Socket{service, kind, name}, true
+		}
+	}
+	return Socket{}, false
+}
+
+// SocketOf is a TCP socket as pidgeon's own templates name it.
+func SocketOf(p config.Protocol, listener string) Socket { return Socket{p.Login, Inet, listener} }
 
 // PortSettings are the names of the settings that hold the listeners' ports.
 func PortSettings() []string {
 	var names []string
-	for _, l := range listeners {
-		names = append(names, portSetting(l))
+	for _, p := range config.Protocols() {
+		for _, name := range p.Listeners {
+			names = append(names, SocketOf(p, name).Setting("port"))
+		}
 	}
 	return names
 }
 
-func protocolOf(l [2]string) string { return strings.TrimSuffix(l[1], "s") }
-
-func portSetting(l [2]string) string {
-	return listenerSetting(l, "port")
-}
-
-// Listener is a TCP socket that a configuration asks for.
-type Listener struct {
-	Name      string
-	Protocol  string
-	Port      int
-	Addresses []string // IP addresses; * is all of IPv4
-	TLS       bool     // from the first byte on
-	HAProxy   bool     // a proxy that speaks HAProxy's protocol comes first
-}
-
 // Listeners are all TCP sockets of the configuration, those of overrides
 // included.
-func (s Settings) Listeners() []Listener {
-	var all []Listener
-	for _, name := range slices.Sorted(maps.Keys(s)) {
-		listener, ok := strings.CutSuffix(name, "/port")
-		service, l, ok2 := strings.Cut(strings.TrimPrefix(listener, "service/"), "/inet_listener/")
-		port, set := s.Int(name)
-		if ok && ok2 && set && port != 0 && s.runs(service) {
-			all = append(all, Listener{
-				Name: l, Protocol: protocolServed(service), Port: port, Addresses: s.addresses(listener),
-				TLS: s[listener+"/ssl"] == "yes", HAProxy: s[listener+"/haproxy"] == "yes",
+func (s Settings) Listeners() []config.Listener {
+	var all []config.Listener
+	for _, l := range s.Sockets() {
+		port, set := s.Int(l.Setting("port"))
+		if l.Kind == Inet && set && port != 0 && s.runs(l.Service) {
+			all = append(all, config.Listener{
+				Name: l.title(), Protocol: config.ProtocolServed(l.Service), Port: port, Addresses: s.addresses(l),
+				TLS: s[l.Setting("ssl")] == "yes", HAProxy: s[l.Setting("haproxy")] == "yes",
 			})
 		}
 	}
@@ -62,8 +104,8 @@ func (s Settings) Listeners() []Listener {
 }
 
 // addresses are the listener's own (address in 2.3, listen in 2.4), or everybody's.
-func (s Settings) addresses(listener string) []string {
-	for _, name := range []string{listener + "/address", listener + "/listen", "listen"} {
+func (s Settings) addresses(l Socket) []string {
+	for _, name := range []string{l.Setting("address"), l.Setting("listen"), "listen"} {
 		if list := strings.Trim(s[name], `"`); list != "" {
 			return strings.FieldsFunc(list, func(r rune) bool { return r == ',' || r == ' ' })
 		}
@@ -71,22 +113,54 @@ func (s Settings) addresses(listener string) []string {
 	return nil
 }
 
-// runs reports whether a service runs: those of a protocol do if it is on, and
-// have listeners in the settings even if not; all others do always.
+// runs reports whether a service runs: one that takes a protocol's connections does
+// if the protocol is on, and has listeners in the settings even if not; all others do
+// always.
 func (s Settings) runs(service string) bool {
-	for _, l := range listeners {
-		if l[0] == service {
-			return s.On(protocolOf(l))
+	for _, p := range config.Protocols() {
+		if p.Login == service {
+			return s.On(p.Name)
 		}
 	}
 	return true
 }
 
-// protocolServed is the protocol behind a service: imap-login is imap's.
-func protocolServed(service string) string {
-	protocol, _, _ := strings.Cut(service, "-")
-	if protocol == "managesieve" {
-		return "sieve"
+// SocketFaults finds sockets of a configuration that Dovecot must not make: it
+// removes whatever stands in their place, a file of the operator's as well, and
+// its master dies of a directory (2.3.19, 2.4.1). runDir is pidgeon's own.
+func (s Settings) SocketFaults(runDir string) finding.List {
+	var found finding.List
+	seen := map[string]bool{}
+	for _, socket := range s.Sockets() {
+		if socket.Kind == Inet || seen[socket.Name] {
+			continue
+		}
+		seen[socket.Name] = true
+		if problem := socketProblem(socket.Name, runDir); problem != "" {
+			found = append(found, finding.Finding{Code: finding.CannotListen, Problem: problem, Hint: "name a path of its own, in a directory that exists"})
+		}
 	}
-	return protocol
+	return found
+}
+
+func socketProblem(path, runDir string) string {
+	if path == "master" {
+		return "the socket master belongs to Dovecot's master"
+	}
+	if !strings.HasPrefix(path, "/") {
+		return ""
+	}
+	if path == runDir || strings.HasPrefix(path, runDir+"/") {
+		return fmt.Sprintf("the socket %s lies in RUN_DIR, which is pidgeon's", path)
+	}
+	info, err := os.Lstat(path)
+	switch {
+	case errors.Is(err, fs.ErrNotExist):
+		return ""
+	case err != nil:
+		return fmt.Sprintf("the socket %s cannot be made: %v", path, err)
+	case info.Mode().Type()&(fs.ModeSocket|fs.ModeNamedPipe) == 0:
+		return fmt.Sprintf("the socket %s would take the place of a file or directory", path)
+	}
+	return ""
 }

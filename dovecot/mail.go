@@ -12,6 +12,31 @@ var mailPaths = []string{
 	"mail_volatile_path", "mail_alt_path", "mail_cache_path", "mail_index_private_path",
 }
 
+// MailBelow are settings that move all mail with a whole path below a directory. Drivers,
+// and what lies in a user's home, stay as they are.
+func (s Settings) MailBelow(dir string) Settings {
+	moved := Settings{}
+	for _, name := range mailPaths {
+		if path := s[name]; strings.HasPrefix(path, "/") {
+			moved[name] = dir + path
+		}
+	}
+	if location, ok := s["mail_location"]; ok {
+		parts := strings.Split(location, ":")
+		for i, part := range parts {
+			key, path, assigned := strings.Cut(part, "=")
+			switch {
+			case strings.HasPrefix(part, "/"):
+				parts[i] = dir + part
+			case assigned && strings.HasPrefix(path, "/"):
+				parts[i] = key + "=" + dir + path
+			}
+		}
+		moved["mail_location"] = strings.Join(parts, ":")
+	}
+	return moved
+}
+
 // userField is a field of the templates' userdb, which an override may have
 // changed. 2.4 shows each, 2.3 all in the arguments of the last static userdb.
 func (s Settings) userField(name string) string {

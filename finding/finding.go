@@ -5,6 +5,7 @@ package finding
 import (
 	"cmp"
 	"encoding/json"
+	"errors"
 	"fmt"
 	"slices"
 	"strings"
@@ -22,36 +23,45 @@ type Finding struct {
 
 // Error puts a finding on one line: file:line: problem (hint).
 func (f Finding) Error() string {
-	var b strings.Builder
-	if f.File != "" {
-		b.WriteString(f.Place() + ": ")
-	}
-	b.WriteString(f.Problem)
-	if f.Hint != "" {
-		b.WriteString(": " + f.Hint)
-	}
-	return b.String()
+	parts := []string{f.Place(), f.Problem, f.Hint}
+	return strings.Join(slices.DeleteFunc(parts, func(s string) bool { return s == "" }), ": ")
 }
 
-// MarshalJSON gives scripts the same fields in every finding.
+// document is a finding as JSON: scripts get the same fields in every one.
+type document struct {
+	Code     Code   `json:"code"`
+	Severity string `json:"severity"`
+	File     string `json:"file"`
+	Line     int    `json:"line"`
+	Problem  string `json:"problem"`
+	Hint     string `json:"hint"`
+}
+
+// MarshalJSON writes severity as a word.
 func (f Finding) MarshalJSON() ([]byte, error) {
 	severity := "error"
 	if f.Warning {
 		severity = "warning"
 	}
-	return json.Marshal(struct {
-		Code     Code   `json:"code"`
-		Severity string `json:"severity"`
-		File     string `json:"file"`
-		Line     int    `json:"line"`
-		Problem  string `json:"problem"`
-		Hint     string `json:"hint"`
-	}{f.Code, severity, f.File, f.Line, f.Problem, f.Hint})
+	return json.Marshal(document{f.Code, severity, f.File, f.Line, f.Problem, f.Hint})
+}
+
+// UnmarshalJSON reads what MarshalJSON writes.
+func (f *Finding) UnmarshalJSON(text []byte) error {
+	var d document
+	err := json.Unmarshal(text, &d)
+	*f = Finding{d.Code, d.File, d.Line, d.Problem, d.Hint, d.Severity == "warning"}
+	return err
+}
+
+// Warn is a finding that refuses nothing.
+func Warn(code Code, file, problem string) Finding {
+	return Finding{Code: code, File: file, Problem: problem, Warning: true}
 }
 
 // Place is file:line, or what of it is known.
 func (f Finding) Place() string {
-	if f.Line == 0 {
+	if f.File == "" || f.Line == 0 {
 		return f.File
 	}
 	return fmt.Sprintf("%s:%d", f.File, f.Line)
@@ -84,23 +94,44 @@ func (l List) Sorted() List {
 }
 
 // Faults leaves the remarks out.
-func (l List) Faults() List {
-	var faults List
-	for _, f := range l {
-		if !f.Warning {
-			faults = append(faults, f)
-		}
-	}
-	return faults
-}
+func (l List) Faults() List { return l.only(false) }
 
 // Warnings leaves the faults out.
-func (l List) Warnings() List {
-	var warnings List
+func (l List) Warnings() List { return l.only(true) }
+
+func (l List) only(warnings bool) (some List) {
 	for _, f := range l {
-		if f.Warning {
-			warnings = append(warnings, f)
+		if f.Warning == warnings {
+			some = append(some, f)
 		}
 	}
-	return warnings
+	return some
+}
+
+// Of lists all that is wrong: the findings that an error holds, and any other error
+// as a check that could not be made.
+func Of(err error) List {
+	var list List
+	switch joined, isJoined := err.(interface{ Unwrap() []error }); {
+	case err == nil:
+		return nil
+	case isJoined:
+		for _, err := range joined.Unwrap() {
+			list = append(list, Of(err)...)
+		}
+		return list
+	case errors.As(err, &list):
+		return list
+	}
+	return List{{Code: CheckFailed, Problem: err.Error()}}
+}
+
+// Sentences are the findings one by one, without repetitions.
+func (l List) Sentences() (all []string) {
+	for _, f := range l {
+		if sentence := f.Error(); !slices.Contains(all, sentence) {
+			all = append(all, sentence)
+		}
+	}
+	return all
 }

@@ -4,6 +4,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"io/fs"
 	"os"
 
 	"golang.org/x/sys/unix"
@@ -17,7 +18,7 @@ type entry struct {
 
 // load returns the content of a regular file, or why there is none.
 func (e entry) load() ([]byte, error) {
-	if err := e.mustBeFile(); err != nil {
+	if err := e.mustBe(unix.S_IFREG); err != nil {
 		return nil, err
 	}
 	if err := nameFault(e.name); err != nil {
@@ -52,36 +53,24 @@ func readAll(f *os.File) ([]byte, error) {
 	return data, nil
 }
 
-func (e entry) mustBeFile() error {
+// mustBe is no error for an entry of the wanted type.
+func (e entry) mustBe(wanted uint32) error {
 	mode, err := e.mode(0)
-	if err != nil {
+	switch {
+	case err != nil:
 		return e.explain(err)
-	}
-	if mode != unix.S_IFREG {
-		return harmless(kind(mode))
-	}
-	return nil
-}
-
-func (e entry) mustBeDir() error {
-	mode, err := e.mode(0)
-	if err != nil {
-		return e.explain(err)
-	}
-	if mode != unix.S_IFDIR {
+	case mode == wanted:
+		return nil
+	case wanted == unix.S_IFDIR:
 		return harmless(TemplatesDir + " is not a directory")
 	}
-	return nil
+	return harmless(kind(mode))
 }
 
-// strange is the reason given for an entry whose name says nothing to us.
-func (e entry) strange() string {
-	mode, err := e.mode(0)
-	if err != nil {
-		return e.explain(err).Error()
-	}
-	if mode != unix.S_IFREG {
-		return kind(mode)
+// ignoreReason is why an entry has no effect whose name says nothing to us.
+func (e entry) ignoreReason() string {
+	if err := e.mustBe(unix.S_IFREG); err != nil {
+		return err.Error()
 	}
 	return "not *.conf, *.conf.tmpl or templates/"
 }
@@ -119,4 +108,54 @@ func kind(mode uint32) string {
 		return "device, not a regular file"
 	}
 	return "not a regular file"
+}
+
+// openAt opens name below at, or anywhere when at is nil. os.Root would refuse
+// the links out of the mount that operators rightly use. O_NONBLOCK and
+// O_NOCTTY matter when the entry becomes a FIFO or a terminal under our hands.
+func openAt(at *os.File, name string, flags int) (*os.File, error) {
+	flags |= unix.O_RDONLY | unix.O_NONBLOCK | unix.O_NOCTTY | unix.O_CLOEXEC
+	fd := -1
+	err := retry(func() (err error) {
+		fd, err = unix.Openat(number(at), name, flags, 0)
+		return err
+	})
+	if err != nil {
+		return nil, err
+	}
+	return os.NewFile(uintptr(fd), name), nil
+}
+
+func readLink(at *os.File, name string) (string, error) {
+	buf := make([]byte, unix.PathMax)
+	n, err := unix.Readlinkat(number(at), name, buf)
+	if err != nil {
+		return "", err
+	}
+	return string(buf[:n]), nil
+}
+
+func number(at *os.File) int {
+	if at == nil {
+		return unix.AT_FDCWD
+	}
+	return int(at.Fd())
+}
+
+// retry repeats what a signal interrupted; network file systems do return EINTR.
+func retry(call func() error) error {
+	for {
+		if err := call(); err != unix.EINTR {
+			return err
+		}
+	}
+}
+
+// cause drops the short name the os package knows an open file by; the
+// sentence around it names the path the operator knows.
+func cause(err error) error {
+	if pathError, ok := errors.AsType[*fs.PathError](err); ok {
+		return pathError.Err
+	}
+	return err
 }

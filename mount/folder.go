@@ -4,6 +4,7 @@ import (
 	"cmp"
 	"fmt"
 	"io"
+	"maps"
 	"os"
 	"slices"
 	"strings"
@@ -65,36 +66,23 @@ func (f *folder) check() error {
 // list takes the generation's own entries in place of the links that lead to
 // them: those appear and vanish before and after the switch.
 func (f *folder) list() error {
-	names, err := readNames(f.dir)
-	if err != nil {
-		return err
-	}
-	for _, name := range names {
-		if !f.leadsToGeneration(name) {
-			f.entries = append(f.entries, entry{f.dir, name})
+	found := map[string]entry{}
+	for _, dir := range []*os.File{f.generation, f.dir} {
+		if dir == nil {
+			continue
+		}
+		names, err := readNames(dir)
+		if err != nil {
+			return err
+		}
+		for _, name := range names {
+			if dir == f.generation || !f.leadsToGeneration(name) {
+				found[name] = entry{dir, name}
+			}
 		}
 	}
-	if err := f.listGeneration(); err != nil {
-		return err
-	}
-	slices.SortFunc(f.entries, func(a, b entry) int { return strings.Compare(a.name, b.name) })
-	return nil
-}
-
-func (f *folder) listGeneration() error {
-	if f.generation == nil {
-		return nil
-	}
-	names, err := readNames(f.generation)
-	if err != nil {
-		return err
-	}
-	own := f.entries
-	for _, name := range names {
-		shadowed := slices.ContainsFunc(own, func(e entry) bool { return e.name == name })
-		if !shadowed {
-			f.entries = append(f.entries, entry{f.generation, name})
-		}
+	for _, name := range slices.Sorted(maps.Keys(found)) {
+		f.entries = append(f.entries, found[name])
 	}
 	return nil
 }

@@ -8,16 +8,23 @@ package mount
 import (
 	"errors"
 	"fmt"
+	"os"
 	"path"
 	"path/filepath"
 	"slices"
 	"strings"
+
+	"golang.org/x/sys/unix"
 
 	"pidgeon/config"
 )
 
 // TemplatesDir is the one subdirectory that is read.
 const TemplatesDir = "templates"
+
+// ErrUnstable means the mount changed while it was read; a later reading may
+// succeed.
+var ErrUnstable = errors.New("it keeps changing")
 
 // What an operator may hand over. PID 1 must not be pushed over its memory
 // limit by a mount that was meant for something else.
@@ -53,11 +60,12 @@ func Dirs(dir string) []string {
 // [ErrUnstable].
 func Read(dir string) (Tree, error) {
 	r := reading{dir: dir}
-	if err := r.readTop(); err != nil {
+	if err := eachEntry(nil, dir, r.visit); err != nil {
 		return Tree{}, fmt.Errorf("reading overrides %q: %w", dir, err)
 	}
-	r.sort()
-	return r.tree, errors.Join(r.faults...)
+	slices.SortFunc(r.tree.Conf, func(a, b config.File) int { return strings.Compare(confName(a), confName(b)) })
+	slices.SortFunc(r.tree.Ignored, func(a, b Ignored) int { return strings.Compare(a.Path, b.Path) })
+	return r.tree, errors.Join(append(r.faults, sameNames(r.tree.Conf)...)...)
 }
 
 // reading is one pass over the mount.
@@ -69,16 +77,16 @@ type reading struct {
 	bytes  int
 }
 
-func (r *reading) readTop() error {
-	top, err := openFolder(nil, r.dir)
+func eachEntry(at *os.File, name string, visit func(entry)) error {
+	f, err := openFolder(at, name)
 	if err != nil {
 		return err
 	}
-	defer top.close()
-	for _, e := range top.entries {
-		r.visit(e)
+	defer f.close()
+	for _, e := range f.entries {
+		visit(e)
 	}
-	return top.check()
+	return f.check()
 }
 
 func (r *reading) visit(e entry) {
@@ -86,37 +94,26 @@ func (r *reading) visit(e entry) {
 	case reason != "":
 		r.ignore(e.name, reason)
 	case e.name == TemplatesDir:
-		r.readTemplates(e)
+		r.note(e.name, r.readTemplates(e))
 	case isConf(e.name):
 		r.add(&r.tree.Conf, e, e.name)
 	default:
-		r.ignore(e.name, e.strange())
+		r.ignore(e.name, e.ignoreReason())
 	}
 }
 
-func (r *reading) readTemplates(e entry) {
-	err := e.mustBeDir()
-	if err == nil {
-		err = r.visitTemplates(e)
-	}
-	r.note(e.name, err)
-}
-
-func (r *reading) visitTemplates(e entry) error {
-	sub, err := openFolder(e.dir, e.name)
-	if err != nil {
+func (r *reading) readTemplates(e entry) error {
+	if err := e.mustBe(unix.S_IFDIR); err != nil {
 		return err
 	}
-	defer sub.close()
-	for _, t := range sub.entries {
+	return eachEntry(e.dir, e.name, func(t entry) {
 		name := path.Join(TemplatesDir, t.name)
 		if reason := leftover(t.name); reason != "" {
 			r.ignore(name, reason)
-			continue
+			return
 		}
 		r.add(&r.tree.Templates, t, name)
-	}
-	return sub.check()
+	})
 }
 
 // add stops at the first file over the limits, so that the complaint comes once
@@ -138,10 +135,46 @@ func (r *reading) add(list *config.Files, e entry, name string) {
 	*list = append(*list, config.File{Name: name, Origin: r.path(name), Override: true, Data: data})
 }
 
-func (r *reading) sort() {
-	byName := func(a, b config.File) int { return strings.Compare(confName(a), confName(b)) }
-	slices.SortFunc(r.tree.Conf, byName)
-	r.faults = append(r.faults, twice(r.tree.Conf)...)
-	byPath := func(a, b Ignored) int { return strings.Compare(a.Path, b.Path) }
-	slices.SortFunc(r.tree.Ignored, byPath)
+// harmless is a reason to leave an entry out without refusing the rest.
+type harmless string
+
+func (h harmless) Error() string { return string(h) }
+
+// note files err under the ignored entries or under the faults. Leaving out an
+// override the operator wrote changes the server, so everything but a harmless
+// reason is a fault.
+func (r *reading) note(name string, err error) {
+	if reason, ok := errors.AsType[harmless](err); ok {
+		r.ignore(name, string(reason))
+	} else if err != nil {
+		r.faults = append(r.faults, fmt.Errorf("reading override %q: %w", r.path(name), err))
+	}
+}
+
+func (r *reading) ignore(name, reason string) {
+	r.tree.Ignored = append(r.tree.Ignored, Ignored{Path: r.path(name), Reason: reason})
+}
+
+func (r *reading) path(name string) string { return filepath.Join(r.dir, name) }
+
+func (r *reading) over() error {
+	switch {
+	case r.files > maxFiles:
+		return fmt.Errorf("more than %d files, mount only what belongs to the configuration", maxFiles)
+	case r.bytes > maxTotal:
+		return fmt.Errorf("the overrides are larger than %d bytes together, mount only what belongs to the configuration", maxTotal)
+	}
+	return nil
+}
+
+// sameNames finds x.conf beside x.conf.tmpl in a sorted list.
+func sameNames(files config.Files) (faults []error) {
+	for i := 1; i < len(files); i++ {
+		a, b := files[i-1], files[i]
+		if confName(a) == confName(b) {
+			faults = append(faults, fmt.Errorf(
+				"reading overrides %q and %q: both become %q, remove or rename one", a.Origin, b.Origin, confName(a)))
+		}
+	}
+	return faults
 }

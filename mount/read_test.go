@@ -127,25 +127,3 @@ func TestDirs(t *testing.T) {
 		t.Errorf("Dirs = %q", got)
 	}
 }
-
-func TestDigest(t *testing.T) {
-	base := Tree{Conf: config.Files{{Name: "a.conf", Data: []byte("xy")}}}
-	same := Tree{
-		Conf:    config.Files{{Name: "a.conf", Origin: "/elsewhere/a.conf", Data: []byte("xy")}},
-		Ignored: []Ignored{{"/elsewhere/README", "not ours"}},
-	}
-	if base.Digest() != same.Digest() {
-		t.Error("the place of the mount or an ignored entry changes the digest")
-	}
-	for _, other := range []Tree{
-		{},
-		{Templates: base.Conf},
-		{Conf: config.Files{{Name: "a.confx", Data: []byte("y")}}},
-		{Conf: config.Files{{Name: "a.conf", Data: []byte("xz")}}},
-		{Conf: config.Files{{Name: "a.conf"}, {Name: "xy"}}},
-	} {
-		if base.Digest() == other.Digest() {
-			t.Errorf("%+v has the digest of %+v", other, base)
-		}
-	}
-}

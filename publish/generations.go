@@ -54,11 +54,9 @@ func (s *Store) clear() error {
 	}
 	current, _ := s.Current()
 	published := slices.IndexFunc(all, func(n int) bool { return s.path(n) == current })
-	return errors.Join(s.remove(all[published+1:]...), removeLeftovers(s.Dir, incomplete))
-}
-
-func incomplete(name string) bool {
-	return strings.HasPrefix(name, hidden+genPrefix) || strings.HasPrefix(name, hidden+currentLink)
+	return errors.Join(s.remove(all[published+1:]...), removeLeftovers(s.Dir, func(name string) bool {
+		return strings.HasPrefix(name, hidden+genPrefix) || strings.HasPrefix(name, hidden+currentLink)
+	}))
 }
 
 // remove hides each generation first: by its own path it is seen complete or

@@ -1,11 +1,15 @@
 package publish
 
 import (
+	"bytes"
+	"cmp"
+	"crypto/sha256"
 	"errors"
 	"fmt"
+	"io"
 	"io/fs"
 	"os"
-	"path"
+	"path/filepath"
 
 	"pidgeon/config"
 )
@@ -24,10 +28,11 @@ func (s *Store) Stage(files config.Files) (dir string, err error) {
 	}
 	dir = s.Next()
 	aside := s.aside(dir)
-	if err := s.write(aside, files); err != nil {
-		return "", errors.Join(fmt.Errorf("writing %s: %w", dir, err), os.RemoveAll(aside))
+	err = s.write(aside, files)
+	if err == nil {
+		err = os.Rename(aside, dir)
 	}
-	if err := os.Rename(aside, dir); err != nil {
+	if err != nil {
 		return "", errors.Join(fmt.Errorf("writing %s: %w", dir, err), os.RemoveAll(aside))
 	}
 	s.last++
@@ -54,59 +59,45 @@ func (s *Store) write(dir string, files config.Files) error {
 	if err := os.Mkdir(dir, dirMode); err != nil {
 		return err
 	}
-	root, err := os.OpenRoot(dir)
-	if err != nil {
-		return err
-	}
-	defer root.Close()
 	for _, f := range files {
-		if err := s.writeFile(root, f); err != nil {
+		grant := func(out *os.File) error { return s.grant(out.Name(), cmp.Or(f.Mode.Perm(), fileMode)) }
+		if _, err := writeFile(filepath.Join(dir, f.Name), bytes.NewReader(f.Data), grant); err != nil {
 			return err
 		}
 	}
-	return s.grantDirs(root)
-}
-
-func (s *Store) writeFile(root *os.Root, f config.File) error {
-	if err := root.MkdirAll(path.Dir(f.Name), dirMode); err != nil {
-		return err
-	}
-	out, err := root.OpenFile(f.Name, os.O_WRONLY|os.O_CREATE|os.O_EXCL, 0o600)
-	if err != nil {
-		return err
-	}
-	_, err = out.Write(f.Data)
-	return errors.Join(err, s.grant(out, mode(f)), out.Close())
-}
-
-// mode is the file mode that a file gets.
-func mode(f config.File) fs.FileMode {
-	if f.Mode == 0 {
-		return fileMode
-	}
-	return f.Mode.Perm()
+	return eachDir(dir, func(name string) error { return s.grant(name, dirMode) })
 }
 
 // grant sets the mode whatever our umask is, once the group is right.
-func (s *Store) grant(f *os.File, mode fs.FileMode) error {
+func (s *Store) grant(name string, mode fs.FileMode) error {
 	if s.GID >= 0 {
-		if err := f.Chown(-1, s.GID); err != nil {
+		if err := os.Chown(name, -1, s.GID); err != nil {
 			return err
 		}
 	}
-	return f.Chmod(mode)
+	return os.Chmod(name, mode)
 }
 
-func (s *Store) grantDirs(root *os.Root) error {
-	return fs.WalkDir(root.FS(), ".", func(name string, entry fs.DirEntry, err error) error {
+// writeFile makes a file that nobody else can read, and returns the digest of its
+// data. What finish does comes before the file is closed.
+func writeFile(name string, data io.Reader, finish func(*os.File) error) (sum string, err error) {
+	if err := os.MkdirAll(filepath.Dir(name), 0o700); err != nil {
+		return "", err
+	}
+	f, err := os.OpenFile(name, os.O_WRONLY|os.O_CREATE|os.O_EXCL, 0o600)
+	if err != nil {
+		return "", err
+	}
+	h := sha256.New()
+	_, err = io.Copy(io.MultiWriter(f, h), data)
+	return fmt.Sprintf("%x", h.Sum(nil)), errors.Join(err, finish(f), f.Close())
+}
+
+func eachDir(dir string, do func(name string) error) error {
+	return filepath.WalkDir(dir, func(name string, entry fs.DirEntry, err error) error {
 		if err != nil || !entry.IsDir() {
 			return err
 		}
-		dir, err := root.Open(name)
-		if err != nil {
-			return err
-		}
-		defer dir.Close()
-		return s.grant(dir, dirMode)
+		return do(name)
 	})
 }

@@ -1,6 +1,9 @@
 package publish
 
 import (
+	"cmp"
+	"errors"
+	"io/fs"
 	"os"
 	"path/filepath"
 	"slices"
@@ -96,6 +99,20 @@ func TestStageGroupRefused(t *testing.T) {
 	namesAre(t, s.Dir)
 }
 
+// readTree reads a generation.
+func readTree(dir string) (files config.Files, err error) {
+	tree := os.DirFS(dir)
+	return files, fs.WalkDir(tree, ".", func(name string, entry fs.DirEntry, err error) error {
+		if err != nil || entry.IsDir() {
+			return err
+		}
+		info, err := entry.Info()
+		data, err2 := fs.ReadFile(tree, name)
+		files = append(files, config.File{Name: name, Data: data, Mode: info.Mode().Perm()})
+		return errors.Join(err, err2)
+	})
+}
+
 func TestStageKeepsBytes(t *testing.T) {
 	s := opened(t, t.TempDir())
 	want := sample("bytes\x00\xff\r\n")
@@ -109,7 +126,7 @@ func TestStageKeepsBytes(t *testing.T) {
 func filesAre(t *testing.T, got, want config.Files) {
 	t.Helper()
 	same := func(a, b config.File) bool {
-		return a.Name == b.Name && string(a.Data) == string(b.Data) && mode(a) == mode(b)
+		return a.Name == b.Name && string(a.Data) == string(b.Data) && cmp.Or(a.Mode, fileMode) == cmp.Or(b.Mode, fileMode)
 	}
 	if !slices.EqualFunc(got, want, same) {
 		t.Errorf("got files %v, want %v", got, want)

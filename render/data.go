@@ -3,6 +3,7 @@ package render
 import (
 	"fmt"
 	"maps"
+	"reflect"
 	"slices"
 	"strings"
 
@@ -11,32 +12,66 @@ import (
 	"pidgeon/sizing"
 )
 
-// Data is what templates see.
+// Data is what templates see. The tag names the variables that a field comes from.
 type Data struct {
 	Settings settings.Settings
 	Sizes    sizing.Sizes
 	Env      map[string]any // the whole environment, strings all; a missing name is an error
 
-	Dir      string // the generation this is rendered for
-	BaseDir  string // Dovecot's base_dir
-	StateDir string // Dovecot's state_dir
+	Dir      string `from:"RUN_DIR"`   // the generation this is rendered for
+	BaseDir  string `from:"RUN_DIR"`   // Dovecot's base_dir
+	StateDir string `from:"STATE_DIR"` // Dovecot's state_dir
 
 	// User and Group are names of the ordinary user Dovecot runs as; empty as root.
-	User, Group string
+	User  string `from:""`
+	Group string `from:""`
 	// MailUID and MailGID own all mail.
-	MailUID, MailGID int
+	MailUID int `from:"MAIL_UID"`
+	MailGID int `from:"MAIL_GID"`
 
-	Includes []string // set for the main file: what it has to include, in order
+	Includes []string `from:"OVERRIDES_DIR"` // set for the main file: what it has to include, in order
 
 	// Certificate and Key are PEM; templates refer to them as tls.crt and tls.key
 	// in Dir. A generation holds its own copy, so that a renewal is a new
 	// generation and never a certificate beside the key of another.
-	Certificate, Key []byte
+	Certificate []byte `from:"TLS_CERT_PATH"`
+	Key         []byte `from:"TLS_KEY_PATH"`
 }
 
 // FirstUID is the lowest owner of mail that Dovecot may accept; its own default,
 // 500, would refuse a container started as a low user.
 func (d Data) FirstUID() int { return min(500, d.MailUID) }
+
+// Variables names the environment variables that a field comes from, by its path as
+// Attribute tells it. Names that are no field's are skipped: they are keys of a dict.
+func (in Input) Variables(path string) (names []string) {
+	name, below, _ := strings.Cut(path, ".")
+	switch name {
+	case "Env", "Environ":
+		return strings.Fields(below)
+	case "Sizes":
+		service, _, _ := strings.Cut(strings.TrimPrefix(below, "Service."), ".")
+		for _, p := range in.Data.Sizes.Protocols(service) {
+			names = append(names, strings.ToUpper(p)+"_CONCURRENCY", strings.ToUpper(p)+"_MODE")
+		}
+		return append(names, "PROTOCOLS")
+	case "FirstUID":
+		name = "MailUID"
+	}
+	if f, _ := reflect.TypeFor[Data]().FieldByName(name); f.Tag != "" {
+		return strings.Fields(f.Tag.Get("from"))
+	}
+	if v, ok := settings.Field(name); ok {
+		return []string{v.Name}
+	}
+	if below != "" {
+		return in.Variables(below)
+	}
+	for _, v := range settings.Variables() {
+		names = append(names, v.Name)
+	}
+	return names
+}
 
 // secrets are the files beside the configuration.
 func secrets(data Data) config.Files {

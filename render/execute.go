@@ -24,9 +24,12 @@ func (b *bounded) Write(p []byte) (int, error) {
 	return b.Buffer.Write(p)
 }
 
-func execute(set *template.Template, name string, data Data) ([]byte, error) {
+func execute(set *template.Template, name string, in Input) ([]byte, error) {
 	var out bounded
-	if err := set.ExecuteTemplate(&out, name, data); err != nil {
+	if in.marked {
+		name = withMarks(set, name)
+	}
+	if err := set.ExecuteTemplate(&out, name, in.Data); err != nil {
 		return nil, err
 	}
 	if out.Len() > 0 && !bytes.HasSuffix(out.Bytes(), []byte("\n")) {
@@ -37,7 +40,7 @@ func execute(set *template.Template, name string, data Data) ([]byte, error) {
 
 // executeOverride parses into a copy of the set: an override may use definitions
 // of the templates, and not disturb them.
-func executeOverride(set *template.Template, o config.File, data Data) ([]byte, error) {
+func executeOverride(set *template.Template, o config.File, in Input) ([]byte, error) {
 	set, err := set.Clone()
 	if err != nil {
 		return nil, err
@@ -45,5 +48,5 @@ func executeOverride(set *template.Template, o config.File, data Data) ([]byte, 
 	if _, err := set.New(o.Name).Parse(string(o.Data)); err != nil {
 		return nil, err
 	}
-	return execute(set, o.Name, data)
+	return execute(set, o.Name, in)
 }

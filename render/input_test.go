@@ -22,7 +22,7 @@ func input(t testing.TB, dialect string, s settings.Settings) render.Input {
 		Builtin: os.DirFS(filepath.Join("..", "templates", dialect)),
 		Data: render.Data{
 			Settings: s,
-			Sizes:    sizing.Size(s.Ask(), sizing.Machine{CPUs: 2, Files: 1 << 20}),
+			Sizes:    sizing.Size(s.Demand(), sizing.Machine{CPUs: 2, Files: 1 << 20}),
 			Env:      anyValues(s.Environ),
 			Dir:      here,
 			BaseDir:  path.Join(string(s.RunDir), "dovecot"),

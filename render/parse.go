@@ -12,9 +12,9 @@ import (
 	"pidgeon/finding"
 )
 
-// parse puts all templates into one set, so that they can use one another's
+// parseAll puts all templates into one set, so that they can use one another's
 // definitions, and those of the operator in the place of ours.
-func parse(in Input) (*template.Template, map[string]config.File, finding.List) {
+func parseAll(in Input) (*template.Template, map[string]config.File, finding.List) {
 	sources, err := builtin(in.Builtin)
 	if err != nil {
 		return nil, nil, finding.List{{Code: finding.TemplateError, Problem: err.Error()}}

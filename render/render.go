@@ -21,6 +21,8 @@ type Input struct {
 	Templates config.Files // replace or add templates
 	Overrides config.Files // *.conf and *.conf.tmpl
 	Data      Data
+
+	marked bool // for Attribute
 }
 
 const (
@@ -31,13 +33,13 @@ const (
 // Render returns the files, or a finding.List that names every template that
 // fails.
 func Render(in Input) (config.Files, error) {
-	set, sources, faults := parse(in)
+	set, sources, faults := parseAll(in)
 	if len(faults) > 0 {
 		return nil, faults
 	}
 	var files config.Files
 	for _, name := range rendered(sources) {
-		data, err := execute(set, name, in.Data)
+		data, err := execute(set, name, in)
 		if err != nil {
 			faults = append(faults, templateFinding(err, sources[name].Origin, sources))
 		}
@@ -48,7 +50,7 @@ func Render(in Input) (config.Files, error) {
 	if faults = append(faults, more...); len(faults) > 0 {
 		return nil, faults
 	}
-	main, err := renderMain(set, sources, in.Data, files)
+	main, err := renderMain(set, sources, in, files)
 	if err != nil {
 		return nil, finding.List{*err}
 	}
@@ -62,7 +64,7 @@ func renderOverrides(set *template.Template, sources map[string]config.File, in 
 		o.Name = path.Base(o.Name)
 		name, isTemplate := strings.CutSuffix(o.Name, ".tmpl")
 		if isTemplate {
-			data, err := executeOverride(set, o, in.Data)
+			data, err := executeOverride(set, o, in)
 			if err != nil {
 				faults = append(faults, templateFinding(err, o.Origin, sources))
 			}
@@ -74,11 +76,11 @@ func renderOverrides(set *template.Template, sources map[string]config.File, in 
 	return files, faults
 }
 
-func renderMain(set *template.Template, sources map[string]config.File, data Data, files config.Files) (config.File, *finding.Finding) {
+func renderMain(set *template.Template, sources map[string]config.File, in Input, files config.Files) (config.File, *finding.Finding) {
 	for _, f := range files {
-		data.Includes = append(data.Includes, f.Name)
+		in.Data.Includes = append(in.Data.Includes, f.Name)
 	}
-	text, err := execute(set, config.Main, data)
+	text, err := execute(set, config.Main, in)
 	if err != nil {
 		f := templateFinding(err, sources[config.Main].Origin, sources)
 		return config.File{}, &f

@@ -1,7 +1,6 @@
 package render_test
 
 import (
-	"crypto/sha256"
 	"fmt"
 	"io/fs"
 	"reflect"
@@ -268,61 +267,6 @@ func TestRenderIgnoresTheProcess(t *testing.T) {
 	}
 	if got := complaint(t, one(t, "10-x.conf.tmpl", `{{ expandenv "$SHAPE" }}`)); !strings.Contains(got, "not defined") {
 		t.Errorf("got %q", got)
-	}
-}
-
-func digestAt(t *testing.T, in render.Input, dir string) [sha256.Size]byte {
-	t.Helper()
-	in.Data.Dir = dir
-	return renderAll(t, in).Digest(dir)
-}
-
-func TestDigest(t *testing.T) {
-	in := one(t, "10-x.conf.tmpl", "# {{ .Dir }}/x\n")
-	want := digestAt(t, in, here)
-	for _, dir := range []string{"/run/pidgeon/generations/8", "/tmp/x", "/run/pidgeon/generations/77"} {
-		if got := digestAt(t, in, dir); got != want {
-			t.Errorf("it depends on the directory %s", dir)
-		}
-	}
-	for name, change := range map[string]func(*render.Input){
-		"override":     func(in *render.Input) { in.Overrides = config.Files{override("10-x.conf.tmpl", "# {{ .Dir }}/y\n")} },
-		"its name":     func(in *render.Input) { in.Overrides[0].Name = "11-x.conf.tmpl" },
-		"one more":     func(in *render.Input) { in.Overrides = append(in.Overrides, override("20-x.conf", "")) },
-		"none":         func(in *render.Input) { in.Overrides = nil },
-		"template":     func(in *render.Input) { in.Templates = config.Files{override("templates/40-mail.conf", "# mine\n")} },
-		"certificate":  func(in *render.Input) { in.Data.Certificate = []byte("(another)\n") },
-		"key":          func(in *render.Input) { in.Data.Key = []byte("(another)\n") },
-		"setting":      func(in *render.Input) { in.Data.Settings.IMAPPort = 1143 },
-		"users":        func(in *render.Input) { in.Data.Settings.Users = load(t, "USERS=alice:secret").Users },
-		"sizes":        func(in *render.Input) { in.Data.Sizes.Services = in.Data.Sizes.Services[1:] },
-		"user":         func(in *render.Input) { in.Data.User, in.Data.Group = "mail", "mail" },
-		"no directory": func(in *render.Input) { in.Overrides = config.Files{override("10-x.conf.tmpl", "# /x\n")} },
-	} {
-		changed := one(t, "10-x.conf.tmpl", "# {{ .Dir }}/x\n")
-		change(&changed)
-		if got := digestAt(t, changed, here); got == want {
-			t.Errorf("it is the same with another: %s", name)
-		}
-	}
-}
-
-// Where one file ends and the next begins is part of it.
-func TestDigestOfParts(t *testing.T) {
-	seen := map[[sha256.Size]byte]string{}
-	for name, files := range map[string]config.Files{
-		"ab+c":      {{Name: "x", Data: []byte("ab")}, {Name: "y", Data: []byte("c")}},
-		"a+bc":      {{Name: "x", Data: []byte("a")}, {Name: "y", Data: []byte("bc")}},
-		"exchanged": {{Name: "y", Data: []byte("c")}, {Name: "x", Data: []byte("ab")}},
-		"one":       {{Name: "x", Data: []byte("ab\"y\" 1\nc")}},
-		"none":      nil,
-		"empty":     {{Name: "x"}},
-	} {
-		sum := files.Digest("/d")
-		if other, ok := seen[sum]; ok {
-			t.Errorf("%s and %s have the same digest", name, other)
-		}
-		seen[sum] = name
 	}
 }
 

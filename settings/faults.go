@@ -3,6 +3,8 @@ package settings
 import (
 	"cmp"
 	"fmt"
+	"maps"
+	"reflect"
 	"slices"
 	"strings"
 
@@ -28,17 +30,13 @@ func valueFault(v Variable, value, problem, hint string) finding.Finding {
 	if hint == "" {
 		hint = fmt.Sprintf("write for example %s=%s", v.Name, v.Example)
 	}
+	if len(value) > 60 {
+		value = value[:57] + "…"
+	}
 	if value != "" && !v.Secret {
-		problem = fmt.Sprintf("is %q, which %s", shortened(value), problem)
+		problem = fmt.Sprintf("is %q, which %s", value, problem)
 	}
 	return fault(v.Name, problem, hint)
-}
-
-func shortened(value string) string {
-	if len(value) <= 60 {
-		return value
-	}
-	return value[:57] + "…"
 }
 
 // sorted puts faults into the order of the table.
@@ -53,32 +51,24 @@ func sorted(faults finding.List) finding.List {
 
 // misspelt finds names that are nearly ours. A variable that silently does
 // nothing is how a limit stays where it was.
-func misspelt(environ map[string]string) finding.List {
+func misspelt(environ map[string]string) (faults finding.List) {
 	known := map[string]bool{}
 	for _, v := range Variables() {
 		known[v.Name], known[v.Name+"_FILE"] = true, true
 	}
-	var faults finding.List
-	for name, value := range environ {
-		if known[name] || foreign(name) || serviceLink(value) {
+	for _, name := range slices.Sorted(maps.Keys(environ)) {
+		if known[name] || slices.Contains(foreign, name) || serviceLink(environ[name]) {
 			continue
 		}
 		if near := nearest(name, known); near != "" {
 			faults = append(faults, fault(name, "is not a variable of pidgeon", "did you mean "+near+"?"))
 		}
 	}
-	slices.SortFunc(faults, func(a, b finding.Finding) int { return cmp.Compare(a.Problem, b.Problem) })
 	return faults
 }
 
 // foreign names are set by shells and engines and only look like ours.
-func foreign(name string) bool {
-	switch name {
-	case "USER", "MAIL", "MAILDIR", "LOGNAME", "TERM", "TZ", "HOSTNAME":
-		return true
-	}
-	return false
-}
+var foreign = []string{"USER", "MAIL", "MAILDIR", "LOGNAME", "TERM", "TZ", "HOSTNAME"}
 
 // nearest returns the known name that name was probably meant to be, or "". A
 // long name may be two letters off, a short one (TLS, USERS) a single one; the
@@ -96,4 +86,26 @@ func nearest(name string, known map[string]bool) string {
 		}
 	}
 	return nearest
+}
+
+// contradictions finds values that are fine alone and not together. Variables
+// that are at fault already are not compared.
+func (s Settings) contradictions(faults finding.List) (found finding.List) {
+	if s.Protocols.Has("submission") && s.RelayHost == "" {
+		found = append(found, fault("RELAY_HOST", "is not set, and submission is on", "name the host that takes the mail, or take submission out of PROTOCOLS"))
+	}
+	owner := map[int64]string{}
+	for _, v := range Variables() {
+		listens := s.Protocols.Has(v.listener) || v.listener == "metrics"
+		atFault := slices.ContainsFunc(faults, func(f finding.Finding) bool { return blamed(f) == v.Name })
+		if !listens || atFault {
+			continue
+		}
+		port := reflect.ValueOf(s).FieldByName(v.field).Int()
+		if other := owner[port]; port != 0 && other != "" {
+			found = append(found, fault(v.Name, fmt.Sprintf("is %d, and so is %s", port, other), "give each listener its own port, or 0 to turn it off"))
+		}
+		owner[port] = v.Name
+	}
+	return found
 }

@@ -1,6 +1,7 @@
 package settings
 
 import (
+	"cmp"
 	"errors"
 	"fmt"
 	"io"
@@ -12,7 +13,6 @@ import (
 	"github.com/caarlos0/env/v11"
 
 	"pidgeon/finding"
-	"pidgeon/sizing"
 )
 
 // maxSecret bounds what is read for NAME_FILE, in bytes: a list of 10,000 users
@@ -21,10 +21,16 @@ const maxSecret = 16 << 20
 
 // Load reads the settings from environ ("NAME=value", as os.Environ gives it).
 // The error is a finding.List: everything that is wrong, in the order of the table.
-func Load(environ []string) (Settings, error) {
+func Load(environ []string) (Settings, error) { return Reload(environ, nil) }
+
+// Reload is Load in a running container. What started holds the values that the fixed
+// variables had at its start, as [Settings.Fixed] tells them; one that a file has
+// changed since is a note.
+func Reload(environ []string, started map[string]string) (Settings, error) {
 	s := Settings{Environ: environment(environ)}
 	s.dropServiceLinks()
 	faults := s.readFiles()
+	s.keepFixed(started)
 	faults = append(faults, misspelt(s.Environ)...)
 	faults = append(faults, s.parse()...)
 	faults = append(faults, s.contradictions(faults)...)
@@ -32,6 +38,30 @@ func Load(environ []string) (Settings, error) {
 		return s, sorted(faults)
 	}
 	return s, nil
+}
+
+// Fixed are the values that the fixed variables have, for Reload.
+func (s Settings) Fixed() map[string]string {
+	fixed := map[string]string{}
+	for _, v := range Variables() {
+		if v.Fixed {
+			fixed[v.Name] = s.Environ[v.Name]
+		}
+	}
+	return fixed
+}
+
+func (s *Settings) keepFixed(started map[string]string) {
+	for _, v := range Variables() {
+		value, fixed := started[v.Name]
+		if !fixed || value == s.Environ[v.Name] {
+			continue
+		}
+		s.Notes = append(s.Notes, v.Name+"_FILE has another value than at the start: it takes effect at the next start")
+		if s.Environ[v.Name] = value; value == "" {
+			delete(s.Environ, v.Name)
+		}
+	}
 }
 
 // environment drops empty values: Compose passes them for unset variables, so
@@ -62,8 +92,7 @@ func serviceLink(value string) bool {
 }
 
 // readFiles takes each variable from the file that NAME_FILE names.
-func (s *Settings) readFiles() finding.List {
-	var faults finding.List
+func (s *Settings) readFiles() (faults finding.List) {
 	for _, v := range Variables() {
 		path, ok := s.Environ[v.Name+"_FILE"]
 		if !ok {
@@ -76,10 +105,9 @@ func (s *Settings) readFiles() finding.List {
 		s.Files = append(s.Files, path)
 		value, err := readSecret(path)
 		if err != nil {
-			faults = append(faults, fault(v.Name+"_FILE", err.Error(), "name a readable file"))
-			continue
-		}
-		if value != "" {
+			problem := fmt.Sprintf("reading %q: %v", path, cmp.Or(errors.Unwrap(err), err))
+			faults = append(faults, fault(v.Name+"_FILE", problem, "name a readable file"))
+		} else if value != "" {
 			s.Environ[v.Name] = value
 		}
 	}
@@ -89,47 +117,36 @@ func (s *Settings) readFiles() finding.List {
 func readSecret(path string) (string, error) {
 	info, err := os.Stat(path)
 	if err != nil {
-		return "", fmt.Errorf("reading %q: %w", path, errors.Unwrap(err))
+		return "", err
 	}
 	if !info.Mode().IsRegular() { // a FIFO would be waited for
-		return "", fmt.Errorf("reading %q: not a regular file", path)
+		return "", errors.New("not a regular file")
 	}
 	f, err := os.Open(path)
 	if err != nil {
-		return "", fmt.Errorf("reading %q: %w", path, errors.Unwrap(err))
+		return "", err
 	}
 	defer f.Close()
 	data, err := io.ReadAll(io.LimitReader(f, maxSecret+1))
-	if err != nil {
-		return "", fmt.Errorf("reading %q: %w", path, err)
-	}
 	if len(data) > maxSecret {
-		return "", fmt.Errorf("reading %q: larger than %d MiB", path, maxSecret>>20)
+		return "", fmt.Errorf("larger than %d MiB", maxSecret>>20)
 	}
-	return strings.TrimSuffix(string(data), "\n"), nil
+	return strings.TrimSuffix(string(data), "\n"), err
 }
 
-func (s *Settings) parse() finding.List {
-	var faults finding.List
-	err := env.ParseWithOptions(s, env.Options{
-		Environment: s.Environ,
-		FuncMap: map[reflect.Type]env.ParserFunc{
-			reflect.TypeFor[sizing.Mode](): func(v string) (any, error) { return parseMode(v) },
-		},
-	})
-	var all env.AggregateError
-	if errors.As(err, &all) {
+func (s *Settings) parse() (faults finding.List) {
+	err := env.ParseWithOptions(s, env.Options{Environment: s.Environ})
+	if all, ok := errors.AsType[env.AggregateError](err); ok {
 		for _, err := range all.Errors {
-			var wrong env.ParseError
-			if errors.As(err, &wrong) {
-				v := byField(wrong.Name)
+			if wrong, ok := errors.AsType[env.ParseError](err); ok {
+				v, _ := Field(wrong.Name)
 				faults = append(faults, valueFault(v, s.Environ[v.Name], wrong.Err.Error(), ""))
 			}
 		}
 	}
 	for _, v := range Variables() {
-		if value := reflect.ValueOf(*s).FieldByName(v.field); len(v.choices) > 0 && !slices.Contains(v.choices, value.String()) {
-			faults = append(faults, valueFault(v, s.Environ[v.Name], "is none of "+strings.Join(v.choices, ", "), ""))
+		if value := reflect.ValueOf(*s).FieldByName(v.field); len(v.Choices) > 0 && !slices.Contains(v.Choices, value.String()) {
+			faults = append(faults, valueFault(v, s.Environ[v.Name], "is none of "+strings.Join(v.Choices, ", "), ""))
 		}
 	}
 	if s.Hostname == "" {
@@ -146,47 +163,4 @@ func containerName() Host {
 		return "localhost"
 	}
 	return host
-}
-
-func parseMode(value string) (sizing.Mode, error) {
-	switch m := sizing.Mode(value); m {
-	case sizing.Auto, sizing.Secure, sizing.Performance:
-		return m, nil
-	}
-	return "", errors.New("is none of auto, secure, performance")
-}
-
-// contradictions finds values that are fine alone and not together. Variables
-// that are at fault already are not compared.
-func (s Settings) contradictions(faults finding.List) finding.List {
-	var found finding.List
-	if s.Protocols.Has("submission") && s.RelayHost == "" {
-		found = append(found, fault("RELAY_HOST", "is not set, and submission is on", "name the host that takes the mail, or take submission out of PROTOCOLS"))
-	}
-	return append(found, s.portsTwice(faults)...)
-}
-
-func (s Settings) portsTwice(faults finding.List) finding.List {
-	wrong := map[string]bool{}
-	for _, f := range faults {
-		wrong[blamed(f)] = true
-	}
-	var found finding.List
-	owner := map[int64]string{}
-	for _, v := range Variables() {
-		if !s.listens(v.listener) || wrong[v.Name] {
-			continue
-		}
-		port := reflect.ValueOf(s).FieldByName(v.field).Int()
-		if other := owner[port]; port != 0 && other != "" {
-			found = append(found, fault(v.Name, fmt.Sprintf("is %d, and so is %s", port, other), "give each listener its own port, or 0 to turn it off"))
-		}
-		owner[port] = v.Name
-	}
-	return found
-}
-
-// listens reports whether there are listeners for a protocol, or for the metrics.
-func (s Settings) listens(protocol string) bool {
-	return s.Protocols.Has(protocol) || protocol == "metrics"
 }

@@ -4,23 +4,30 @@
 package settings
 
 import (
+	"path/filepath"
+	"reflect"
+	"slices"
+	"sync"
+
 	"pidgeon/sizing"
 )
 
 // Settings is what the operator asked for. Each field is one environment
 // variable; the order is that of the table in the README. The tags are read by
 // Load and Variables: env the name, envDefault the default, doc the explanation,
-// example what an error suggests, secret that the value is never shown.
+// example what an error suggests, choice the only values, listener the protocol of a
+// port, secret that the value is never shown, fixed that
+// it holds from a start to the next.
 type Settings struct {
 	Protocols               Protocols   `env:"PROTOCOLS" envDefault:"imap,lmtp" doc:"what runs: imap, pop3, lmtp, sieve, submission" example:"imap,lmtp,sieve"`
 	IMAPConcurrency         Sessions    `env:"IMAP_CONCURRENCY" envDefault:"1000" doc:"IMAP sessions held at once" example:"500"`
-	IMAPMode                sizing.Mode `env:"IMAP_MODE" envDefault:"auto" doc:"secure: a login process per connection; performance: a few for all; auto: secure up to 100 sessions" example:"performance"`
+	IMAPMode                sizing.Mode `env:"IMAP_MODE" envDefault:"auto" choice:"auto,secure,performance" doc:"secure: a login process per connection; performance: a few for all; auto: secure up to 100 sessions" example:"performance"`
 	POP3Concurrency         Sessions    `env:"POP3_CONCURRENCY" envDefault:"100" doc:"POP3 sessions held at once" example:"100"`
-	POP3Mode                sizing.Mode `env:"POP3_MODE" envDefault:"auto" doc:"as IMAP_MODE" example:"performance"`
+	POP3Mode                sizing.Mode `env:"POP3_MODE" envDefault:"auto" choice:"auto,secure,performance" doc:"as IMAP_MODE" example:"performance"`
 	SubmissionConcurrency   Sessions    `env:"SUBMISSION_CONCURRENCY" envDefault:"100" doc:"submission sessions held at once" example:"100"`
-	SubmissionMode          sizing.Mode `env:"SUBMISSION_MODE" envDefault:"auto" doc:"as IMAP_MODE; always secure on Dovecot 2.4" example:"performance"`
+	SubmissionMode          sizing.Mode `env:"SUBMISSION_MODE" envDefault:"auto" choice:"auto,secure,performance" doc:"as IMAP_MODE; always secure on Dovecot 2.4" example:"performance"`
 	SieveConcurrency        Sessions    `env:"SIEVE_CONCURRENCY" envDefault:"100" doc:"ManageSieve sessions held at once" example:"100"`
-	SieveMode               sizing.Mode `env:"SIEVE_MODE" envDefault:"auto" doc:"as IMAP_MODE" example:"performance"`
+	SieveMode               sizing.Mode `env:"SIEVE_MODE" envDefault:"auto" choice:"auto,secure,performance" doc:"as IMAP_MODE" example:"performance"`
 	MaxConnectionsPerUserIP Sessions    `env:"MAX_CONNECTIONS_PER_USER_IP" envDefault:"50" doc:"sessions of one user from one address; all clients behind one NAT or webmail share it" example:"50"`
 
 	Users Users `env:"USERS" doc:"name:password or name:{SCHEME}hash, one per line or separated by commas" example:"alice:secret,bob:{SHA512-CRYPT}$6$salt$hash" secret:"true"`
@@ -48,15 +55,15 @@ type Settings struct {
 	SievePort       Port      `env:"SIEVE_PORT" envDefault:"4190" listener:"sieve" doc:"ManageSieve with STARTTLS" example:"4190"`
 	SubmissionPort  Port      `env:"SUBMISSION_PORT" envDefault:"587" listener:"submission" doc:"submission with STARTTLS" example:"1587"`
 	SubmissionsPort Port      `env:"SUBMISSIONS_PORT" envDefault:"465" listener:"submission" doc:"submission over TLS" example:"1465"`
-	MetricsPort     Port      `env:"METRICS_PORT" envDefault:"0" listener:"metrics" doc:"Prometheus metrics over HTTP at /metrics, and /healthz and /readyz; 0: off" example:"9154"`
+	MetricsPort     Port      `env:"METRICS_PORT" fixed:"true" envDefault:"0" listener:"metrics" doc:"Prometheus metrics over HTTP at /metrics, and /healthz and /readyz; 0: off" example:"9154"`
 
 	OverridesDir Path   `env:"OVERRIDES_DIR" envDefault:"/overrides" doc:"*.conf, *.conf.tmpl and templates/ of yours; followed while running" example:"/overrides"`
-	RunDir       Path   `env:"RUN_DIR" envDefault:"/run/pidgeon" doc:"generations, Dovecot's sockets, control socket; tmpfs" example:"/run/pidgeon"`
-	StateDir     Path   `env:"STATE_DIR" envDefault:"/var/lib/pidgeon" doc:"last good generation, self-signed certificate; volume" example:"/var/lib/pidgeon"`
-	OnInvalid    string `env:"ON_INVALID" envDefault:"last-good" choice:"last-good,fail" doc:"a start with a broken override: last-good runs what last worked, fail exits 78" example:"fail"`
-	StopGrace    Grace  `env:"STOP_GRACE" envDefault:"8s" doc:"how long sessions may take to end on stop; keep it under the engine's own limit" example:"8s"`
-	LogLevel     string `env:"LOG_LEVEL" envDefault:"info" choice:"debug,info,warn,error" doc:"debug, info, warn or error" example:"debug"`
-	LogFormat    string `env:"LOG_FORMAT" envDefault:"text" choice:"text,json" doc:"of pidgeon's own lines: text or json" example:"json"`
+	RunDir       Path   `env:"RUN_DIR" fixed:"true" envDefault:"/run/pidgeon" doc:"generations, Dovecot's sockets, control socket; tmpfs" example:"/run/pidgeon"`
+	StateDir     Path   `env:"STATE_DIR" fixed:"true" envDefault:"/var/lib/pidgeon" doc:"last good generation, self-signed certificate; volume" example:"/var/lib/pidgeon"`
+	OnInvalid    string `env:"ON_INVALID" fixed:"true" envDefault:"last-good" choice:"last-good,fail" doc:"a start with a broken override: last-good runs what last worked, fail exits 78" example:"fail"`
+	StopGrace    Grace  `env:"STOP_GRACE" fixed:"true" envDefault:"8s" doc:"how long sessions may take to end on stop; keep it under the engine's own limit" example:"8s"`
+	LogLevel     string `env:"LOG_LEVEL" fixed:"true" envDefault:"info" choice:"debug,info,warn,error" doc:"debug, info, warn or error" example:"debug"`
+	LogFormat    string `env:"LOG_FORMAT" fixed:"true" envDefault:"text" choice:"text,json" doc:"of pidgeon's own lines: text or json" example:"json"`
 
 	// Environ is the whole environment, for overrides that are templates.
 	Environ map[string]string `env:"-"`
@@ -66,19 +73,68 @@ type Settings struct {
 	Notes []string `env:"-"`
 }
 
-// Ask lists what each protocol that is on has to hold.
-func (s Settings) Ask() []sizing.Protocol {
-	all := []sizing.Protocol{
+// BaseDir is Dovecot's base_dir.
+func (s Settings) BaseDir() string { return filepath.Join(string(s.RunDir), "dovecot") }
+
+// DovecotState is Dovecot's state_dir.
+func (s Settings) DovecotState() string { return filepath.Join(string(s.StateDir), "dovecot") }
+
+// SelfSigned is the directory of the certificate that is made where there is none.
+func (s Settings) SelfSigned() string { return filepath.Join(string(s.StateDir), "self-signed") }
+
+// Demand lists what each protocol that is on has to hold.
+func (s Settings) Demand() []sizing.Protocol {
+	return slices.DeleteFunc([]sizing.Protocol{
 		{Name: "imap", Sessions: int(s.IMAPConcurrency), Mode: s.IMAPMode},
 		{Name: "pop3", Sessions: int(s.POP3Concurrency), Mode: s.POP3Mode},
 		{Name: "submission", Sessions: int(s.SubmissionConcurrency), Mode: s.SubmissionMode},
 		{Name: "sieve", Sessions: int(s.SieveConcurrency), Mode: s.SieveMode},
+	}, func(p sizing.Protocol) bool { return !s.Protocols.Has(p.Name) })
+}
+
+// Variable documents one environment variable.
+type Variable struct {
+	Name    string
+	Default string
+	Doc     string
+	Example string
+	Secret  bool
+	Fixed   bool     // it holds from a start to the next
+	Choices []string // all values, if they can be counted
+
+	field    string
+	listener string // the protocol whose listener this port is
+}
+
+// Variables lists all of them in the order of Settings.
+func Variables() []Variable { return slices.Clone(table()) }
+
+var table = sync.OnceValue(func() (variables []Variable) {
+	for f := range reflect.TypeFor[Settings]().Fields() {
+		if f.Tag.Get("env") == "-" {
+			continue
+		}
+		variables = append(variables, Variable{
+			Name:     f.Tag.Get("env"),
+			Default:  f.Tag.Get("envDefault"),
+			Doc:      f.Tag.Get("doc"),
+			Example:  f.Tag.Get("example"),
+			Secret:   f.Tag.Get("secret") != "",
+			Fixed:    f.Tag.Get("fixed") != "",
+			Choices:  list(f.Tag.Get("choice")),
+			field:    f.Name,
+			listener: f.Tag.Get("listener"),
+		})
 	}
-	var on []sizing.Protocol
-	for _, p := range all {
-		if s.Protocols.Has(p.Name) {
-			on = append(on, p)
+	return variables
+})
+
+// Field finds the variable that a field of Settings holds.
+func Field(name string) (Variable, bool) {
+	for _, v := range Variables() {
+		if v.field == name {
+			return v, true
 		}
 	}
-	return on
+	return Variable{Name: name}, false
 }

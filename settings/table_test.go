@@ -55,7 +55,7 @@ func TestVariablesAreRead(t *testing.T) {
 func TestAsk(t *testing.T) {
 	s := load(t, "PROTOCOLS=imap,lmtp,sieve", "IMAP_CONCURRENCY=7", "IMAP_MODE=secure", "SIEVE_CONCURRENCY=8", "POP3_CONCURRENCY=9")
 	var got []string
-	for _, p := range s.Ask() {
+	for _, p := range s.Demand() {
 		got = append(got, p.Name+" "+string(p.Mode))
 		if want := map[string]int{"imap": 7, "sieve": 8}[p.Name]; p.Sessions != want {
 			t.Errorf("%s asks for %d sessions, want %d", p.Name, p.Sessions, want)

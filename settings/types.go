@@ -133,7 +133,7 @@ func (p Protocols) Has(name string) bool { return slices.Contains(p, name) }
 // UnmarshalText accepts names separated by commas or blanks.
 func (p *Protocols) UnmarshalText(text []byte) error {
 	*p = nil
-	for _, name := range list(text) {
+	for _, name := range list(string(text)) {
 		name = strings.ToLower(name)
 		if !slices.Contains(protocols, name) {
 			return fmt.Errorf("names %q, which is none of %s", name, strings.Join(protocols, ", "))
@@ -155,7 +155,7 @@ type Addresses []string
 // UnmarshalText accepts IP addresses and *, separated by commas or blanks.
 func (a *Addresses) UnmarshalText(text []byte) error {
 	*a = nil
-	for _, address := range list(text) {
+	for _, address := range list(string(text)) {
 		if address != "*" {
 			ip, err := parseAddress(strings.Trim(address, "[]"))
 			if err != nil {
@@ -171,6 +171,6 @@ func (a *Addresses) UnmarshalText(text []byte) error {
 	return nil
 }
 
-func list(text []byte) []string {
-	return strings.FieldsFunc(string(text), func(r rune) bool { return strings.ContainsRune(", \t\n\r", r) })
+func list(text string) []string {
+	return strings.FieldsFunc(text, func(r rune) bool { return strings.ContainsRune(", \t\n\r", r) })
 }

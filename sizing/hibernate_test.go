@@ -67,7 +67,7 @@ func TestHibernateInTime(t *testing.T) {
 func TestFollowHibernate(t *testing.T) {
 	ask := imap(1000, sizing.Performance)
 	sizes := sizing.Size(ask, roomy)
-	followed := sizes.Follow(inForce(sizes, "imap-login", func(s *sizing.Service) { s.ClientLimit = 10000 }), ask, roomy)
+	followed := sizes.Resize(inForce(sizes, "imap-login", func(s *sizing.Service) { s.ClientLimit = 10000 }), ask, roomy)
 	if got := followed.Service("imap-hibernate").Capacity(); got < 20000 {
 		t.Errorf("keeps %d sessions, and 20000 may log in", got)
 	}
@@ -76,7 +76,7 @@ func TestFollowHibernate(t *testing.T) {
 func TestDeaf(t *testing.T) {
 	need := sizing.NeedOf(imap(100, sizing.Secure), roomy, sizing.Costs("2.4"))
 	for inotify, want := range map[int]bool{0: false, 128: false, 127: true} {
-		if got := need.Deaf(sizing.Allowed{Inotify: inotify}); got != want {
+		if got := need.ShortOfInotify(sizing.Allowed{Inotify: inotify}); got != want {
 			t.Errorf("%d instances: %t, want %t", inotify, got, want)
 		}
 	}

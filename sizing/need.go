@@ -68,22 +68,22 @@ func (n Need) fit(have, idle, need int) int {
 	return max(0, n.Sessions*(have-idle)/max(1, need-idle))
 }
 
-// Room is how many sessions, of the mix that n is for, the container holds at all;
-// ok is false where it is without limit.
-func (n Need) Room(a Allowed) (room Wall, ok bool) {
-	for _, w := range []Wall{
+// Capacity is how many sessions, of the mix that n is for, the container holds at
+// all; ok is false where it is without limit.
+func (n Need) Capacity(a Allowed) (lowest Bottleneck, ok bool) {
+	for _, w := range []Bottleneck{
 		{"pids.max", a.Processes, n.Processes, n.fit(a.Processes, idleProcesses, n.Processes)},
 		{"memory.max", a.MemoryKiB, n.MemoryKiB, n.fit(a.MemoryKiB, idleMemoryKiB, n.MemoryKiB)},
 	} {
-		if w.Have > 0 && n.Sessions > 0 && (!ok || w.Sessions < room.Sessions) {
-			room, ok = w, true
+		if w.Have > 0 && n.Sessions > 0 && (!ok || w.Sessions < lowest.Sessions) {
+			lowest, ok = w, true
 		}
 	}
-	return room, ok
+	return lowest, ok
 }
 
-// Wall is a limit of the container that is reached before the sessions asked for.
-type Wall struct {
+// Bottleneck is a limit of the container that is reached before the sessions asked for.
+type Bottleneck struct {
 	Limit      string // pids.max, memory.max, ulimit -n
 	Have, Need int    // memory in KiB
 	Sessions   int    // how many fit
@@ -92,22 +92,22 @@ type Wall struct {
 // Allowed is what the container gives; 0 is without limit.
 type Allowed struct{ Processes, MemoryKiB, Files, Inotify int }
 
-// Deaf reports whether some clients that wait with IDLE will hear of new mail only
-// when Dovecot looks for it, every 30 s. They lose nothing else, so it is no Wall.
-func (n Need) Deaf(a Allowed) bool { return a.Inotify != 0 && a.Inotify < n.Inotify }
+// ShortOfInotify reports whether some clients that wait with IDLE will hear of new mail only
+// when Dovecot looks for it, every 30 s. They lose nothing else, so it is no bottleneck.
+func (n Need) ShortOfInotify(a Allowed) bool { return a.Inotify != 0 && a.Inotify < n.Inotify }
 
-// Walls are the limits that are too low, the lowest first.
-func (n Need) Walls(a Allowed) []Wall {
-	var walls []Wall
-	for _, w := range []Wall{
+// Bottlenecks are the limits that are too low, the lowest first.
+func (n Need) Bottlenecks(a Allowed) []Bottleneck {
+	var bottlenecks []Bottleneck
+	for _, w := range []Bottleneck{
 		{"pids.max", a.Processes, n.Processes, n.Ceiling(a.Processes, idleProcesses, n.Processes)},
 		{"memory.max", a.MemoryKiB, n.MemoryKiB, n.Ceiling(a.MemoryKiB, idleMemoryKiB, n.MemoryKiB)},
 		{"ulimit -n", a.Files, n.Files, n.Ceiling(a.Files, otherClients, n.Files)},
 	} {
 		if w.Sessions < n.Sessions {
-			walls = append(walls, w)
+			bottlenecks = append(bottlenecks, w)
 		}
 	}
-	slices.SortStableFunc(walls, func(a, b Wall) int { return cmp.Compare(a.Sessions, b.Sessions) })
-	return walls
+	slices.SortStableFunc(bottlenecks, func(a, b Bottleneck) int { return cmp.Compare(a.Sessions, b.Sessions) })
+	return bottlenecks
 }

@@ -25,7 +25,7 @@ func TestRoom(t *testing.T) {
 		{"not even what is idle", need, sizing.Allowed{Processes: 20}, 0, "pids.max"},
 		{"nothing asked for", sizing.NeedOf(nil, roomy, cost), sizing.Allowed{Processes: 500}, 0, ""},
 	} {
-		got, ok := tt.need.Room(tt.allowed)
+		got, ok := tt.need.Capacity(tt.allowed)
 		if ok != (tt.limit != "") || got.Sessions != tt.want || got.Limit != tt.limit {
 			t.Errorf("%s: got %+v (%t), want %d by %q", tt.name, got, ok, tt.want, tt.limit)
 		}
@@ -38,8 +38,8 @@ func TestRoomAgreesWithWalls(t *testing.T) {
 		for _, mode := range modes {
 			need := sizing.NeedOf(everything(n, mode), roomy, sizing.Costs("2.4"))
 			allowed := sizing.Allowed{Processes: need.Processes - 1, MemoryKiB: need.MemoryKiB / 2}
-			room, ok := need.Room(allowed)
-			if walls := need.Walls(allowed); !ok || len(walls) == 0 || walls[0] != room {
+			room, ok := need.Capacity(allowed)
+			if walls := need.Bottlenecks(allowed); !ok || len(walls) == 0 || walls[0] != room {
 				t.Errorf("%d, %s: room %+v, walls %+v", n, mode, room, walls)
 			}
 		}

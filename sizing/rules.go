@@ -35,30 +35,38 @@ const (
 	sessionsReady  = 4 // session processes started ahead
 )
 
-func sessionService(name string, login Service, p Protocol) Service {
-	session := Service{Name: name, ProcessLimit: min(login.Capacity(), maxSessions), ClientLimit: 1, Requests: 1}
-	if p.mode() == Performance && p.Reuse {
-		share := max(1, p.Share)
-		session.ProcessLimit, session.ClientLimit = ceil(session.ProcessLimit, share), share
-		session.Requests, session.ProcessMinAvail = requestsReused, min(sessionsReady, session.ProcessLimit)
+func sessionService(name string, login Service, p Protocol) limits {
+	sessions := count(login.Capacity(), "connections that "+login.Name+" lets in").atMost(maxSessions, "that fit in any container")
+	one := count(1, "session to a process")
+	if p.mode() != Performance || !p.Reuse {
+		return limits{name: name, ProcessLimit: sessions, ClientLimit: one, Requests: one}
 	}
-	return session
+	share := max(1, p.Share)
+	processes := sessions.dividedBy(share, "to a process")
+	return limits{
+		name: name, ProcessLimit: processes, ClientLimit: add(one, count(share-1, "more where memory is short")),
+		Requests:        count(requestsReused, "sessions to a process, one after another"),
+		ProcessMinAvail: count(sessionsReady, "processes started ahead").atMost(processes.Total, "processes"),
+	}
 }
 
-func loginService(name string, p Protocol, machine Machine) Service {
-	connections := p.Sessions + Headroom(p.Sessions)
+func loginService(name string, p Protocol, machine Machine) limits {
+	connections := add(count(p.Sessions, "sessions"), count(Headroom(p.Sessions), "for clients that come and go"))
+	processors := count(machine.CPUs, "processors")
 	if p.mode() == Secure {
-		return Service{
-			Name: name, ProcessLimit: connections, ClientLimit: 1, Requests: 1,
-			ProcessMinAvail: min(machine.CPUs, connections),
+		one := count(1, "connection to a process")
+		return limits{
+			name: name, ProcessLimit: connections, ClientLimit: one, Requests: one,
+			ProcessMinAvail: processors.atMost(connections.Total, "processes"),
 		}
 	}
 	// One process per CPU, more only where a process could not open enough files.
-	processes := max(machine.CPUs, ceil(2*connections, machine.Files-loginFiles(0)))
-	clients := ceil(connections, processes)
-	return Service{
-		Name: name, ProcessLimit: processes, ClientLimit: clients, Requests: Unlimited,
-		ProcessMinAvail: processes, VSZLimitMiB: loginVSZ(clients),
+	processes := processors.atLeast(ceil(2*connections.Total, machine.Files-loginFiles(0)), "processes, or one would open too many files (ulimit -n)")
+	clients := connections.dividedBy(processes.Total, "processes")
+	return limits{
+		name: name, ProcessLimit: processes, ClientLimit: clients,
+		Requests:        count(Unlimited, "a process serves one client after another"),
+		ProcessMinAvail: processes, VSZLimitMiB: loginVSZ(clients.Total),
 	}
 }
 
@@ -69,7 +77,9 @@ func loginFiles(clients int) int { return 2*clients + 50 }
 // loginVSZ is the address space in MiB that a login process needs. Measured:
 // 10.4 MiB + 89 KiB per TLS session (2.3), 14.5 MiB + 109 KiB (2.4). Past it the
 // process dies and takes all its sessions along.
-func loginVSZ(clients int) int { return max(256, 32+ceil(clients, 8)) }
+func loginVSZ(clients int) Sum {
+	return add(count(clients, "clients").dividedBy(8, "to a MiB"), count(32, "MiB of its own")).atLeast(256, "MiB (default_vsz_limit)")
+}
 
 // hibernatedClients is how many sessions one process keeps. It closes the inotify
 // instance of each that wakes, for which the kernel makes it wait 14 ms (Linux 6.18),
@@ -84,12 +94,15 @@ const hibernatedClients = 250
 // session process can go (2.3.19, 2.4.1). What the process watched its mailbox
 // with, an inotify instance of its user, moves along; a session without one stays
 // where it is, and Dovecot warns of each.
-func hibernateService(session Service, machine Machine) (Service, bool) {
-	sessions := session.Capacity()
-	clients := min(hibernatedClients, sessions, max(1, (machine.Files-loginFiles(0))/2))
-	return Service{
-		Name: "imap-hibernate", ProcessLimit: ceil(sessions, clients) + 1, ClientLimit: clients,
-		Requests: Unlimited, VSZLimitMiB: loginVSZ(clients),
+func hibernateService(session Service, machine Machine) (service limits, possible bool) {
+	sessions := count(session.Capacity(), "sessions of imap")
+	clients := count(hibernatedClients, "sessions that can wake at once").atMost(sessions.Total, "sessions of imap").
+		atMost(max(1, (machine.Files-loginFiles(0))/2), "that open two files each (ulimit -n)")
+	return limits{
+		name: "imap-hibernate", ClientLimit: clients,
+		ProcessLimit: add(sessions.dividedBy(clients.Total, "to a process"), count(1, "in reserve")),
+		Requests:     count(Unlimited, "a process keeps one session after another"),
+		VSZLimitMiB:  loginVSZ(clients.Total),
 	}, machine.Inotify == 0 || machine.Inotify >= inotifyInstances(session)
 }
 
@@ -113,35 +126,37 @@ func ceil(a, b int) int { return (a + b - 1) / max(1, b) }
 
 // derive adds the services that all others talk to: as big as is needed for the
 // pairs in effect, which an override may have made others than were sized.
-func derive(sized, effective []pair, machine Machine) Sizes {
-	var sizes Sizes
-	logins, sessions, lookups, keepers := 0, 0, 0, 0
-	for i, p := range effective {
-		sizes.Services = append(sizes.Services, sized[i].login, sized[i].session)
-		sizes.Files = max(sizes.Files, loginFiles(p.login.ClientLimit))
-		logins += p.login.ProcessLimit
-		sessions += p.session.ProcessLimit
+func derive(sized []limits, effective []pair, machine Machine) Sizes {
+	var logins, sessions, lookups, keepers Sum
+	files := 0
+	for _, p := range effective {
+		files = max(files, loginFiles(p.login.ClientLimit))
+		logins = add(logins, p.login.processes())
+		sessions = add(sessions, p.session.processes())
 		if p.session.Requests != 1 {
-			lookups += p.session.ProcessLimit
+			lookups = add(lookups, p.session.processes())
 		}
 		if hibernate, possible := hibernateService(p.session, machine); p.hibernates && possible {
-			keepers += hibernate.ProcessLimit
-			sizes.Services = append(sizes.Services, hibernate)
-			sizes.Files = max(sizes.Files, loginFiles(hibernate.ClientLimit))
+			keepers = add(keepers, hibernate.service().processes())
+			sized = append(sized, hibernate)
+			files = max(files, loginFiles(hibernate.ClientLimit.Total))
 		}
 	}
-	sizes.Services = append(sizes.Services,
+	urlauth := count(urlauthLogins, "processes of imap-urlauth-login")
+	lmtp := count(lmtpProcesses, "processes of lmtp")
+	others := count(otherClients, "others (doveadm, indexers, dict, auth workers, probes)")
+	sized = append(sized,
 		// Counted by Dovecot itself, which warns when it is lower.
-		Service{Name: "auth", ClientLimit: logins + lookups + urlauthLogins + lmtpProcesses + otherClients},
+		limits{name: "auth", ClientLimit: add(logins, lookups, urlauth, lmtp, others)},
 		// Counted by Dovecot too.
-		Service{Name: "anvil", ClientLimit: max(defaultLimit, logins+keepers+urlauthLogins+otherClients)},
+		limits{name: "anvil", ClientLimit: add(logins, keepers, urlauth, others).atLeast(defaultLimit, "(default_client_limit)")},
 		// Never checked by Dovecot: past it each login stalls for 10 s.
-		Service{Name: "stats", ClientLimit: logins + sessions + keepers + lmtpProcesses + urlauthLogins + otherClients},
+		limits{name: "stats", ClientLimit: add(logins, sessions, keepers, lmtp, urlauth, others)},
 		// 2.3 reads its settings from it: one connection per login process and per
 		// session process that is used again.
-		Service{Name: "config", ClientLimit: max(defaultLimit, logins+sessions+keepers+otherClients)},
+		limits{name: "config", ClientLimit: add(logins, sessions, keepers, others).atLeast(defaultLimit, "(default_client_limit)")},
 	)
-	return sizes.bounded(machine)
+	return bounded(sized, files, machine)
 }
 
 // anvilReserve is by how much anvil's limit exceeds the need: it alone is kept
@@ -150,16 +165,17 @@ func derive(sized, effective []pair, machine Machine) Sizes {
 const anvilReserve = 4
 
 // bounded keeps every client limit below what a process may open, or Dovecot
-// warns at each start.
-func (s Sizes) bounded(machine Machine) Sizes {
-	s.Files = max(s.Files, defaultLimit)
-	for i, service := range s.Services {
-		s.Files = max(s.Files, service.ClientLimit)
-		if service.Name == "anvil" {
-			service.ClientLimit *= anvilReserve
+// warns at each start. files are what login services need.
+func bounded(sized []limits, files int, machine Machine) Sizes {
+	sizes := Sizes{Files: max(files, defaultLimit), limits: map[string]limits{}}
+	for _, s := range sized {
+		sizes.Files = max(sizes.Files, s.ClientLimit.Total)
+		if s.name == "anvil" {
+			s.ClientLimit = s.ClientLimit.times(anvilReserve, "because it keeps this limit until the next start")
 		}
-		s.Services[i].ClientLimit = min(service.ClientLimit, max(1, machine.Files))
+		s.ClientLimit = s.ClientLimit.atMost(max(1, machine.Files), "open files (ulimit -n)")
+		sizes.Services, sizes.limits[s.name] = append(sizes.Services, s.service()), s
 	}
-	slices.SortFunc(s.Services, func(a, b Service) int { return cmp.Compare(a.Name, b.Name) })
-	return s
+	slices.SortFunc(sizes.Services, func(a, b Service) int { return cmp.Compare(a.Name, b.Name) })
+	return sizes
 }

@@ -9,6 +9,8 @@ package sizing
 import (
 	"math"
 	"slices"
+
+	"pidgeon/config"
 )
 
 // Mode is how a login service shares its processes among clients.
@@ -67,11 +69,35 @@ func (s Service) Capacity() int {
 	return s.ProcessLimit * s.ClientLimit
 }
 
+func (s Service) processes() Sum { return count(s.ProcessLimit, "processes of "+s.Name) }
+
+// limits are the sums behind a Service.
+type limits struct {
+	name                                                              string
+	ProcessLimit, ClientLimit, Requests, ProcessMinAvail, VSZLimitMiB Sum
+}
+
+func (l limits) service() Service {
+	return Service{l.name, l.ProcessLimit.Total, l.ClientLimit.Total, l.Requests.Total, l.ProcessMinAvail.Total, l.VSZLimitMiB.Total}
+}
+
 // Sizes are the services in the order of their names, and what they need of the
 // operating system.
 type Sizes struct {
 	Services []Service
 	Files    int // open files per process (ulimit -n)
+
+	limits map[string]limits // behind Services, by their names
+}
+
+// Sum tells how a limit came about; service and setting have Dovecot's names.
+func (s Sizes) Sum(service, setting string) (limit Sum, ok bool) {
+	of := s.limits[service]
+	limit = map[string]Sum{
+		"process_limit": of.ProcessLimit, "client_limit": of.ClientLimit, "process_min_avail": of.ProcessMinAvail,
+		"service_count": of.Requests, "restart_request_count": of.Requests, "vsz_limit": of.VSZLimitMiB,
+	}[setting]
+	return limit, len(limit.Terms) > 0
 }
 
 // Service returns the limits of the named service; the zero value if it has none.
@@ -84,6 +110,22 @@ func (s Sizes) Service(name string) Service {
 	return Service{}
 }
 
+// Protocols are those whose sessions and mode the limits of a service follow from: its
+// own, or all where it serves all, or shares its processes because all need memory.
+func (s Sizes) Protocols(service string) (all []string) {
+	for _, p := range config.Protocols() {
+		if s.Service(p.Login).Name != "" {
+			all = append(all, p.Name)
+		}
+	}
+	own := config.ProtocolServed(service)
+	shares := service == own && s.Service(service).ClientLimit > 1
+	if slices.Contains(all, own) && !shares {
+		return []string{own}
+	}
+	return all
+}
+
 // Headroom is how many connections beyond the sessions asked for are let in, so
 // that a client that has not logged in yet, a probe, or one that reconnects
 // before its old session ends is not turned away.
@@ -91,14 +133,17 @@ func Headroom(sessions int) int { return 10 + sessions/50 }
 
 // Size returns the limits with which every protocol holds its sessions.
 func Size(protocols []Protocol, machine Machine) Sizes {
+	var sized []limits
 	var pairs []pair
 	for _, p := range protocols {
 		if names, ok := serviceNames(p.Name); ok {
 			login := loginService(names.login, p, machine)
-			pairs = append(pairs, pair{login, sessionService(names.session, login, p), p.hibernates()})
+			session := sessionService(names.session, login.service(), p)
+			sized = append(sized, login, session)
+			pairs = append(pairs, pair{login.service(), session.service(), p.hibernates()})
 		}
 	}
-	return derive(pairs, pairs, machine)
+	return derive(sized, pairs, machine)
 }
 
 // Services are the names of the services behind the protocol, login first.

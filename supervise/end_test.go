@@ -10,7 +10,7 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-const deaf = `trap '' TERM; echo ready; exec sleep 1000`
+const ignoringTERM = `trap '' TERM; echo ready; exec sleep 1000`
 
 func TestEndAllWithNothingLeft(t *testing.T) {
 	s := supervisor(t)
@@ -40,7 +40,7 @@ func TestEndAllAsks(t *testing.T) {
 
 func TestEndAllKills(t *testing.T) {
 	s := supervisor(t)
-	orphan := sh(deaf + " &") // its parent ends at once
+	orphan := sh(ignoringTERM + " &") // its parent ends at once
 	lines := output(t, orphan)
 	exitCode(t, started(t, s, orphan))
 	lineIs(t, lines, "ready")
@@ -74,7 +74,10 @@ func TestDescendants(t *testing.T) {
 	lines := output(t, cmd)
 	p := started(t, s, cmd)
 	sleep := number(t, lines)
-	got := descendants()
+	var got []int
+	for _, d := range descendants() {
+		got = append(got, d.pid)
+	}
 	if !slices.Contains(got, p.PID()) || !slices.Contains(got, sleep) || slices.Contains(got, os.Getpid()) {
 		t.Errorf("got %v, want %d and %d, without %d", got, p.PID(), sleep, os.Getpid())
 	}
@@ -82,21 +85,20 @@ func TestDescendants(t *testing.T) {
 
 func TestParseStat(t *testing.T) {
 	for _, tt := range []struct {
-		text   string
-		state  byte
-		parent int
-		ok     bool
+		text string
+		want process
 	}{
-		{"12 (sleep) S 3 12 12 0 -1", 'S', 3, true},
-		{"12 (a) Z 9 (b) Z 1 12", 'Z', 1, true},
-		{"12 () R 1 0\n) T 7 1", 'T', 7, true},
-		{"12 (sleep) S x", 'S', 0, false},
-		{"12 (sleep)", 0, 0, false},
-		{"", 0, 0, false},
+		{"12 (sleep) S 3 12 11 0 -1", process{12, 3, 11, "sleep", 'S'}},
+		{"12 (a) Z 9 (b) Z 1 12 12", process{12, 1, 12, "a) Z 9 (b", 'Z'}},
+		{"12 () R 1 0\n) T 7 1 2", process{12, 7, 2, ") R 1 0\n", 'T'}},
+		{"12 (sleep) S x", process{}},
+		{"12 (sleep)", process{}},
+		{"12 (sleep", process{}},
+		{"", process{}},
 	} {
-		state, parent, ok := parseStat([]byte(tt.text))
-		if state != tt.state || parent != tt.parent || ok != tt.ok {
-			t.Errorf("%q: got %c %d %v", tt.text, state, parent, ok)
+		got, ok := parseStat([]byte(tt.text))
+		if wanted := tt.want != (process{}); ok != wanted || ok && got != tt.want {
+			t.Errorf("%q: got %+v %v", tt.text, got, ok)
 		}
 	}
 }

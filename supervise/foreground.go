@@ -1,6 +1,7 @@
 package supervise
 
 import (
+	"cmp"
 	"context"
 	"os"
 	"os/exec"
@@ -9,6 +10,20 @@ import (
 	"time"
 
 	"golang.org/x/sys/unix"
+)
+
+const (
+	// shortenedGrace is what a further stop signal leaves of the grace period.
+	shortenedGrace = time.Second
+	// slowParent is how long a main child may wait for its own children before we
+	// end them. Dovecot's master takes 1.1 s (2.3) or 15 ms (2.4), but waits for
+	// 5 s when it is stopped while a child is about to greet another that has
+	// ended already.
+	slowParent = 1500 * time.Millisecond
+	// restGrace is how long those may take to end that are not the first: nobody
+	// is served by them any more. A login process of Dovecot that was about to
+	// greet auth when that ended would wait for 5 s and ignore SIGTERM.
+	restGrace = 2 * time.Second
 )
 
 // Foreground runs cmd as the main child of the container and returns its exit
@@ -20,27 +35,34 @@ func (s *Supervisor) Foreground(cmd *exec.Cmd, signals <-chan os.Signal, grace t
 	p, err := s.Start(cmd)
 	if err != nil {
 		s.log.Error("command not started", "error", err)
-		return StartExitCode(err)
+		return startExitCode(err)
 	}
-	limit := newPatience(grace)
-	defer limit.close()
+	limit := &stopTimer{grace: grace}
 	s.forward(p, signals, limit)
 	s.endRest(signals, limit, nil)
 	return p.ExitCode()
 }
 
-func (s *Supervisor) forward(p *Process, signals <-chan os.Signal, limit *patience) {
-	for {
-		select {
-		case sig := <-signals:
-			limit.hear(sig)
-			s.send(p, sig)
-		case <-limit.over():
-			s.send(p, unix.SIGKILL)
-		case <-p.Done():
-			return
-		}
-	}
+// Stop asks p to end and returns its exit code. The rules are those of
+// Foreground: what has not ended within the grace period is killed, each further
+// stop signal shortens the wait, and nothing is left behind. Of what p leaves
+// behind, those whose name first accepts end before the others, which may have
+// lines of them to log.
+func (s *Supervisor) Stop(p *Process, signals <-chan os.Signal, grace time.Duration, first func(name string) bool) int {
+	limit := &stopTimer{grace: grace}
+	limit.begin()
+	s.send(p, unix.SIGTERM)
+	var help sync.WaitGroup
+	help.Go(func() { s.endBelow(p, first) })
+	s.forward(p, signals, limit)
+	help.Wait()
+	s.endRest(signals, limit, first)
+	return p.ExitCode()
+}
+
+func (s *Supervisor) forward(p *Process, signals <-chan os.Signal, limit *stopTimer) {
+	pass := func(sig os.Signal) { s.send(p, sig) }
+	limit.wait(p.Done(), signals, pass, func() { pass(unix.SIGKILL) })
 }
 
 func (s *Supervisor) send(p *Process, sig os.Signal) {
@@ -49,69 +71,42 @@ func (s *Supervisor) send(p *Process, sig os.Signal) {
 	}
 }
 
+// endBelow ends the processes below p when p does not get them to end.
+func (s *Supervisor) endBelow(p *Process, first func(name string) bool) {
+	if closedWithin(p.Done(), slowParent) {
+		return
+	}
+	ctx, cancel := context.WithTimeout(context.Background(), restGrace)
+	defer cancel()
+	s.endFirst(ctx, first)
+	for _, d := range descendants() {
+		if d.pid != p.PID() {
+			_ = unix.Kill(d.pid, unix.SIGTERM)
+		}
+	}
+}
+
 // endRest ends what the main child left behind, and still listens: a stop
-// signal shortens this wait too.
-func (s *Supervisor) endRest(signals <-chan os.Signal, limit *patience, first func(name string) bool) {
+// signal shortens this wait too. Without first the rest has all of the grace period.
+func (s *Supervisor) endRest(signals <-chan os.Signal, limit *stopTimer, first func(name string) bool) {
 	ctx, cancel := context.WithCancel(context.Background())
 	defer cancel()
 	limit.begin()
-	ended := s.endInBackground(ctx, first)
-	for {
-		select {
-		case sig := <-signals:
-			limit.hear(sig)
-		case <-limit.over():
-			cancel()
-		case <-ended:
-			return
-		}
-	}
-}
-
-// slowParent is how long p may wait for its own children before we end them.
-// Dovecot's master takes 1.1 s (2.3) or 15 ms (2.4), but waits for 5 s when it is
-// stopped while a child is about to greet another that has ended already.
-const slowParent = 1500 * time.Millisecond
-
-// helpOut ends the processes below p when p does not get them to end.
-func (s *Supervisor) helpOut(p *Process, first func(name string) bool) {
-	select {
-	case <-p.Done():
-		return
-	case <-time.After(slowParent):
-	}
-	ctx, cancel := context.WithTimeout(context.Background(), restPatience)
-	defer cancel()
-	if first != nil {
-		s.endFirst(ctx, first)
-	}
-	for _, pid := range descendants() {
-		if pid != p.PID() {
-			_ = unix.Kill(pid, unix.SIGTERM)
-		}
-	}
-}
-
-// restPatience is how long those may take to end that are not the first: nobody
-// is served by them any more. A login process of Dovecot that was about to greet
-// auth when that ended would wait for 5 s, deaf to SIGTERM.
-const restPatience = 2 * time.Second
-
-func (s *Supervisor) endInBackground(ctx context.Context, first func(name string) bool) <-chan struct{} {
-	done := make(chan struct{})
+	ended := make(chan struct{})
 	go func() {
-		defer close(done)
+		defer close(ended)
+		rest := limit.grace
 		if first != nil {
 			s.endFirst(ctx, first)
-			var cancel context.CancelFunc
-			ctx, cancel = context.WithTimeout(ctx, restPatience)
-			defer cancel()
+			rest = restGrace
 		}
-		if ended, killed := s.EndAll(ctx); killed > 0 {
-			s.log.Warn("processes killed", "asked", ended, "killed", killed)
+		ctx, cancel := context.WithTimeout(ctx, rest)
+		defer cancel()
+		if asked, killed := s.EndAll(ctx); killed > 0 {
+			s.log.Warn("processes killed", "asked", asked, "killed", killed)
 		}
 	}()
-	return done
+	limit.wait(ended, signals, func(os.Signal) {}, cancel)
 }
 
 // giveTerminal makes cmd the foreground group of the terminal it reads, as a
@@ -127,27 +122,52 @@ func giveTerminal(cmd *exec.Cmd) {
 	if group, err := unix.IoctlGetInt(tty, unix.TIOCGPGRP); err != nil || group != unix.Getpgrp() {
 		return
 	}
-	if cmd.SysProcAttr == nil {
-		cmd.SysProcAttr = &syscall.SysProcAttr{}
-	}
+	cmd.SysProcAttr = cmp.Or(cmd.SysProcAttr, &syscall.SysProcAttr{})
 	cmd.SysProcAttr.Foreground = true
 	cmd.SysProcAttr.Ctty = tty
 }
 
-// Stop asks p to end and returns its exit code. The rules are those of
-// Foreground: what has not ended within the grace period is killed, each further
-// stop signal shortens the wait, and nothing is left behind. Of what p leaves
-// behind, those whose name first accepts end before the others, which may have
-// their last words to pass on.
-func (s *Supervisor) Stop(p *Process, signals <-chan os.Signal, grace time.Duration, first func(name string) bool) int {
-	limit := newPatience(grace)
-	defer limit.close()
-	limit.begin()
-	s.send(p, unix.SIGTERM)
-	var help sync.WaitGroup
-	help.Go(func() { s.helpOut(p, first) })
-	s.forward(p, signals, limit)
-	help.Wait()
-	s.endRest(signals, limit, first)
-	return p.ExitCode()
+// stopTimer is how long a stop may still take. It begins once, and from then on
+// the time gets only shorter.
+type stopTimer struct {
+	grace time.Duration
+	end   time.Time        // zero until it begins
+	over  <-chan time.Time // receives at the end, and again after each later begin or hear
+}
+
+// wait passes signals on until done is closed, and calls expire when the time is over.
+func (t *stopTimer) wait(done <-chan struct{}, signals <-chan os.Signal, pass func(os.Signal), expire func()) {
+	for {
+		select {
+		case sig := <-signals:
+			t.hear(sig)
+			pass(sig)
+		case <-t.over:
+			expire()
+		case <-done:
+			return
+		}
+	}
+}
+
+// hear begins at the first stop signal and shortens at each further one.
+func (t *stopTimer) hear(sig os.Signal) {
+	switch {
+	case !IsStop(sig):
+	case t.end.IsZero():
+		t.begin()
+	default:
+		t.limit(shortenedGrace)
+	}
+}
+
+func (t *stopTimer) begin() { t.limit(t.grace) }
+
+// limit sets the timer even when the end has passed: whoever waits next hears
+// of it at once.
+func (t *stopTimer) limit(d time.Duration) {
+	if end := time.Now().Add(d); t.end.IsZero() || end.Before(t.end) {
+		t.end = end
+	}
+	t.over = time.After(time.Until(t.end))
 }

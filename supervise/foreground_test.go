@@ -51,7 +51,7 @@ func TestForegroundPassesEverySignalOn(t *testing.T) {
 	lines := output(t, cmd)
 	signals, code := foreground(t, cmd, time.Minute)
 	lineIs(t, lines, "ready")
-	for _, sig := range passed() {
+	for _, sig := range append(passed(), realTime()...) {
 		if sig == unix.SIGTERM {
 			continue // ends it: last
 		}
@@ -78,7 +78,7 @@ func TestForegroundStopsAndGoesOn(t *testing.T) {
 }
 
 func TestForegroundKillsAfterTheGracePeriod(t *testing.T) {
-	cmd := sh(deaf)
+	cmd := sh(ignoringTERM)
 	lines := output(t, cmd)
 	signals, code := foreground(t, cmd, 300*time.Millisecond)
 	lineIs(t, lines, "ready")
@@ -87,7 +87,7 @@ func TestForegroundKillsAfterTheGracePeriod(t *testing.T) {
 }
 
 func TestForegroundSecondStopShortens(t *testing.T) {
-	cmd := sh(deaf)
+	cmd := sh(ignoringTERM)
 	lines := output(t, cmd)
 	signals, code := foreground(t, cmd, time.Hour)
 	lineIs(t, lines, "ready")
@@ -104,7 +104,7 @@ func TestForegroundEndsWhatIsLeft(t *testing.T) {
 }
 
 func TestForegroundKillsWhatIsLeft(t *testing.T) {
-	cmd := sh("sh -c \"" + deaf + "\" & read x <&3; exit 3")
+	cmd := sh("sh -c \"" + ignoringTERM + "\" & read x <&3; exit 3")
 	lines := output(t, cmd)
 	r, w, err := os.Pipe()
 	if err != nil {

@@ -1,8 +1,11 @@
 package supervise
 
 import (
+	"cmp"
+	"context"
 	"errors"
 	"fmt"
+	"io/fs"
 	"os"
 	"os/exec"
 	"syscall"
@@ -11,9 +14,13 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// outputDelay is how long output is still read after a child ended, when a
-// process that outlived it holds the pipe open.
-const outputDelay = 500 * time.Millisecond
+const (
+	// outputDelay is how long output is still read after a child ended, when a
+	// process that outlived it holds the pipe open.
+	outputDelay = 500 * time.Millisecond
+	// cleanUpTime is how long the leader of a session may take to end by itself.
+	cleanUpTime = 500 * time.Millisecond
+)
 
 // Process is a child that was started and is waited for.
 type Process struct {
@@ -32,10 +39,10 @@ func (s *Supervisor) Start(cmd *exec.Cmd) (*Process, error) {
 }
 
 func (s *Supervisor) start(cmd *exec.Cmd, whole bool) (*Process, error) {
-	ownGroup(cmd)
-	if cmd.WaitDelay == 0 {
-		cmd.WaitDelay = outputDelay
-	}
+	cmd.SysProcAttr = cmp.Or(cmd.SysProcAttr, &syscall.SysProcAttr{})
+	// A session leader leads its group already; setpgid would be refused.
+	cmd.SysProcAttr.Setpgid = !cmd.SysProcAttr.Setsid
+	cmd.WaitDelay = cmp.Or(cmd.WaitDelay, outputDelay)
 	p := &Process{cmd: cmd, whole: whole, done: make(chan struct{})}
 	if err := s.startOwned(p); err != nil {
 		return nil, fmt.Errorf("starting %s: %w", cmd.Path, err)
@@ -78,7 +85,7 @@ func (p *Process) Done() <-chan struct{} { return p.done }
 // after Done.
 func (p *Process) ExitCode() int {
 	if p.cmd.ProcessState == nil {
-		return unknownCode
+		return 255 // someone else waited for it
 	}
 	return codeOf(unix.WaitStatus(p.cmd.ProcessState.Sys().(syscall.WaitStatus)))
 }
@@ -93,12 +100,79 @@ func (p *Process) Signal(sig os.Signal) error {
 	return nil
 }
 
-func ownGroup(cmd *exec.Cmd) {
-	if cmd.SysProcAttr == nil {
-		cmd.SysProcAttr = &syscall.SysProcAttr{}
+// Run starts cmd in a process group of its own and waits for it. The group ends
+// with it: when cmd or ctx ends, every process left in it is killed and reaped.
+// If ctx ended first the error wraps its cause, otherwise it is the
+// *exec.ExitError of cmd. Output may go to a buffer: a process that left the
+// group and holds the pipe does not keep Run waiting.
+//
+// A cmd with Setsid may start groups of its own. When ctx ends it gets SIGTERM first,
+// and a moment to end them and to clean up; at its end all of its session is killed.
+func (s *Supervisor) Run(ctx context.Context, cmd *exec.Cmd) error {
+	if ctx.Err() != nil {
+		return fmt.Errorf("starting %s: %w", cmd.Path, context.Cause(ctx))
 	}
-	// A session leader leads its group already; setpgid would be refused.
-	if !cmd.SysProcAttr.Setsid {
-		cmd.SysProcAttr.Setpgid = true
+	p, err := s.start(cmd, true)
+	if err != nil {
+		return err
 	}
+	err = p.outcome(ctx)
+	// Signal 0 reaches zombies too, and harms nobody should the number have a new
+	// owner.
+	s.awaitKilled(func() bool {
+		return unix.Kill(-p.PID(), 0) != nil && !(p.leadsSession() && killSession(p.PID()))
+	})
+	if err != nil {
+		return fmt.Errorf("running %s: %w", cmd.Path, err)
+	}
+	return nil
+}
+
+func (p *Process) outcome(ctx context.Context) error {
+	select {
+	case <-p.done:
+		// Whoever still held the pipe was not cmd, and cmd did well.
+		if errors.Is(p.err, exec.ErrWaitDelay) {
+			return nil
+		}
+		return p.err
+	case <-ctx.Done():
+	}
+	if p.leadsSession() {
+		_ = p.Signal(unix.SIGTERM)
+		closedWithin(p.done, cleanUpTime)
+	}
+	_ = p.Signal(unix.SIGKILL) // the group follows
+	<-p.done
+	return context.Cause(ctx)
+}
+
+func (p *Process) leadsSession() bool { return p.cmd.SysProcAttr.Setsid }
+
+// killSession reports whether there was anybody to kill.
+func killSession(session int) (found bool) {
+	for _, p := range processes() {
+		if p.session == session && p.live() {
+			found = true
+			_ = unix.Kill(p.pid, unix.SIGKILL)
+		}
+	}
+	return found
+}
+
+// startExitCode is the exit code for a command that could not be started, as
+// shells and docker run give it: 127 if it was not found, 126 if it was found
+// but cannot be executed.
+func startExitCode(err error) int {
+	if errors.Is(err, exec.ErrNotFound) || errors.Is(err, fs.ErrNotExist) {
+		return 127
+	}
+	return 126
+}
+
+func codeOf(status unix.WaitStatus) int {
+	if status.Signaled() {
+		return 128 + int(status.Signal())
+	}
+	return status.ExitStatus()
 }

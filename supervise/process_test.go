@@ -83,7 +83,7 @@ func TestStartExitCode(t *testing.T) {
 		if err == nil {
 			t.Fatalf("%s was started", name)
 		}
-		if got := StartExitCode(err); got != want {
+		if got := startExitCode(err); got != want {
 			t.Errorf("%v: got %d, want %d", err, got, want)
 		}
 	}

@@ -33,7 +33,7 @@ func play(role string) int {
 // printSignals prints each signal it gets and exits with 7 on TERM.
 func printSignals() int {
 	c := make(chan os.Signal, 64)
-	signal.Notify(c, passed()...)
+	signal.Notify(c, append(passed(), realTime()...)...)
 	fmt.Println("ready")
 	for sig := range c {
 		fmt.Println(int(sig.(unix.Signal)))

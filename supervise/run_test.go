@@ -6,7 +6,9 @@ import (
 	"errors"
 	"os"
 	"os/exec"
+	"path/filepath"
 	"strings"
+	"syscall"
 	"testing"
 	"time"
 )
@@ -103,5 +105,59 @@ func TestRunIsNotHeldUpByOutput(t *testing.T) {
 				t.Errorf("got %q after %v", out.String(), time.Since(start))
 			}
 		})
+	}
+}
+
+// session is a command that leads one, in which another group outlives SIGTERM too.
+func session(script string) *exec.Cmd {
+	cmd := exec.Command("/bin/bash", "-c", "set -m; (trap '' TERM; echo ready; exec sleep 1000) & "+script)
+	cmd.SysProcAttr = &syscall.SysProcAttr{Setsid: true}
+	return cmd
+}
+
+func TestRunEndsTheSession(t *testing.T) {
+	for name, tt := range map[string]struct {
+		script string
+		least  time.Duration
+		file   string // what the leader still writes
+	}{
+		"leader that cleans up": {`trap 'sleep 0.2; echo done >clean; exit' TERM; while :; do sleep 0.05; done`, 200 * time.Millisecond, "done\n"},
+		"leader that is slow":   {`trap 'sleep 5; echo done >clean; exit' TERM; while :; do sleep 0.05; done`, cleanUpTime, ""},
+		"leader that ignores":   {`trap '' TERM; while :; do sleep 0.05; done`, cleanUpTime, ""},
+	} {
+		t.Run(name, func(t *testing.T) {
+			s := supervisor(t)
+			cmd := session(tt.script)
+			cmd.Dir = t.TempDir()
+			lines := output(t, cmd)
+			ctx, cancel := context.WithCancel(t.Context())
+			var ended time.Time
+			go func() {
+				lines.Scan()
+				time.Sleep(100 * time.Millisecond) // for the leader to set its trap
+				ended = time.Now()
+				cancel()
+			}()
+			if err := s.Run(ctx, cmd); !errors.Is(err, context.Canceled) {
+				t.Errorf("got error %v", err)
+			}
+			if took := time.Since(ended); took < tt.least || took > tt.least+2*time.Second {
+				t.Errorf("took %v", took)
+			}
+			file, _ := os.ReadFile(filepath.Join(cmd.Dir, "clean"))
+			if string(file) != tt.file || !childless() {
+				t.Errorf("the leader wrote %q; nothing is left: %v", file, childless())
+			}
+		})
+	}
+}
+
+func TestRunEndsTheSessionWithItsLeader(t *testing.T) {
+	s := supervisor(t)
+	if err := s.Run(t.Context(), session("read x <<<x")); err != nil {
+		t.Fatal(err)
+	}
+	if !childless() {
+		t.Error("part of the session is left")
 	}
 }

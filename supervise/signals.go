@@ -1,10 +1,9 @@
 package supervise
 
 import (
-	"bufio"
+	"fmt"
 	"os"
 	"os/signal"
-	"strconv"
 	"strings"
 
 	"golang.org/x/sys/unix"
@@ -22,17 +21,32 @@ func passed() []os.Signal {
 	}
 }
 
+// realTime lists SIGRTMIN+1 to SIGRTMAX. The C libraries use 32 to 34 for
+// themselves, so the Go runtime leaves SIGRTMIN (34) as it is: nobody gets it.
+func realTime() (list []os.Signal) {
+	for sig := unix.Signal(35); sig <= 64; sig++ {
+		list = append(list, sig)
+	}
+	return list
+}
+
 // Notify sends the signals that are ours to handle to c, and returns what ends
 // that. A signal that was ignored when the program was started stays ignored;
 // of those the Go runtime takes over at start (all but HUP, INT, TSTP and CONT)
-// that can no longer be seen.
+// that can no longer be seen. Real-time signals are dropped by the Go runtime.
 //
 // A write to a standard output nobody reads then gives an error and no longer
 // ends the program, and the container with it. Ignoring SIGPIPE would do that
 // too, but children would inherit it.
-func Notify(c chan<- os.Signal) (stop func()) {
+func Notify(c chan<- os.Signal) (stop func()) { return notify(c, passed()) }
+
+// NotifyAll is Notify with the real-time signals, for a command of the user's own:
+// some mean a stop to it (systemd: SIGRTMIN+3), none does to us.
+func NotifyAll(c chan<- os.Signal) (stop func()) { return notify(c, append(passed(), realTime()...)) }
+
+func notify(c chan<- os.Signal, list []os.Signal) (stop func()) {
 	ignored := ignoredSignals()
-	for _, sig := range passed() {
+	for _, sig := range list {
 		if ignored&bit(sig) == 0 {
 			signal.Notify(c, sig)
 		}
@@ -51,19 +65,11 @@ func IsStop(sig os.Signal) bool {
 }
 
 // ignoredSignals asks the kernel; signal.Ignored knows only of HUP and INT.
-func ignoredSignals() uint64 {
-	status, err := os.Open("/proc/self/status")
-	if err != nil {
-		return 0
-	}
-	defer status.Close()
-	for lines := bufio.NewScanner(status); lines.Scan(); {
-		if mask, ok := strings.CutPrefix(lines.Text(), "SigIgn:"); ok {
-			bits, _ := strconv.ParseUint(strings.TrimSpace(mask), 16, 64)
-			return bits
-		}
-	}
-	return 0
+func ignoredSignals() (mask uint64) {
+	status, _ := os.ReadFile("/proc/self/status")
+	_, line, _ := strings.Cut(string(status), "\nSigIgn:")
+	_, _ = fmt.Sscanf(line, "%x", &mask)
+	return mask
 }
 
 func bit(sig os.Signal) uint64 { return 1 << (sig.(unix.Signal) - 1) }

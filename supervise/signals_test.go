@@ -5,6 +5,7 @@ import (
 	"strconv"
 	"strings"
 	"testing"
+	"time"
 
 	"golang.org/x/sys/unix"
 )
@@ -70,6 +71,32 @@ func TestNotifyAndStop(t *testing.T) {
 	}
 	if len(c) != 0 {
 		t.Errorf("got %v after stop", <-c)
+	}
+}
+
+// Real-time signals come to a command of the user's own; run outlives them unheard.
+func TestRealTimeSignals(t *testing.T) {
+	const halt = unix.Signal(34 + 3) // SIGRTMIN+3 of systemd
+	for name, tt := range map[string]struct {
+		notify func(chan<- os.Signal) func()
+		want   os.Signal
+	}{
+		"run":         {Notify, unix.SIGUSR2},
+		"of the user": {NotifyAll, halt},
+	} {
+		t.Run(name, func(t *testing.T) {
+			c := make(chan os.Signal, 2)
+			defer tt.notify(c)()
+			for _, sig := range []unix.Signal{halt, unix.SIGUSR2} {
+				if err := unix.Kill(os.Getpid(), sig); err != nil {
+					t.Fatal(err)
+				}
+				time.Sleep(20 * time.Millisecond) // signals pending together have no order
+			}
+			if got := <-c; got != tt.want || IsStop(got) {
+				t.Errorf("got %v, want %v", got, tt.want)
+			}
+		})
 	}
 }
 

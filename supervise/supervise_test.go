@@ -148,6 +148,6 @@ func exitCode(t *testing.T, p *Process) int {
 // state is the letter /proc shows for a process, 0 when there is none.
 func state(pid int) byte {
 	data, _ := os.ReadFile(fmt.Sprintf("/proc/%d/stat", pid))
-	letter, _, _ := parseStat(data)
-	return letter
+	said, _ := parseStat(data)
+	return said.state
 }

@@ -109,14 +109,14 @@ func TestUnreadableDirectory(t *testing.T) {
 	}
 }
 
-func TestDeafFileSystem(t *testing.T) {
+func TestSilentFileSystem(t *testing.T) {
 	var j journal
-	var deaf atomic.Bool
-	deaf.Store(true)
+	var silent atomic.Bool
+	silent.Store(true)
 	w := New(j.logger(), fastPolls())
 	b := newBox(t)
-	w.deaf = func(dir string) string {
-		if deaf.Load() && strings.HasPrefix(dir, b.at("")) {
+	w.silent = func(dir string) string {
+		if silent.Load() && strings.HasPrefix(dir, b.at("")) {
 			return "nfs"
 		}
 		return ""
@@ -127,7 +127,7 @@ func TestDeafFileSystem(t *testing.T) {
 	}
 	j.await(t, "file system does not report changes, polling instead", 1)
 	j.await(t, "file_system=nfs", 1)
-	deaf.Store(false)
+	silent.Store(false)
 	j.await(t, "watching recovered", 1)
 	r.rest()
 	r.mustSleep(4 * w.opt.Fast)
@@ -136,17 +136,17 @@ func TestDeafFileSystem(t *testing.T) {
 	}
 }
 
-func TestDeafNames(t *testing.T) {
+func TestSilentNames(t *testing.T) {
 	for magic, want := range map[uint32]string{
 		0x6969: "nfs", 0x517b: "smb", 0xff534d42: "smb", 0xfe534d42: "smb", 0x65735546: "fuse or virtiofs",
 		0x01021997: "9p", 0x00c36400: "ceph", 0x5346414f: "afs", 0x7461636f: "ocfs2", 0x786f4256: "vboxsf",
 		0xef53: "", 0x01021994: "", 0x794c7630: "", 0x9123683e: "", 0x58465342: "", // ext4, tmpfs, overlay, btrfs, xfs
 	} {
-		if got := deafName(magic); got != want {
+		if got := silentName(magic); got != want {
 			t.Errorf("%#x is %q, want %q", magic, got, want)
 		}
 	}
-	if got := deafFileSystem("/absent"); got != "" {
+	if got := silentFileSystem("/absent"); got != "" {
 		t.Errorf("a missing directory is on %q", got)
 	}
 }

@@ -20,10 +20,6 @@ type marks struct {
 	wanted  *survey
 }
 
-func openInotify() (*fsnotify.Watcher, error) { return fsnotify.NewWatcher() }
-
-func addInotify(inotify *fsnotify.Watcher, path string) error { return inotify.Add(path) }
-
 // set moves the marks to a survey and tells whether there are new ones. After
 // an error some are missing.
 func (m *marks) set(s *survey) (added bool, err error) {
@@ -77,8 +73,8 @@ func (m *marks) drop(s *survey) {
 	}
 }
 
-// hold adds one mark. What vanished since the survey counts as added, so that
-// another survey follows.
+// hold adds one mark. A path that vanished since the survey counts as added, so
+// that another survey follows.
 func (m *marks) hold(wanted *mark) (added bool, err error) {
 	err = m.add(m.inotify, wanted.path)
 	switch {
@@ -100,9 +96,9 @@ func isLimit(err error) bool {
 		errors.Is(err, unix.ENFILE) || errors.Is(err, unix.ENOMEM)
 }
 
-// concern tells whether an event is about anything wanted: the marked inode
+// concerns tells whether an event is about anything wanted: the marked inode
 // itself or an entry that matters in a marked directory.
-func (m *marks) concern(event fsnotify.Event) bool {
+func (m *marks) concerns(event fsnotify.Event) bool {
 	if m.wanted.paths[event.Name] != nil {
 		return true
 	}
@@ -110,19 +106,12 @@ func (m *marks) concern(event fsnotify.Event) bool {
 	return dir != nil && (dir.all || dir.names[filepath.Base(event.Name)])
 }
 
-// events is nil, and blocks, while there is no inotify.
-func (m *marks) events() <-chan fsnotify.Event {
+// channels are nil, and block, while there is no inotify.
+func (m *marks) channels() (<-chan fsnotify.Event, <-chan error) {
 	if m.inotify == nil {
-		return nil
+		return nil, nil
 	}
-	return m.inotify.Events
-}
-
-func (m *marks) errors() <-chan error {
-	if m.inotify == nil {
-		return nil
-	}
-	return m.inotify.Errors
+	return m.inotify.Events, m.inotify.Errors
 }
 
 // close waits for the goroutine of fsnotify.

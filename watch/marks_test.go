@@ -76,7 +76,7 @@ func kernelMarks(t *testing.T) (n int) {
 	return n
 }
 
-func TestConcern(t *testing.T) {
+func TestConcerns(t *testing.T) {
 	s := &survey{paths: map[string]*mark{
 		"/":             {names: map[string]bool{"overrides": true}},
 		"/overrides":    {all: true},
@@ -88,8 +88,8 @@ func TestConcern(t *testing.T) {
 		"//overrides": true, "//tmp": false, "/": true, "/overrides": true, "/overrides/x": true,
 		"/overrides/x/y": false, "/certs/tls.crt": true, "/certs/tls.key": false, "/far/tls.real": true, "/far/x": false,
 	} {
-		if got := m.concern(fsnotify.Event{Name: name}); got != want {
-			t.Errorf("concern(%q) = %v", name, got)
+		if got := m.concerns(fsnotify.Event{Name: name}); got != want {
+			t.Errorf("concerns(%q) = %v", name, got)
 		}
 	}
 }

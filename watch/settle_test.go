@@ -23,7 +23,7 @@ func TestSettle(t *testing.T) {
 		t.Run(c.name, func(t *testing.T) {
 			synctest.Test(t, func(t *testing.T) {
 				s := settle{quiet: 250 * ms, max: 2000 * ms}
-				if s.due() != nil {
+				if s.due != nil {
 					t.Fatal("due before any event")
 				}
 				begin := time.Now()
@@ -31,7 +31,7 @@ func TestSettle(t *testing.T) {
 					time.Sleep(pause)
 					s.touch()
 				}
-				<-s.due()
+				<-s.due
 				if got := time.Since(begin); got != c.due {
 					t.Errorf("due after %v, want %v", got, c.due)
 				}
@@ -40,20 +40,20 @@ func TestSettle(t *testing.T) {
 	}
 }
 
-func TestSettleCalm(t *testing.T) {
+func TestSettleClear(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		s := settle{quiet: time.Second, max: 3 * time.Second}
 		s.touch()
 		time.Sleep(2500 * time.Millisecond) // due, and not taken
-		s.calm()
+		s.clear()
 		select {
-		case <-s.due():
-			t.Error("due although calmed")
+		case <-s.due:
+			t.Error("due although cleared")
 		case <-time.After(time.Minute):
 		}
 		begin := time.Now()
 		s.touch()
-		<-s.due()
+		<-s.due
 		if got := time.Since(begin); got != time.Second {
 			t.Errorf("due after %v: the burst before still counts", got)
 		}

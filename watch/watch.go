@@ -8,12 +8,22 @@ package watch
 import (
 	"cmp"
 	"context"
+	"errors"
 	"log/slog"
 	"path/filepath"
 	"slices"
 	"sync"
 	"time"
+
+	"github.com/fsnotify/fsnotify"
 )
+
+// rounds bounds how often a look begins anew because directories moved
+// meanwhile. What moves without end is polled.
+const rounds = 8
+
+// errMoving means that directories were replaced faster than they could be marked.
+var errMoving = errors.New("directories keep being replaced")
 
 // Options are the times of a Watcher. A zero value stands for the default.
 type Options struct {
@@ -21,15 +31,6 @@ type Options struct {
 	Max   time.Duration // 2 s of events are reported even without quiet
 	Slow  time.Duration // 30 s between polls where inotify works
 	Fast  time.Duration // 1 s between polls where it does not
-}
-
-func (o Options) orDefaults() Options {
-	return Options{
-		Quiet: cmp.Or(o.Quiet, 100*time.Millisecond),
-		Max:   cmp.Or(o.Max, 2*time.Second),
-		Slow:  cmp.Or(o.Slow, 30*time.Second),
-		Fast:  cmp.Or(o.Fast, time.Second),
-	}
 }
 
 // A Watcher follows a set of paths. [Watcher.Run] does the work; the other
@@ -47,7 +48,7 @@ type Watcher struct {
 	marks   marks
 	settle  settle
 	poll    *time.Timer
-	deaf    func(dir string) string
+	silent  func(dir string) string
 }
 
 // paths is what [Watcher.Watch] was asked to follow.
@@ -55,15 +56,20 @@ type paths struct{ dirs, files []string }
 
 // New makes a Watcher that follows nothing yet.
 func New(log *slog.Logger, opt Options) *Watcher {
-	opt = opt.orDefaults()
+	opt = Options{
+		Quiet: cmp.Or(opt.Quiet, 100*time.Millisecond),
+		Max:   cmp.Or(opt.Max, 2*time.Second),
+		Slow:  cmp.Or(opt.Slow, 30*time.Second),
+		Fast:  cmp.Or(opt.Fast, time.Second),
+	}
 	return &Watcher{
 		opt:     opt,
 		changed: make(chan struct{}, 1),
 		renewed: make(chan struct{}, 1),
 		notices: notices{log: log},
-		marks:   marks{open: openInotify, add: addInotify},
+		marks:   marks{open: fsnotify.NewWatcher, add: (*fsnotify.Watcher).Add},
 		settle:  settle{quiet: opt.Quiet, max: opt.Max},
-		deaf:    deafFileSystem,
+		silent:  silentFileSystem,
 	}
 }
 
@@ -78,7 +84,7 @@ func (w *Watcher) Watch(dirs, files []string) {
 	w.wanted = next
 	w.mu.Unlock()
 	if !same {
-		poke(w.renewed)
+		notify(w.renewed)
 	}
 }
 
@@ -90,24 +96,24 @@ func (w *Watcher) Changed() <-chan struct{} { return w.changed }
 func (w *Watcher) Run(ctx context.Context) {
 	w.poll = time.NewTimer(w.opt.Slow)
 	defer w.poll.Stop()
-	defer w.settle.calm()
 	defer w.marks.close()
-	poke(w.renewed)
+	notify(w.renewed)
 	for w.step(ctx) {
 	}
 }
 
 func (w *Watcher) step(ctx context.Context) bool {
+	events, errs := w.marks.channels()
 	select {
 	case <-ctx.Done():
 		return false
-	case event := <-w.marks.events():
-		if w.marks.concern(event) {
+	case event := <-events:
+		if w.marks.concerns(event) {
 			w.settle.touch()
 		}
-	case err := <-w.marks.errors():
-		w.stumble(err)
-	case <-w.settle.due():
+	case err := <-errs:
+		w.startOver(err)
+	case <-w.settle.due:
 		w.look()
 	case <-w.renewed:
 		w.look()
@@ -115,6 +121,34 @@ func (w *Watcher) step(ctx context.Context) bool {
 		w.look()
 	}
 	return true
+}
+
+// look brings the marks up to date and wakes the receiver. In this order: what
+// changes before a mark is set is seen by the receiver, what changes after it
+// makes an event.
+func (w *Watcher) look() {
+	w.settle.clear()
+	found, err := w.catchUp()
+	w.poll.Reset(w.report(found, err))
+	notify(w.changed)
+}
+
+// catchUp surveys and marks until a survey finds nothing left to mark: an entry
+// that appeared between the two is then behind a mark, or was surveyed.
+func (w *Watcher) catchUp() (*survey, error) {
+	w.mu.Lock()
+	wanted := w.wanted
+	w.mu.Unlock()
+	for round := 1; ; round++ {
+		found := newSurvey(wanted)
+		added, err := w.marks.set(found)
+		switch {
+		case err != nil || !added:
+			return found, err
+		case round == rounds:
+			return found, errMoving
+		}
+	}
 }
 
 func absolute(list []string) []string {
@@ -129,9 +163,29 @@ func absolute(list []string) []string {
 	return slices.Compact(clean)
 }
 
-func poke(c chan<- struct{}) {
+func notify(c chan<- struct{}) {
 	select {
 	case c <- struct{}{}:
 	default:
 	}
 }
+
+// settle turns a burst of events into one moment: when they pause, or when they
+// have lasted too long.
+type settle struct {
+	quiet, max time.Duration
+	latest     time.Time        // zero while no event is pending
+	due        <-chan time.Time // nil likewise; clear must follow
+}
+
+// touch notes an event.
+func (s *settle) touch() {
+	now := time.Now()
+	if s.latest.IsZero() {
+		s.latest = now.Add(s.max)
+	}
+	s.due = time.After(min(s.quiet, s.latest.Sub(now)))
+}
+
+// clear forgets the pending events.
+func (s *settle) clear() { s.latest, s.due = time.Time{}, nil }

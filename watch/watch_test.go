@@ -193,7 +193,7 @@ func TestAnotherSet(t *testing.T) {
 
 func TestDefaults(t *testing.T) {
 	want := Options{100 * time.Millisecond, 2 * time.Second, 30 * time.Second, time.Second}
-	if got := (Options{}).orDefaults(); got != want {
+	if got := New(slog.New(slog.DiscardHandler), Options{}).opt; got != want {
 		t.Errorf("defaults = %v", got)
 	}
 }

@@ -1,0 +1,163 @@
+// Package candidate is a configuration on its way to Dovecot: what it is made of is
+// read, a candidate is rendered from it, staged, and judged. Each stage takes values
+// and returns a value. What follows from a verdict is for others; nothing here
+// publishes anything or touches the Dovecot that runs.
+package candidate
+
+import (
+	"crypto/sha256"
+	"io/fs"
+	"regexp"
+	"slices"
+	"strings"
+
+	"pidgeon/config"
+	"pidgeon/container"
+	"pidgeon/dovecot"
+	"pidgeon/dovecot/lint"
+	"pidgeon/finding"
+	"pidgeon/mount"
+	"pidgeon/render"
+	"pidgeon/sizing"
+)
+
+// Host is where candidates are made and judged. It stays the same while a container
+// lives.
+type Host struct {
+	Version   string // pidgeon's
+	Environ   []string
+	Fixed     map[string]string // what settings.Reload keeps
+	Facts     container.Facts
+	Dovecot   *dovecot.Dovecot
+	Templates fs.FS // of Dovecot's dialect
+	Run       dovecot.Runner
+
+	SelfSigned string // the directory of the certificate that is made where there is none
+	Rehearsal  string // the directory of a rehearsal, which makes and removes it
+}
+
+// Live is what the Dovecot that runs has to do with the judgement of another
+// candidate; the zero value is that none runs.
+type Live struct {
+	Running   bool                  `json:"running"`
+	Serving   bool                  `json:"serving"` // what runs was judged
+	Listeners []config.Listener     `json:"listeners"`
+	Overrides map[string]config.Sum `json:"overrides"` // that it has, by the names of their files
+}
+
+// Candidate is a configuration that Dovecot may come to run.
+type Candidate struct {
+	Sources
+	Dir    string // where it lies, or will
+	Demand []sizing.Protocol
+	Sizes  sizing.Sizes
+	Files  config.Files
+	Lint   *lint.Config // what the files say
+}
+
+// Build makes a candidate for dir. The error is a finding.List, and names what cannot
+// be rendered.
+func (h Host) Build(in Sources, dir string) (Candidate, error) {
+	demand := h.Demand(in, in.Settings.Demand())
+	if submission := in.Settings.Protocols.Has("submission"); submission && in.Settings.SubmissionMode == sizing.Performance && h.crashesWhenFull() {
+		in.Warnings = append(slices.Clip(in.Warnings), finding.Warn(finding.Environment, "",
+			"SUBMISSION_MODE=performance is not used: submission-login of Dovecot 2.4 crashes when it is full, with all its sessions; secure gives each a process"))
+	}
+	return h.build(Candidate{Sources: in, Demand: demand, Sizes: sizing.Size(demand, h.Facts.Machine)}, dir)
+}
+
+func (h Host) build(c Candidate, dir string) (Candidate, error) {
+	files, err := render.Render(h.Input(c, dir))
+	c.Dir, c.Files, c.Lint = dir, files, lint.Parse(files, dir)
+	return c, err
+}
+
+// Input is what the candidate's files are rendered from.
+func (h Host) Input(c Candidate, dir string) render.Input {
+	uid, gid := h.Facts.Identity.MailOwner(c.Settings)
+	return render.Input{
+		Builtin:   h.Templates,
+		Templates: c.Overrides.Templates,
+		Overrides: c.Overrides.Conf,
+		Data: render.Data{
+			Settings: c.Settings, Sizes: c.Sizes, Env: anyValues(c.Settings.Environ),
+			Dir: dir, BaseDir: c.Settings.BaseDir(), StateDir: c.Settings.DovecotState(),
+			User: h.Facts.Identity.User, Group: h.Facts.Identity.Group,
+			MailUID: uid, MailGID: gid,
+			Certificate: c.Certificate.Certificate, Key: c.Certificate.Key,
+		},
+	}
+}
+
+// anyValues is the map as sprig's functions want it.
+func anyValues(m map[string]string) map[string]any {
+	values := make(map[string]any, len(m))
+	for k, v := range m {
+		values[k] = v
+	}
+	return values
+}
+
+// without leaves out the files that are at fault, so that what else is wrong can be
+// told.
+func (in Sources) without(faults finding.List) Sources {
+	faulty := func(f config.File) bool {
+		return slices.ContainsFunc(faults, func(at finding.Finding) bool { return at.File == f.Origin })
+	}
+	in.Overrides.Conf = slices.DeleteFunc(slices.Clone(in.Overrides.Conf), faulty)
+	in.Overrides.Templates = slices.DeleteFunc(slices.Clone(in.Overrides.Templates), faulty)
+	return in
+}
+
+// templates are the paths of the operator's templates.
+func (in Sources) templates() (paths []string) {
+	for _, f := range slices.Concat(in.Overrides.Conf, in.Overrides.Templates) {
+		if strings.HasSuffix(f.Name, ".tmpl") || strings.HasPrefix(f.Name, mount.TemplatesDir+"/") {
+			paths = append(paths, f.Origin)
+		}
+	}
+	return paths
+}
+
+// digests tell which overrides a configuration has.
+func digests(files config.Files) map[string]config.Sum {
+	sums := map[string]config.Sum{}
+	for _, f := range files {
+		if f.Override {
+			h := sha256.New()
+			h.Write(f.Data)
+			sums[f.Name] = config.SumOf(h)
+		}
+	}
+	return sums
+}
+
+// Demand is what each protocol has to hold, as this Dovecot can do it in this
+// container with these overrides.
+func (h Host) Demand(in Sources, protocols []sizing.Protocol) []sizing.Protocol {
+	reuse := in.oneOwner()
+	for i, p := range protocols {
+		protocols[i].Reuse = reuse
+		if p.Name == "submission" && h.crashesWhenFull() {
+			protocols[i].Mode = sizing.Secure
+		}
+	}
+	return sizing.Share(protocols, h.Facts.Machine, sizing.Costs(h.Dovecot.Dialect), h.Facts.Allowed.MemoryKiB)
+}
+
+// crashesWhenFull tells of a submission-login that ends with signal 11 when it is
+// full, and all its sessions with it: seen on 2.4.1, not on 2.3.19; later versions of
+// 2.4 have the same code. In secure mode it has but one session.
+func (h Host) crashesWhenFull() bool { return h.Dovecot.Dialect == "2.4" }
+
+// elsewhere are words by which an override may say that not all mail belongs to
+// one system user, or includes a file that does.
+var elsewhere = regexp.MustCompile(`userdb|passdb|mail_uid|mail_gid|!include`)
+
+// oneOwner tells whether all users share a system user. Only then may a session
+// process serve several of them: it cannot go back to another user (2.3.19, 2.4.1).
+func (in Sources) oneOwner() bool {
+	return !slices.ContainsFunc(slices.Concat(in.Overrides.Conf, in.Overrides.Templates), func(f config.File) bool {
+		return elsewhere.Match(f.Data)
+	})
+}

@@ -1,0 +1,107 @@
+package candidate
+
+import (
+	"fmt"
+	"slices"
+	"strings"
+
+	"pidgeon/config"
+	"pidgeon/container"
+	"pidgeon/dovecot"
+	"pidgeon/dovecot/lint"
+	"pidgeon/finding"
+	"pidgeon/sizing"
+)
+
+// limitWarnings finds the overrides that leave a protocol fewer sessions than were asked
+// for, or many times as many, because they take processes for sessions: in performance
+// mode the published cure "process_limit = 200" lets in 200 times what a process holds.
+func limitWarnings(effective dovecot.Settings, lines []lint.Line, demand []sizing.Protocol) (warnings finding.List) {
+	for _, p := range demand {
+		for i, service := range config.ProtocolNamed(p.Name).Services() {
+			processes, clients, _, ok := effective.Limits(service)
+			if !ok {
+				continue
+			}
+			sessions := processes * clients
+			last, set := overridden(lines, service)
+			f := finding.Finding{File: last.File, Line: last.Line, Warning: true}
+			if sessions < p.Sessions {
+				f.Code, f.Hint = finding.Undercut, "raise the limit, or leave it out"
+				f.Problem = fmt.Sprintf("an override limits %s to %d sessions (service %s: process_limit %d × client_limit %d), and %d were asked for",
+					p.Name, sessions, service, processes, clients, p.Sessions)
+				warnings = append(warnings, f)
+				break
+			}
+			if i == 0 && set["process_limit"] && !set["client_limit"] && clients > 1 && sessions > 2*p.Sessions {
+				f.Code, f.Hint = finding.Overshoot, "leave process_limit out, and ask for as many sessions as there are"
+				f.Problem = fmt.Sprintf("%d sessions of %s may log in, and %d were asked for: process_limit counts processes, and in performance mode each of them serves %d clients",
+					sessions, p.Name, p.Sessions, clients)
+				warnings = append(warnings, f)
+			}
+		}
+	}
+	return warnings
+}
+
+// overridden tells which limits of a service overrides set, and the last line that does.
+func overridden(lines []lint.Line, service string) (last lint.Line, set map[string]bool) {
+	set = map[string]bool{}
+	for _, l := range lines {
+		limit, ok := strings.CutPrefix(l.Setting, "service/"+service+"/")
+		if ok && l.Override && (limit == "process_limit" || limit == "client_limit") {
+			last, set[limit] = l, true
+		}
+	}
+	return last, set
+}
+
+// ceilings are what Dovecot was read back to have; capacity is what the container has
+// room for of these.
+func (h Host) ceilings(c Candidate, m Meaning) (ceilings []sizing.Ceiling, capacity sizing.Capacity) {
+	held := slices.Clone(c.Demand)
+	for i, p := range held {
+		now := ceiling(c, m, p)
+		ceilings, held[i] = append(ceilings, now), p.With(now.Limit)
+	}
+	lowest, bounded := h.Facts.Need(held, h.Dovecot.Dialect).Capacity(h.Facts.Allowed)
+	if !bounded {
+		return ceilings, capacity
+	}
+	more := container.Cure(sizing.Bottleneck{Limit: lowest.Limit, Need: lowest.Have + lowest.Have/2})
+	return ceilings, sizing.Capacity{Sessions: lowest.Sessions, By: lowest.Limit, Cure: more}
+}
+
+// ceiling is what Dovecot holds of a protocol. If the limits in force differ from the
+// rendered ones, an override has set them; then they are the ceiling.
+func ceiling(c Candidate, m Meaning, p sizing.Protocol) sizing.Ceiling {
+	services := config.ProtocolNamed(p.Name).Services()
+	sized := c.Sizes.Service(services[0]).Capacity()
+	variable := strings.ToUpper(p.Name) + "_CONCURRENCY"
+	now := sizing.Ceiling{
+		Protocol: p.Name, Limit: p.Sessions, MaxConnections: sized, By: variable,
+		Ports: portsOf(m.Listeners, p.Name), Cure: fmt.Sprintf("set %s above %d", variable, p.Sessions),
+	}
+	for i, service := range services {
+		processes, clients, _, ok := m.Effective.Limits(service)
+		connections := sizing.Service{ProcessLimit: processes, ClientLimit: clients}.Capacity()
+		if ok && (i == 0 || connections < now.MaxConnections) {
+			now.MaxConnections = connections
+		}
+	}
+	if now.MaxConnections != sized {
+		now.Limit, now.By = now.MaxConnections, sizing.Configuration
+		now.Cure = fmt.Sprintf("process_limit and client_limit of %s in an override: raise them there, or set %s without them",
+			strings.Join(services, " and "), variable)
+	}
+	return now
+}
+
+func portsOf(listeners []config.Listener, protocol string) (ports []int) {
+	for _, l := range listeners {
+		if l.Protocol == protocol {
+			ports = append(ports, l.Port)
+		}
+	}
+	return ports
+}

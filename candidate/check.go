@@ -1,0 +1,199 @@
+package candidate
+
+import (
+	"context"
+	"crypto/sha256"
+	"errors"
+	"fmt"
+	"maps"
+	"path/filepath"
+	"slices"
+	"strings"
+	"time"
+
+	"pidgeon/config"
+	"pidgeon/dovecot"
+	"pidgeon/dovecot/lint"
+	"pidgeon/dovecot/rehearsal"
+	"pidgeon/finding"
+	"pidgeon/settings"
+	"pidgeon/sizing"
+)
+
+// Meaning is what Dovecot makes of a candidate.
+type Meaning struct {
+	Effective dovecot.Settings
+	Listeners []config.Listener
+	Effect    config.Sum // the same for two that differ in nothing but words
+}
+
+// Check has doveconf read the staged candidate, looks at what it comes to, and has it
+// rehearsed. effective may be what was asked of it before. An error means that the
+// check could not be made.
+func (h Host) Check(ctx context.Context, c Candidate, effective dovecot.Settings, r Request) (Meaning, finding.List, error) {
+	m, found, err := h.read(ctx, c, effective, r)
+	if err == nil && len(found.Faults()) == 0 && (r.Proven == "" || r.Proven != h.fingerprint(c.Sources, nil, c.Lint.References())) {
+		var rehearsed finding.List
+		rehearsed, err = h.rehearse(ctx, c, m, r.Live)
+		found = append(found, rehearsed...)
+	}
+	return m, r.Live.attribute(found, c.Files, finding.List.Faults), r.Live.blame(err, c.Files)
+}
+
+// read is the check without the rehearsal. Each group of faults is told at once; what
+// comes after it could not be understood.
+func (h Host) read(ctx context.Context, c Candidate, effective dovecot.Settings, r Request) (m Meaning, found finding.List, err error) {
+	s := c.Settings
+	refused := func(more ...finding.Finding) bool {
+		found = append(found, more...)
+		return len(found.Faults()) > 0
+	}
+	if refused(referenceFaults(c.Lint.References(), string(s.RunDir))...) {
+		return m, found, nil
+	}
+	said, err := lint.Check(ctx, h.Dovecot, c.main(), c.Lint)
+	if err != nil {
+		return m, found, err
+	}
+	said = append(said, c.Lint.Owned(owned(s))...)
+	if refused(append(said, checkPairs(c.Lint.Pairs(), time.Now())...).Sorted()...) {
+		return m, found, nil
+	}
+	if m, err = h.understand(ctx, c, effective); err != nil {
+		return m, found, err
+	}
+	if refused(m.Effective.Unset(owned(s))...) || refused(h.pathFaults(c, m.Effective)...) {
+		return m, found, nil
+	}
+	lost := append(c.Lint.Starved(m.Effective), c.Lint.ChangedListeners(m.Effective, asked(s))...)
+	if refused(r.Live.attribute(lost, c.Files, finding.List.Warnings)...) {
+		return m, found, nil
+	}
+	found = append(found, limitWarnings(m.Effective, c.Lint.Lines(), c.Demand)...)
+	return m, append(found, h.bindFaults(ctx, m.Listeners, r.Live.Listeners)...), nil
+}
+
+// pathFaults finds what neither doveconf nor a rehearsal sees: both keep away from
+// the places that the live Dovecot would use.
+func (h Host) pathFaults(c Candidate, effective dovecot.Settings) finding.List {
+	found := effective.SocketFaults(string(c.Settings.RunDir))
+	uid, gid := effective.MailOwner(h.Facts.Identity.MailOwner(c.Settings))
+	found = append(found, h.mailFaults(effective, string(c.Settings.MailDir), uid, gid)...)
+	if !slices.ContainsFunc(c.Settings.Protocols, effective.On) {
+		found = append(found, finding.Finding{
+			Code:    finding.UnknownProtocol,
+			Problem: "an override turns every protocol off that PROTOCOLS names",
+			Hint:    "remove the line, and set PROTOCOLS",
+		})
+	}
+	return found
+}
+
+// understand asks what Dovecot makes of the candidate.
+func (h Host) understand(ctx context.Context, c Candidate, effective dovecot.Settings) (m Meaning, err error) {
+	if effective == nil {
+		if effective, err = h.Dovecot.Effective(ctx, c.main(), c.queried()...); err != nil {
+			return m, err
+		}
+	}
+	dump, err := h.Dovecot.Dump(ctx, c.main(), true)
+	if err != nil {
+		return m, err
+	}
+	all := maps.Clone(effective)
+	maps.Copy(all, dovecot.ParseDump(dump))
+	all = c.Lint.WithSockets(all)
+	return Meaning{all, all.Listeners(), effect(dump, c)}, nil
+}
+
+// effect sums up what Dovecot makes of the files, and the files it reads later.
+func effect(dump string, c Candidate) config.Sum {
+	h := sha256.New()
+	h.Write(contentsOf(c.Lint.References()))
+	fmt.Fprintln(h, strings.ReplaceAll(dump, c.Dir, "\x00"))
+	for _, f := range c.Files {
+		if filepath.Ext(f.Name) != ".conf" && f.Name != config.DirFile {
+			fmt.Fprintf(h, "%q %d\n%s\n", f.Name, len(f.Data), f.Data)
+		}
+	}
+	return config.SumOf(h)
+}
+
+// rehearse has a private Dovecot serve the candidate before any user meets it. Where
+// none serves that knows a better one, what could not be tried refuses nothing.
+func (h Host) rehearse(ctx context.Context, c Candidate, m Meaning, live Live) (finding.List, error) {
+	uid, gid := h.Facts.Identity.MailOwner(c.Settings)
+	found, err := rehearsal.Run(ctx, h.Dovecot, rehearsal.Rehearsal{
+		Dir: h.Rehearsal, Candidate: c.Dir, UID: uid, GID: gid, Config: c.Lint, Effective: m.Effective,
+	})
+	switch {
+	case live.Serving:
+	case errors.Is(err, rehearsal.ErrBackend):
+		return finding.List{finding.Warn(finding.BackendDown, "", err.Error())}, nil
+	case errors.Is(err, rehearsal.ErrSlow):
+		return finding.List{finding.Warn(finding.RehearsalFailed, "", err.Error()+": starting without one, for there is no mail to lose yet")}, nil
+	}
+	return found, err
+}
+
+// owned are the settings that the entrypoint relies on.
+func owned(s settings.Settings) map[string]string {
+	return map[string]string{
+		"base_dir":         s.BaseDir(),
+		"state_dir":        s.DovecotState(),
+		"instance_name":    "dovecot",
+		"log_path":         "/dev/stderr",
+		"shutdown_clients": "no",
+	}
+}
+
+// queried are the settings that are asked for even where they are Dovecot's default.
+func (c Candidate) queried() []string {
+	return slices.Concat(dovecot.PortSettings(), limitNames(c.Sizes), slices.Collect(maps.Keys(owned(c.Settings))), []string{"listen", "protocols"})
+}
+
+func limitNames(sizes sizing.Sizes) []string {
+	names := []string{"default_client_limit", "default_process_limit"}
+	for _, service := range sizes.Services {
+		names = append(names, dovecot.LimitSettings(service.Name)...)
+	}
+	return names
+}
+
+// blame names a file for an error that names none.
+func (l Live) blame(err error, files config.Files) error {
+	if file, ok := l.culprit(files); ok && (errors.Is(err, rehearsal.ErrSlow) || errors.Is(err, rehearsal.ErrBackend)) {
+		return fmt.Errorf("%s: %w", file, err)
+	}
+	return err
+}
+
+// attribute names a file for those of the findings for which Dovecot names none, or the
+// main file, which it blames for what is wrong with the whole.
+func (l Live) attribute(found finding.List, files config.Files, those func(finding.List) finding.List) finding.List {
+	file, ok := l.culprit(files)
+	if !ok {
+		return found
+	}
+	found = slices.Clone(found)
+	for i, f := range found {
+		chosen := len(those(finding.List{f})) > 0
+		if whole := f.Line == 0 && strings.HasPrefix(f.File, "template "); chosen && (whole || f.File == "") {
+			found[i].File = file
+		}
+	}
+	return found
+}
+
+// culprit is the one override that differs from what runs, if it is one: what
+// runs was fine.
+func (l Live) culprit(files config.Files) (origin string, ok bool) {
+	changed := 0
+	sums := digests(files)
+	for _, f := range files {
+		if f.Override && l.Overrides[f.Name] != sums[f.Name] {
+			origin, changed = f.Origin, changed+1
+		}
+	}
+	return origin, changed == 1
+}

@@ -1,0 +1,93 @@
+package candidate
+
+import (
+	"encoding/json"
+	"path"
+	"regexp"
+	"slices"
+	"strconv"
+
+	"pidgeon/config"
+	"pidgeon/finding"
+	"pidgeon/publish"
+	"pidgeon/settings"
+)
+
+// Good is a copy of the configuration that last worked, and what was known of it.
+type Good struct {
+	Files   config.Files
+	Verdict Verdict
+}
+
+const verdictFile = "verdict.json"
+
+// SaveGood keeps the generation in dir, and the verdict on it, as the last good one.
+func SaveGood(stateDir, dir string, v Verdict) error {
+	text, err := json.Marshal(v)
+	if err != nil {
+		return err
+	}
+	return publish.SaveGood(stateDir, dir, config.File{Name: verdictFile, Data: text})
+}
+
+// LoadGood reads what SaveGood has kept; ok is false if there is none.
+func LoadGood(stateDir string) (good Good, ok bool, err error) {
+	files, ok, err := publish.LoadGood(stateDir)
+	if !ok || err != nil {
+		return good, false, err
+	}
+	_ = json.Unmarshal(files.Data(verdictFile), &good.Verdict) // without it nothing is trusted
+	for _, f := range files {
+		if f.Name != verdictFile {
+			f.Origin, f.Override = "last good "+f.Name, path.Dir(f.Name) == "overrides"
+			good.Files = append(good.Files, f)
+		}
+	}
+	if good.Verdict.Digests == nil {
+		good.Verdict.Digests = digests(good.Files)
+	}
+	return good, true, nil
+}
+
+// For is what was saved, for the generation dir. It may come from another RUN_DIR or
+// STATE_DIR, and uses those of now.
+func (g Good) For(dir string, s settings.Settings) config.Files {
+	files := g.Files.For(dir)
+	for i := range files {
+		for name, place := range map[string]string{"base_dir": s.BaseDir(), "state_dir": s.DovecotState()} {
+			line := regexp.MustCompile(`(?m)^` + name + ` = .*$`)
+			files[i].Data = line.ReplaceAllLiteral(files[i].Data, []byte(name+" = "+strconv.Quote(place)))
+		}
+	}
+	return files
+}
+
+// trust stages what may serve before it is judged, since a judgement takes four times
+// as long as Dovecot takes to serve: what has worked before, to the byte, and, where
+// nothing has, what holds nothing of the operator's own. What is wrong with the sources
+// is for the judgement to say.
+func (h Host) trust(store *publish.Store, good Good, hasGood bool) (Verdict, bool) {
+	// One reading will do: what somebody is still writing has not worked before, and
+	// what comes later is a change.
+	in, err := h.Read(Live{})
+	own := len(in.Overrides.Conf) + len(in.Overrides.Templates)
+	worked := hasGood && h.fingerprint(in, err, good.Verdict.References) == good.Verdict.Fingerprint
+	if err != nil || len(in.Faults) > 0 || !worked && (hasGood || own > 0) {
+		return Verdict{}, false
+	}
+	c, v := Candidate{Dir: store.Next()}, good.Verdict
+	if worked {
+		c.Files = good.For(c.Dir, in.Settings)
+	} else {
+		if c, err = h.Build(in, store.Next()); err != nil {
+			return Verdict{}, false
+		}
+		v = h.of(Verdict{Known: Known{Fingerprint: h.fingerprint(in, nil, nil)}}, c, Meaning{Listeners: asked(in.Settings)})
+		v.Listeners = slices.DeleteFunc(v.Listeners, func(l config.Listener) bool { return l.Port == 0 })
+	}
+	v = v.found(finding.List(in.Warnings), nil).watching(in)
+	v.Trusted, v.Worked, v.Moved = true, worked, false
+	_, err = store.Stage(c.Files)
+	v.Dir = c.Dir
+	return v, err == nil
+}

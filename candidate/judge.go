@@ -1,0 +1,230 @@
+package candidate
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"os"
+	"path/filepath"
+	"slices"
+	"strings"
+	"time"
+
+	"pidgeon/config"
+	"pidgeon/dovecot"
+	"pidgeon/dovecot/lint"
+	"pidgeon/dovecot/rehearsal"
+	"pidgeon/finding"
+	"pidgeon/mount"
+	"pidgeon/publish"
+	"pidgeon/sizing"
+)
+
+// What one who judges may take. The operator's templates can loop for ever or fill the
+// memory, and nothing in text/template stops them.
+const (
+	RenderPatience = 5 * time.Second
+	MaxMemory      = 192 << 20 // bytes of data; a judgement takes some 20 MiB
+)
+
+// standing is how long the sources of a refused candidate have to stay as they are: a
+// file that somebody is still writing is refused more often than not, and nobody has
+// to read that. To look once more after the judgement, instead of waiting longer before
+// it, brought an edit into force 0.2 s earlier and covers longer pauses of a writer.
+const standing = 300 * time.Millisecond
+
+// Judge makes a candidate of the sources, stages it in store, and judges it. What does
+// not pass leaves nothing in the store. Before each step that it may not survive, say
+// gets the verdict that then counts. It is for a process of its own, which it ends when
+// rendering takes too long.
+func (h Host) Judge(ctx context.Context, store *publish.Store, r Request, say func(Verdict)) Verdict {
+	say(h.interrupted())
+	good, hasGood, _ := LoadGood(r.StateDir)
+	if !r.Live.Running {
+		r.Live.Overrides = good.Verdict.Digests // it worked, so what differs is to blame
+	}
+	switch {
+	case r.Good && !hasGood:
+		return Verdict{Outcome: Refused}
+	case r.Good:
+		return h.judgeGood(ctx, store, r, good)
+	case r.Trust:
+		if v, ok := h.trust(store, good, hasGood); ok {
+			return v
+		}
+	}
+	in, stable, err := h.ReadStable(ctx, r.Live)
+	if !stable {
+		return unstable(in)
+	}
+	v := h.judge(ctx, store, r, in, err, say)
+	if r.Patient && v.Outcome != Passed && v.Outcome != Unchanged {
+		_ = sleep(ctx, standing)
+	}
+	now, err := h.Read(r.Live)
+	v.Moved = r.Patient && h.fingerprint(now, err, v.References) != v.Fingerprint
+	return v
+}
+
+// interrupted is the verdict of a judgement that does not come to its end.
+func (h Host) interrupted() Verdict {
+	return Verdict{Outcome: Undecided, Slow: true, Findings: finding.List{{
+		Code: finding.CheckFailed, Problem: "the check did not come to an end", Hint: "it is made again; see pidgeon check",
+	}}}
+}
+
+func (h Host) judge(ctx context.Context, store *publish.Store, r Request, in Sources, err error, say func(Verdict)) Verdict {
+	for _, k := range r.Known {
+		if h.fingerprint(in, err, k.References) == k.Fingerprint {
+			return Verdict{Outcome: Unchanged, Known: k, Findings: in.Warnings}.watching(in)
+		}
+	}
+	v := Verdict{Known: Known{Fingerprint: h.fingerprint(in, err, nil)}}.watching(in)
+	if err != nil {
+		return v.found(in.Warnings, err).found(append(in.Warnings, finding.Of(err)...), nil)
+	}
+	found := append(slices.Clip(in.Warnings), in.Faults...)
+	c, faults := h.renderInTime(in, store.Next(), func(overdue finding.List) { say(v.found(append(found, overdue...), nil)) })
+	if found = append(found, faults...); c.Files == nil {
+		return v.found(found, nil)
+	}
+	v.References = c.Lint.References()
+	v.Fingerprint = h.fingerprint(in, nil, v.References)
+	v = v.watching(in)
+	undecided := h.interrupted()
+	undecided.Known, undecided.WatchDirs, undecided.WatchFiles = v.Known, v.WatchDirs, v.WatchFiles
+	say(undecided)
+	c, effective, err := h.Stage(ctx, store, c)
+	if err != nil {
+		return v.found(found, err)
+	}
+	m, more, err := h.Check(ctx, c, effective, r)
+	v = h.of(v, c, m).found(append(append(found, c.Warnings[len(in.Warnings):]...), more...), err)
+	v.Slow = errors.Is(err, rehearsal.ErrSlow)
+	return v.staged(store, c.Dir)
+}
+
+// renderInTime renders what can be, and names what cannot: all at once. Without Files
+// the candidate is none.
+func (h Host) renderInTime(in Sources, dir string, say func(overdue finding.List)) (Candidate, finding.List) {
+	if tried := in.templates(); len(tried) > 0 {
+		say(finding.List{{
+			Code: finding.TemplateError, File: strings.Join(tried, ", "),
+			Problem: fmt.Sprintf("rendering takes more than %v or %d MiB", RenderPatience, MaxMemory>>20),
+			Hint:    "look for a loop that does not end, or that doubles a text",
+		}})
+		defer time.AfterFunc(RenderPatience, func() { os.Exit(1) }).Stop()
+	}
+	c, err := h.Build(in, dir)
+	faults := finding.Of(err)
+	if err != nil {
+		if c, err = h.Build(in.without(faults), dir); err != nil {
+			c.Files = nil
+		}
+	}
+	return c, faults
+}
+
+// Stage writes the candidate, and again with other sizes if an override has changed how
+// many can log in. What cannot be read back is left for the check to complain of.
+func (h Host) Stage(ctx context.Context, store *publish.Store, c Candidate) (Candidate, dovecot.Settings, error) {
+	if _, err := store.Stage(c.Files); err != nil {
+		return c, nil, err
+	}
+	effective, err := h.Dovecot.Effective(ctx, c.main(), c.queried()...)
+	if err != nil {
+		return c, nil, nil
+	}
+	sizes := c.Sizes.Resize(inForce(effective, c.Sizes), c.Demand, h.Facts.Machine)
+	if sizes.Equal(c.Sizes) {
+		return c, effective, nil
+	}
+	if err := store.Discard(c.Dir); err != nil {
+		return c, nil, err
+	}
+	c.Sizes = sizes
+	if c, err = h.build(c, store.Next()); err == nil {
+		_, err = store.Stage(c.Files)
+	}
+	return c, nil, err
+}
+
+func (c Candidate) main() string { return filepath.Join(c.Dir, config.Main) }
+
+// inForce are the limits of the services as Dovecot understood them.
+func inForce(effective dovecot.Settings, sizes sizing.Sizes) []sizing.Service {
+	var services []sizing.Service
+	for _, service := range sizes.Services {
+		processes, clients, requests, ok := effective.Limits(service.Name)
+		if ok {
+			service.ProcessLimit, service.ClientLimit, service.Requests = processes, clients, requests
+			services = append(services, service)
+		}
+	}
+	return services
+}
+
+// of is the verdict on a candidate, with what Dovecot makes of it.
+func (h Host) of(v Verdict, c Candidate, m Meaning) Verdict {
+	v.Effect, v.Listeners, v.Demand = m.Effect, m.Listeners, c.Demand
+	v.Ceilings, v.Capacity = h.ceilings(c, m)
+	v.CertificateExpires = c.Certificate.NotAfter
+	v.Overrides, v.Digests, v.Files = nil, digests(c.Files), slices.Clone(c.Files)
+	for _, f := range c.Overrides.Conf {
+		v.Overrides = append(v.Overrides, f.Name)
+	}
+	for i := range v.Files {
+		v.Files[i].Data = nil
+	}
+	return v
+}
+
+// staged is the verdict with the directory of what has passed; what has not is gone.
+func (v Verdict) staged(store *publish.Store, dir string) Verdict {
+	if v.Outcome == Passed {
+		v.Dir = dir
+	} else if err := store.Discard(dir); err != nil {
+		v.Findings = append(v.Findings, finding.Of(err)...)
+	}
+	return v
+}
+
+// watching is the verdict with everything that a configuration is made of.
+func (v Verdict) watching(in Sources) Verdict {
+	s := in.Settings
+	v.WatchDirs, v.WatchFiles = nil, slices.Concat(s.Files, v.References)
+	if s.OverridesDir != "" {
+		v.WatchDirs = mount.Dirs(string(s.OverridesDir))
+	}
+	for _, path := range []string{string(s.TLSCertPath), string(s.TLSKeyPath)} {
+		if path != "" {
+			v.WatchFiles = append(v.WatchFiles, path)
+		}
+	}
+	return v
+}
+
+// judgeGood judges the copy of what last worked: it may come from another version of
+// Dovecot, and the world has changed.
+func (h Host) judgeGood(ctx context.Context, store *publish.Store, r Request, good Good) Verdict {
+	in, err := h.Read(Live{})
+	if err != nil {
+		return Verdict{}.found(finding.Of(err), nil)
+	}
+	c := Candidate{Sources: Sources{Settings: in.Settings}, Dir: store.Next()}
+	c.Demand = h.Demand(c.Sources, in.Settings.Demand())
+	c.Sizes = sizing.Size(c.Demand, h.Facts.Machine)
+	c.Files = good.For(c.Dir, in.Settings)
+	c.Lint = lint.Parse(c.Files, c.Dir)
+	if _, err := store.Stage(c.Files); err != nil {
+		return Verdict{}.found(nil, err)
+	}
+	m, found, err := h.Check(ctx, c, nil, r)
+	v := h.of(Verdict{}, c, m)
+	v.Overrides, v.CertificateExpires = good.Verdict.Overrides, good.Verdict.CertificateExpires
+	v = v.found(found, err)
+	if v.Outcome != Passed {
+		v.Findings = finding.Of(fmt.Errorf("using the last good configuration: %w", v.Findings.Faults()))
+	}
+	return v.staged(store, c.Dir)
+}

@@ -1,0 +1,127 @@
+package candidate
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"net"
+	"slices"
+	"strconv"
+	"strings"
+	"syscall"
+
+	"pidgeon/config"
+	"pidgeon/finding"
+	"pidgeon/settings"
+)
+
+// bindFaults tries each listener before Dovecot does. At the start Dovecot would
+// name only the first that fails, and neither the variable nor the reason; on a
+// reload its master panics when a service is left without any listener (2.3.19,
+// 2.4.1: services_listen_using has closed the old ones by then). A port that the
+// Dovecot that runs has is not at fault: it closes the old socket first.
+func (h Host) bindFaults(ctx context.Context, listeners, bound []config.Listener) (found finding.List) {
+	ours := map[int]bool{}
+	for _, l := range bound {
+		ours[l.Port] = true
+	}
+	for _, l := range listeners {
+		for _, address := range l.Addresses {
+			f := finding.Finding{Code: finding.CannotListen, Problem: fmt.Sprintf("cannot listen for %s on %s port %d: ", l.Name, address, l.Port)}
+			ips, err := h.resolve(ctx, address)
+			if err != nil {
+				f.Problem, f.Hint = f.Problem+"it has no address", "write an IP address, or * for all of IPv4"
+				found = append(found, f)
+			}
+			for _, ip := range ips {
+				err := tryBind(ip, l.Port)
+				if err != nil && !(errors.Is(err, syscall.EADDRINUSE) && ours[l.Port]) {
+					f.Problem, f.Hint = f.Problem+err.Error(), BindHint(l.Name, err)
+					found = append(found, f)
+					break
+				}
+			}
+		}
+	}
+	return found
+}
+
+// resolve asks for the addresses of a name as Dovecot will: where it gets none, it
+// gives up the reload.
+func (h Host) resolve(ctx context.Context, address string) ([]string, error) {
+	if address == "*" || net.ParseIP(address) != nil {
+		return []string{address}, nil
+	}
+	return h.Dovecot.Resolve(ctx, address)
+}
+
+// asked are the listeners that the environment asks for.
+func asked(s settings.Settings) []config.Listener {
+	ports := map[string]settings.Port{
+		"imap": s.IMAPPort, "imaps": s.IMAPSPort, "pop3": s.POP3Port, "pop3s": s.POP3SPort, "lmtp": s.LMTPPort,
+		"sieve": s.SievePort, "submission": s.SubmissionPort, "submissions": s.SubmissionsPort,
+	}
+	var all []config.Listener
+	for _, p := range config.Protocols() {
+		for _, name := range p.Listeners {
+			l := config.Listener{Name: name, Protocol: p.Name, Port: int(ports[name]), Addresses: s.Listen, TLS: name == p.Name+"s"}
+			if s.Protocols.Has(p.Name) && !(l.TLS && s.TLS == "no") {
+				all = append(all, l)
+			}
+		}
+	}
+	return all
+}
+
+// WithoutIPv6 leaves :: out of the addresses where the container has no IPv6:
+// Dovecot would not start, and * was all that could be meant.
+func WithoutIPv6(addresses settings.Addresses) (settings.Addresses, bool) {
+	i := slices.Index(addresses, "::")
+	if i < 0 || len(addresses) == 1 {
+		return addresses, false
+	}
+	err := tryBind("::", 0)
+	if !errors.Is(err, syscall.EAFNOSUPPORT) && !errors.Is(err, syscall.EADDRNOTAVAIL) {
+		return addresses, false
+	}
+	return slices.Delete(slices.Clone(addresses), i, i+1), true
+}
+
+func tryBind(address string, port int) error {
+	l, err := Listen(address, port)
+	if err == nil {
+		return l.Close()
+	}
+	var errno syscall.Errno
+	if errors.As(err, &errno) {
+		return errno
+	}
+	return err
+}
+
+// Listen listens on a TCP port of an address as settings have it.
+func Listen(address string, port int) (net.Listener, error) {
+	network := "tcp4"
+	switch {
+	case address == "*":
+		address = "0.0.0.0"
+	case net.ParseIP(address).To4() == nil:
+		network = "tcp6"
+	}
+	return net.Listen(network, net.JoinHostPort(address, strconv.Itoa(port)))
+}
+
+// BindHint says what to set where nothing can listen.
+func BindHint(name string, err error) string {
+	variable := strings.ToUpper(name) + "_PORT"
+	switch {
+	case !slices.ContainsFunc(settings.Variables(), func(v settings.Variable) bool { return v.Name == variable }):
+		variable = "its port"
+	case errors.Is(err, syscall.EADDRNOTAVAIL):
+		return "set LISTEN to an address that this container has"
+	}
+	if errors.Is(err, syscall.EACCES) {
+		return "set " + variable + " above 1023, or allow low ports with the sysctl net.ipv4.ip_unprivileged_port_start=0"
+	}
+	return "set " + variable + " to another port, or to 0 to turn it off"
+}

@@ -1,0 +1,72 @@
+package candidate
+
+import (
+	"errors"
+	"fmt"
+	"os"
+	"path/filepath"
+	"runtime"
+	"strings"
+
+	"golang.org/x/sys/unix"
+
+	"pidgeon/container"
+	"pidgeon/dovecot"
+	"pidgeon/finding"
+)
+
+// mailFaults finds a place for mail where its owner cannot write. The rehearsal
+// does not see that: it keeps out of real mail.
+func (h Host) mailFaults(effective dovecot.Settings, mailDir string, uid, gid int) finding.List {
+	var found finding.List
+	for _, path := range effective.MailPaths() {
+		fixed, _, _ := strings.Cut(path, "%")
+		if strings.HasPrefix(fixed, mailDir+"/") && h.preparedAtStart(mailDir, uid) {
+			continue
+		}
+		dir := existing(filepath.Dir(fixed + "x"))
+		if !h.writable(dir, uid, gid) {
+			found = append(found, finding.Finding{
+				Code:    finding.UnreadableFile,
+				Problem: fmt.Sprintf("mail would lie in %s, and user %d:%d cannot write to %s", path, uid, gid, dir),
+				Hint:    "name a path below MAIL_DIR, or mount a directory that this user owns",
+			})
+		}
+	}
+	return found
+}
+
+// preparedAtStart reports whether a start would make a mail directory, or give it to
+// its owner.
+func (h Host) preparedAtStart(mailDir string, uid int) bool {
+	used, err := container.InUse(mailDir, uid)
+	return h.Facts.Identity.Root() && !used && (err == nil || errors.Is(err, os.ErrNotExist))
+}
+
+// existing is the nearest directory on the way up that exists, or the file that
+// stands in the way.
+func existing(path string) string {
+	for path != "/" {
+		if _, err := os.Lstat(path); err == nil {
+			break
+		}
+		path = filepath.Dir(path)
+	}
+	return path
+}
+
+// writable asks the kernel as that user: modes alone do not tell (ACLs, file systems
+// with rules of their own). Where it cannot be asked, nothing is said.
+func (h Host) writable(dir string, uid, gid int) bool {
+	answer := make(chan bool)
+	go func() {
+		runtime.LockOSThread() // and not unlocked: a thread that was somebody else ends here
+		if h.Facts.Identity.Root() {
+			_, _, _ = unix.RawSyscall(unix.SYS_SETGROUPS, 0, 0, 0)
+			_, _ = unix.SetfsgidRetGid(gid)
+			_, _ = unix.SetfsuidRetUid(uid)
+		}
+		answer <- unix.Faccessat(unix.AT_FDCWD, dir, unix.W_OK|unix.X_OK, unix.AT_EACCESS) == nil
+	}()
+	return <-answer
+}

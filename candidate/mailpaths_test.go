@@ -1,0 +1,49 @@
+package candidate
+
+import (
+	"os"
+	"path/filepath"
+	"testing"
+
+	"pidgeon/container"
+)
+
+// Who owns the mail is asked of the kernel, and this process stays who it is.
+func TestWritable(t *testing.T) {
+	if os.Geteuid() != 0 {
+		t.Skip("only root can ask for somebody else")
+	}
+	dir := t.TempDir()
+	if err := os.Chmod(filepath.Dir(dir), 0o755); err != nil {
+		t.Fatal(err)
+	}
+	for _, tt := range []struct {
+		name           string
+		mode           os.FileMode
+		uid, gid       int // the directory's
+		writable, root bool
+	}{
+		{"its own", 0o700, 5000, 5000, true, true},
+		{"its group's", 0o770, 0, 5000, true, true},
+		{"everybody's", 0o777, 0, 0, true, true},
+		{"root's", 0o755, 0, 0, false, true},
+		{"root's group's", 0o770, 0, 0, false, true},
+		{"not to be entered", 0o600, 5000, 5000, false, true},
+	} {
+		t.Run(tt.name, func(t *testing.T) {
+			if err := os.Chown(dir, tt.uid, tt.gid); err != nil {
+				t.Fatal(err)
+			}
+			if err := os.Chmod(dir, tt.mode); err != nil {
+				t.Fatal(err)
+			}
+			h := Host{Facts: container.Facts{Identity: container.Identity{}}}
+			if got := h.writable(dir, 5000, 5000); got != tt.writable {
+				t.Errorf("writable: %t", got)
+			}
+			if err := os.WriteFile(filepath.Join(dir, "x"), nil, 0o600); err != nil {
+				t.Errorf("this process is not root any more: %v", err)
+			}
+		})
+	}
+}

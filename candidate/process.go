@@ -1,0 +1,83 @@
+package candidate
+
+import (
+	"bytes"
+	"context"
+	"encoding/json"
+	"fmt"
+	"io"
+	"os/exec"
+	"syscall"
+	"time"
+
+	"pidgeon/config"
+	"pidgeon/container"
+	"pidgeon/dovecot"
+)
+
+// Request is what a process that judges is asked.
+type Request struct {
+	Facts    container.Facts   `json:"facts"`
+	Fixed    map[string]string `json:"fixed"` // what settings.Reload keeps
+	Store    string            `json:"store"` // the directory to stage in
+	StateDir string            `json:"state_dir"`
+	// SelfSigned is the directory of the certificate that is made where there is none.
+	SelfSigned string `json:"self_signed"`
+
+	Live    Live       `json:"live"`
+	Known   []Known    `json:"known"`   // what need not be judged again
+	Proven  config.Sum `json:"proven"`  // what has worked, and need not be rehearsed
+	Good    bool       `json:"good"`    // judge the last good copy in the place of the sources
+	Trust   bool       `json:"trust"`   // no judgement where none is needed before it serves
+	Patient bool       `json:"patient"` // look whether the sources stay as they are
+}
+
+// Command is the command of this program that judges; it is not for people.
+const Command = "judge"
+
+const (
+	// patience bounds a judgement, which takes 0.3 s: 8 s for a rehearsal that hangs, and
+	// as long for each of some calls of doveconf.
+	patience   = time.Minute
+	maxVerdict = 1 << 20 // bytes
+)
+
+// Ask has a process of its own judge, with everything that it starts, and returns its
+// verdict; where it was ended, or ended itself, the last one that it gave before.
+func Ask(ctx context.Context, run dovecot.Runner, environ []string, r Request) Verdict {
+	ctx, cancel := context.WithTimeoutCause(ctx, patience, fmt.Errorf("it takes longer than %v", patience))
+	defer cancel()
+	request, err := json.Marshal(r)
+	if err != nil {
+		return Failure(fmt.Errorf("asking for a judgement: %w", err))
+	}
+	var said limited
+	cmd := exec.Command("/proc/self/exe", Command)
+	cmd.Env, cmd.Stdin, cmd.Stdout = environ, bytes.NewReader(request), &said
+	cmd.SysProcAttr = &syscall.SysProcAttr{Setsid: true}
+	err = run(ctx, cmd)
+	verdict, any := last(&said.Buffer)
+	if !any {
+		return Failure(fmt.Errorf("judging the configuration: no verdict: %w", err))
+	}
+	return verdict
+}
+
+// last is the last verdict that was written whole.
+func last(written io.Reader) (verdict Verdict, any bool) {
+	for in := json.NewDecoder(written); ; {
+		var v Verdict
+		if err := in.Decode(&v); err != nil {
+			return verdict, any
+		}
+		verdict, any = v, true
+	}
+}
+
+// limited drops what would be too much.
+type limited struct{ bytes.Buffer }
+
+func (l *limited) Write(p []byte) (int, error) {
+	l.Buffer.Write(p[:min(len(p), maxVerdict-l.Len())])
+	return len(p), nil
+}

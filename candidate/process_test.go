@@ -1,0 +1,66 @@
+package candidate
+
+import (
+	"context"
+	"encoding/json"
+	"errors"
+	"os/exec"
+	"strings"
+	"testing"
+
+	"pidgeon/finding"
+)
+
+// answers is a process that writes something, and then ends in some way.
+func answers(text string, end error) func(context.Context, *exec.Cmd) error {
+	return func(_ context.Context, cmd *exec.Cmd) error {
+		_, _ = cmd.Stdout.Write([]byte(text))
+		return end
+	}
+}
+
+// Of a process that judges the last whole verdict counts, whatever became of it.
+func TestAsk(t *testing.T) {
+	undecided := `{"outcome":"undecided","findings":[{"severity":"error","problem":"it did not end"}]}` + "\n"
+	refused := `{"outcome":"refused","findings":[{"severity":"error","file":"/x","line":3,"problem":"wrong"},{"severity":"warning","problem":"odd"}]}` + "\n"
+	killed := errors.New("signal: killed")
+	for _, tt := range []struct {
+		name    string
+		text    string
+		end     error
+		outcome Outcome
+		faults  string
+	}{
+		{"it ends well", undecided + refused, nil, Refused, "/x:3: wrong"},
+		{"it is killed before its verdict", undecided, killed, Undecided, "it did not end"},
+		{"it is killed while it writes", undecided + refused[:40], killed, Undecided, "it did not end"},
+		{"it says nothing", "", killed, Undecided, "judging the configuration: no verdict: signal: killed"},
+		{"it never stops", undecided + strings.Repeat("x", 2*maxVerdict), nil, Undecided, "it did not end"},
+	} {
+		t.Run(tt.name, func(t *testing.T) {
+			v := Ask(t.Context(), answers(tt.text, tt.end), nil, Request{})
+			if v.Outcome != tt.outcome || v.Findings.Faults().Error() != tt.faults {
+				t.Errorf("got %s %v", v.Outcome, v.Findings)
+			}
+		})
+	}
+}
+
+// A verdict stays small whatever it is about: PID 1 reads it.
+func TestVerdictIsSmall(t *testing.T) {
+	var found finding.List
+	for range 100_000 {
+		found = append(found, finding.Finding{Code: finding.UnknownSetting, File: "/overrides/x.conf", Problem: strings.Repeat("y", 10_000)})
+	}
+	text, err := json.Marshal(Verdict{}.found(found, nil))
+	if err != nil || len(text) > maxVerdict/2 {
+		t.Errorf("%d bytes, %v", len(text), err)
+	}
+	v := Verdict{}.found(found, nil)
+	if last := v.Findings[len(v.Findings)-1]; v.Outcome != Refused || last.Code != finding.MoreFaults {
+		t.Errorf("%s, and last %v", v.Outcome, last)
+	}
+	if v := (Verdict{}).found(found[:3], nil); len(v.Findings) != 3 {
+		t.Errorf("%d findings of 3", len(v.Findings))
+	}
+}

@@ -1,0 +1,93 @@
+package candidate
+
+import (
+	"crypto/sha256"
+	"errors"
+	"fmt"
+	"io"
+	"os"
+	"strings"
+	"time"
+
+	"pidgeon/certificate"
+	"pidgeon/dovecot/lint"
+	"pidgeon/finding"
+)
+
+// maxReferenced bounds how much of a file is compared, in bytes.
+const maxReferenced = 1 << 20
+
+// contentsOf sums up files that the configuration refers to. One that cannot be
+// read counts too: it may appear.
+func contentsOf(paths []string) []byte {
+	h := sha256.New()
+	for _, path := range paths {
+		fmt.Fprintf(h, "%q\n", path)
+		if info, err := os.Stat(path); err != nil || !info.Mode().IsRegular() { // a FIFO would be waited for
+			continue
+		}
+		f, err := os.Open(path)
+		if err != nil {
+			continue
+		}
+		_, _ = io.Copy(h, io.LimitReader(f, maxReferenced))
+		f.Close()
+	}
+	return h.Sum(nil)
+}
+
+// referenceFaults finds files named by overrides that nobody could read to an end
+// (a FIFO, a device), or that change with every generation.
+func referenceFaults(references []string, runDir string) finding.List {
+	var found finding.List
+	for _, path := range references {
+		problem := ""
+		info, err := os.Stat(path)
+		switch {
+		case strings.HasPrefix(path, runDir+"/"):
+			problem = "lies in RUN_DIR, which pidgeon writes: name the file it comes from"
+		case err != nil:
+			continue // Dovecot says so
+		case info.Mode().IsRegular() && info.Size() > maxReferenced:
+			problem = "is larger than 1 MiB"
+		case !info.Mode().IsRegular() && !info.IsDir():
+			problem = "is not a regular file"
+		}
+		if problem != "" {
+			found = append(found, finding.Finding{Code: finding.UnreadableFile, Problem: fmt.Sprintf("the file %s, which an override names, %s", path, problem)})
+		}
+	}
+	return found
+}
+
+// checkPairs looks at the certificates and keys that overrides name. That a file
+// is missing Dovecot says itself; a key of another certificate it does not, and
+// then every TLS login fails.
+func checkPairs(pairs []lint.Pair, now time.Time) finding.List {
+	var found finding.List
+	for _, p := range pairs {
+		loaded, err := certificate.Load(p.Certificate.Path, p.Key.Path)
+		var faults finding.List
+		switch {
+		case err == nil && loaded.NotAfter.Sub(now) < expiryWarning:
+			found = append(found, p.Certificate.Problem(expiry(p.Certificate.Path, loaded.NotAfter, now)))
+		case errors.As(err, &faults):
+			for _, f := range faults {
+				if f.Code == finding.ForeignKey || f.Code == finding.UnreadableFile { // a key may have a password
+					found = append(found, blamed(p, f))
+				}
+			}
+		}
+	}
+	return found
+}
+
+// blamed names the line of the override: of a pair that does not match it may be
+// either.
+func blamed(p lint.Pair, f finding.Finding) finding.Finding {
+	r := p.Key
+	if f.File == p.Certificate.Path || !p.Key.Override {
+		r = p.Certificate
+	}
+	return r.Problem(f)
+}

@@ -1,0 +1,188 @@
+package candidate
+
+import (
+	"context"
+	"crypto/sha256"
+	"errors"
+	"fmt"
+	"io/fs"
+	"maps"
+	"slices"
+	"time"
+
+	"pidgeon/certificate"
+	"pidgeon/config"
+	"pidgeon/finding"
+	"pidgeon/mount"
+	"pidgeon/settings"
+)
+
+// Sources are what a candidate is made of, read once.
+type Sources struct {
+	Settings    settings.Settings
+	Overrides   mount.Tree
+	Certificate certificate.Pair
+	Warnings    finding.List
+	Faults      finding.List // what could not be read; the rest is as good as it gets
+
+	torn bool // the overrides changed while they were read
+}
+
+// Read reads all sources once. A fault of one hides none of the others, but without
+// settings, which is the error, nobody knows where those are.
+func (h Host) Read(live Live) (Sources, error) {
+	s, err := settings.Reload(h.Environ, h.Fixed)
+	if err != nil {
+		return Sources{Settings: s}, err
+	}
+	in := Sources{Settings: s}
+	for _, note := range s.Notes {
+		in.warn(finding.Environment, "", note)
+	}
+	if listen, without := WithoutIPv6(s.Listen); without {
+		in.Settings.Listen = listen
+		in.warn(finding.CannotListen, "", "this container has no IPv6: listening on IPv4 alone")
+	}
+	if len(s.Users) == 0 {
+		in.warn(finding.Remark, "", "nobody can log in: add a user with USERS=name:password, or a user database in an override")
+	}
+	in.readOverrides(live)
+	in.readCertificate(h.SelfSigned)
+	return in, nil
+}
+
+func (in *Sources) warn(code finding.Code, file, problem string) {
+	in.Warnings = append(in.Warnings, finding.Warn(code, file, problem))
+}
+
+// readOverrides takes a missing directory for a fault if the running configuration
+// has overrides: a lost mount must not remove them.
+func (in *Sources) readOverrides(live Live) {
+	dir := string(in.Settings.OverridesDir)
+	tree, err := mount.Read(dir)
+	if errors.Is(err, fs.ErrNotExist) && !(live.Running && len(live.Overrides) > 0) {
+		in.warn(finding.MissingFile, dir, "the directory does not exist: no overrides")
+		err = nil
+	}
+	in.Overrides, in.torn, in.Faults = tree, errors.Is(err, mount.ErrUnstable), append(in.Faults, finding.Of(err)...)
+	for _, ignored := range tree.Ignored {
+		in.warn(finding.IgnoredFile, ignored.Path, "is ignored: "+ignored.Reason)
+	}
+}
+
+// readCertificate falls back to a self-signed pair, also for one that is at fault: what
+// else is wrong can be told all the same.
+func (in *Sources) readCertificate(selfSigned string) {
+	s := in.Settings
+	if s.TLS == "no" {
+		return
+	}
+	pair, err := certificate.Load(string(s.TLSCertPath), string(s.TLSKeyPath))
+	if missing := errors.Is(err, fs.ErrNotExist); missing {
+		in.warn(finding.SelfSigned, string(s.TLSCertPath), "does not exist: serving a self-signed certificate, which mail programs will warn of")
+		err = nil
+	}
+	in.Faults = append(in.Faults, finding.Of(err)...)
+	if pair.Certificate == nil {
+		pair, err = certificate.SelfSigned(selfSigned, string(s.Hostname), time.Now())
+		in.Faults = append(in.Faults, finding.Of(err)...)
+	}
+	if now := time.Now(); pair.NotAfter.Sub(now) < expiryWarning && pair.Certificate != nil {
+		in.Warnings = append(in.Warnings, expiry(string(s.TLSCertPath), pair.NotAfter, now))
+	}
+	in.Certificate = pair
+}
+
+// A writer that is halfway through a file must move on between two readings for them
+// to differ.
+const (
+	pause    = 50 * time.Millisecond
+	readings = 40
+)
+
+// ReadStable reads until two readings agree, faults included: a renewal writes a
+// certificate and its key one after the other, and others write their files in
+// parts. stable is false where no two did.
+func (h Host) ReadStable(ctx context.Context, live Live) (in Sources, stable bool, err error) {
+	in, err = h.Read(live)
+	for range readings {
+		before := h.fingerprint(in, err, nil)
+		if err := sleep(ctx, pause); err != nil {
+			return in, true, err
+		}
+		if in, err = h.Read(live); h.fingerprint(in, err, nil) == before && !in.torn {
+			return in, true, err
+		}
+	}
+	return in, false, err
+}
+
+// unstable is the verdict on sources that change with each reading.
+func unstable(in Sources) Verdict {
+	return Verdict{Outcome: Undecided, Findings: append(in.Warnings, finding.Finding{
+		Code: finding.CheckFailed, File: string(in.Settings.OverridesDir),
+		Problem: fmt.Sprintf("the files change all the time: no two readings in %v agree", readings*pause),
+		Hint:    "what is in force stays until they rest for a moment",
+	})}.watching(in)
+}
+
+func sleep(ctx context.Context, d time.Duration) error {
+	timer := time.NewTimer(d)
+	defer timer.Stop()
+	select {
+	case <-ctx.Done():
+		return context.Cause(ctx)
+	case <-timer.C:
+		return nil
+	}
+}
+
+// fingerprint identifies what a verdict is about: the sources, the files elsewhere
+// that they refer to, and who judges. Of the environment the variables alone count,
+// or all of it where a template may use it; a container that is made anew has another
+// HOSTNAME.
+func (h Host) fingerprint(in Sources, err error, references []string) config.Sum {
+	sum := sha256.New()
+	fmt.Fprintln(sum, h.Version, h.Dovecot.Version, h.Facts, err, in.Faults)
+	_ = fs.WalkDir(h.Templates, ".", func(name string, _ fs.DirEntry, _ error) error {
+		text, _ := fs.ReadFile(h.Templates, name)
+		fmt.Fprintf(sum, "%q %q\n", name, text)
+		return nil
+	})
+	names := slices.Sorted(maps.Keys(in.Settings.Environ))
+	if len(in.templates()) == 0 {
+		names = nil
+		for _, v := range settings.Variables() {
+			names = append(names, v.Name)
+		}
+	}
+	for _, name := range names {
+		fmt.Fprintf(sum, "%s=%q\n", name, in.Settings.Environ[name])
+	}
+	for _, f := range slices.Concat(in.Overrides.Conf, in.Overrides.Templates) { // what is ignored does not count
+		fmt.Fprintf(sum, "%q %q\n", f.Name, f.Data)
+	}
+	fmt.Fprintln(sum, in.Settings.Hostname, in.Settings.Listen)
+	fmt.Fprintf(sum, "%q %q\n", in.Certificate.Certificate, in.Certificate.Key)
+	sum.Write(contentsOf(references))
+	return config.SumOf(sum)
+}
+
+// expiryWarning is how long before its end a certificate is warned of. Renewals
+// are due 30 days before it; at 14 one has failed more than once.
+const expiryWarning = 14 * 24 * time.Hour
+
+// expiry warns of a certificate that ends soon, or has ended: mail programs
+// refuse it, but Dovecot serves it, and to refuse it would take mail down.
+func expiry(path string, notAfter, now time.Time) finding.Finding {
+	date := notAfter.UTC().Format(time.RFC1123)
+	if notAfter.Before(now) {
+		f := finding.Warn(finding.ExpiredCertificate, path, "the certificate has expired on "+date)
+		f.Hint = "renew it: mail programs refuse it"
+		return f
+	}
+	days := int(notAfter.Sub(now).Hours() / 24)
+	f := finding.Warn(finding.ExpiringCertificate, path, fmt.Sprintf("the certificate expires on %s, in %d days", date, days))
+	f.Hint = "look why it was not renewed"
+	return f
+}

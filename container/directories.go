@@ -1,0 +1,137 @@
+package container
+
+import (
+	"errors"
+	"fmt"
+	"io"
+	"os"
+	"path/filepath"
+	"strconv"
+	"strings"
+	"syscall"
+	"time"
+
+	"golang.org/x/sys/unix"
+
+	"pidgeon/settings"
+)
+
+// Prepare makes the directories and takes the lock on the run directory, which
+// the returned file holds.
+func Prepare(s settings.Settings, id Identity) (lock *os.File, err error) {
+	for _, dir := range []string{string(s.RunDir), string(s.StateDir), s.DovecotState()} {
+		if err := os.MkdirAll(dir, 0o755); err != nil {
+			return nil, fmt.Errorf("making a directory: %w", err)
+		}
+		if !id.Root() {
+			continue
+		}
+		// The image has them open to any user it may run as; root needs nobody else.
+		if err := os.Chmod(dir, 0o755); err != nil {
+			return nil, fmt.Errorf("closing a directory: %w", err)
+		}
+	}
+	uid, gid := id.MailOwner(s)
+	if err := prepareMail(string(s.MailDir), uid, gid); err != nil {
+		return nil, err
+	}
+	if lock, err = lockRun(string(s.RunDir)); err != nil {
+		return nil, err
+	}
+	if err := ClearRemains(s); err != nil {
+		lock.Close()
+		return nil, err
+	}
+	return lock, nil
+}
+
+// prepareMail makes the mail directory. Root gives an empty one to the owner of
+// all mail; one that holds something already is left as it is.
+func prepareMail(dir string, uid, gid int) error {
+	if err := os.MkdirAll(dir, 0o750); err != nil {
+		return fmt.Errorf("making MAIL_DIR: %w", err)
+	}
+	if os.Geteuid() != 0 {
+		if err := unix.Access(dir, unix.W_OK|unix.X_OK); err != nil {
+			return fmt.Errorf("using MAIL_DIR %s as user %d: %w: mount a directory that this user may write to", dir, uid, err)
+		}
+		return nil
+	}
+	if used, err := InUse(dir, uid); used || err != nil {
+		return err
+	}
+	if err := os.Chown(dir, uid, gid); err != nil {
+		return fmt.Errorf("giving MAIL_DIR to %d:%d: %w", uid, gid, err)
+	}
+	return nil
+}
+
+// InUse reports whether a mail directory holds something, or is its owner's: then it
+// is left as it is.
+func InUse(dir string, uid int) (bool, error) {
+	d, err := os.Open(dir)
+	if err != nil {
+		return false, fmt.Errorf("opening MAIL_DIR: %w", err)
+	}
+	defer d.Close()
+	info, err := d.Stat()
+	if err != nil {
+		return false, fmt.Errorf("looking at MAIL_DIR: %w", err)
+	}
+	_, err = d.Readdirnames(1)
+	return !errors.Is(err, io.EOF) || info.Sys().(*syscall.Stat_t).Uid == uint32(uid), nil
+}
+
+// lockRun keeps a second entrypoint out: the two would swap each other's
+// generations.
+func lockRun(dir string) (*os.File, error) {
+	lock, err := os.OpenFile(filepath.Join(dir, "lock"), os.O_CREATE|os.O_RDWR, 0o600)
+	if err != nil {
+		return nil, fmt.Errorf("opening the lock of RUN_DIR: %w", err)
+	}
+	if err := unix.Flock(int(lock.Fd()), unix.LOCK_EX|unix.LOCK_NB); err != nil {
+		lock.Close()
+		return nil, fmt.Errorf("locking %s: another pidgeon runs there: give each its own RUN_DIR", dir)
+	}
+	return lock, nil
+}
+
+// ClearRemains removes what a killed Dovecot left and the next one would believe.
+// The PIDs in master.pid and in the lock of the list of instances may be somebody
+// else's by now: for the first Dovecot refuses to start, for the second it waits
+// 10 s (2.3.19, 2.4.1: lib-master/master-instance.c).
+func ClearRemains(s settings.Settings) error {
+	endStray(s.BaseDir(), string(s.RunDir))
+	for _, path := range []string{s.BaseDir(), filepath.Join(s.DovecotState(), "instances.lock")} {
+		if err := os.RemoveAll(path); err != nil {
+			return fmt.Errorf("clearing what Dovecot left: %w", err)
+		}
+	}
+	return nil
+}
+
+// strayPatience is how long a master that was left behind may take to end.
+const strayPatience = 5 * time.Second
+
+// endStray ends a master that outlived its entrypoint: outside a container
+// nothing else does, and it holds the ports. That it is one is seen by its
+// command line, which names our run directory.
+func endStray(base, runDir string) {
+	text, err := os.ReadFile(filepath.Join(base, "master.pid"))
+	if err != nil {
+		return
+	}
+	pid, err := strconv.Atoi(strings.TrimSpace(string(text)))
+	if err != nil || pid <= 1 || !ours(pid, runDir) {
+		return
+	}
+	_ = unix.Kill(pid, unix.SIGTERM)
+	for end := time.Now().Add(strayPatience); ours(pid, runDir) && time.Now().Before(end); {
+		time.Sleep(10 * time.Millisecond)
+	}
+}
+
+func ours(pid int, runDir string) bool {
+	cmdline, err := os.ReadFile(fmt.Sprintf("/proc/%d/cmdline", pid))
+	return err == nil && strings.Contains(string(cmdline), filepath.Join(runDir, "current")+"/")
+}

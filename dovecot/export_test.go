@@ -1,0 +1,4 @@
+package dovecot
+
+// VersionInside is for the tests beside the package, which need dovecottest.
+var VersionInside = versionInside

@@ -1,0 +1,145 @@
+package lint
+
+import (
+	"context"
+	"errors"
+	"os"
+	"path/filepath"
+	"slices"
+	"strings"
+
+	"pidgeon/config"
+	"pidgeon/dovecot"
+	"pidgeon/finding"
+)
+
+// absence looks for what is installed, once for each name.
+type absence struct {
+	*Config
+	dovecot *dovecot.Dovecot
+	plugins []string
+	lacks   map[[2]string]bool // by database and name
+}
+
+// absent finds what overrides name and what is not installed: plugins,
+// executables, users and groups. Dovecot notices when it needs them, which is at
+// a login or never.
+func (c *Config) absent(ctx context.Context, d *dovecot.Dovecot) finding.List {
+	a := absence{c, d, pluginsIn(filepath.Join(d.Root, c.value("mail_plugin_dir", "/usr/lib/dovecot/modules"))), map[[2]string]bool{}}
+	off := c.off()
+	return c.each(func(s *statement) finding.Finding {
+		if !s.sets() || off(s.in) || strings.ContainsAny(s.value, "$%") && s.key != "mail_plugins" {
+			return finding.Finding{}
+		}
+		return a.missing(ctx, s)
+	})
+}
+
+func (a absence) missing(ctx context.Context, s *statement) (f finding.Finding) {
+	owner := s.within("service") || s.within("unix_listener") || s.within("fifo_listener")
+	switch {
+	case s.key == "mail_plugins":
+		return a.plugin(s, strings.Fields(s.value)...)
+	case s.within("mail_plugins") && s.value == "yes":
+		return a.plugin(s, s.key)
+	case s.key == "executable" && s.within("service"):
+		return a.executable(s)
+	case s.key == "user" && owner || s.key == "default_internal_user" || s.key == "default_login_user":
+		return a.account(ctx, s, "passwd", finding.MissingUser, "user")
+	case s.key == "group" && owner || s.key == "default_internal_group":
+		return a.account(ctx, s, "group", finding.MissingGroup, "group")
+	}
+	return f
+}
+
+func (a absence) plugin(s *statement, names ...string) (f finding.Finding) {
+	for _, name := range names {
+		if a.plugins == nil || strings.Contains(name, "$") || slices.Contains(a.plugins, name) {
+			continue
+		}
+		hint := "leave it out, or install it"
+		if near := nearest(name, a.plugins); near != "" {
+			hint = near
+		} else if now, ok := pluginsNow[name]; ok && a.dovecot.Dialect == "2.4" {
+			hint = "in Dovecot 2.4 " + now
+		}
+		return s.fault(finding.MissingPlugin, "the plugin "+name+" is not installed", hint)
+	}
+	return f
+}
+
+// pluginsNow are plugins of 2.3 that 2.4 does not have.
+var pluginsNow = map[string]string{
+	"zlib": "it is mail_compress", "imap_zlib": "COMPRESS is always there: leave it out",
+	"listescape": "set mailbox_list_storage_escape_char", "mailbox_alias": "it is gone: use mailbox_special_use",
+	"old_stats": "it is gone", "imap_old_stats": "it is gone", "replication": "there is no replication any more",
+	"fts_lucene": "use fts_flatcurve or fts_solr", "fts_squat": "use fts_flatcurve or fts_solr",
+}
+
+// pluginsIn are the plugins of a directory, lib10_quota_plugin.so; nil where there are
+// none to be seen.
+func pluginsIn(dir string) []string {
+	files, _ := filepath.Glob(filepath.Join(dir, "lib*_plugin.so"))
+	var names []string
+	for _, file := range files {
+		name := strings.TrimSuffix(strings.TrimPrefix(filepath.Base(file), "lib"), "_plugin.so")
+		names = append(names, strings.TrimLeft(name, "0123456789_"))
+	}
+	return names
+}
+
+func (a absence) executable(s *statement) (f finding.Finding) {
+	path, _, _ := strings.Cut(s.value, " ")
+	if path != "" && !filepath.IsAbs(path) {
+		path = filepath.Join(a.value("libexec_dir", "/usr/lib/dovecot"), path)
+	}
+	info, err := os.Stat(filepath.Join(a.dovecot.Root, path))
+	switch {
+	case path == "":
+	case errors.Is(err, os.ErrNotExist):
+		return s.fault(finding.MissingExecutable, path+" does not exist", "correct the path, or install it")
+	case err == nil && (info.IsDir() || info.Mode()&0o111 == 0):
+		return s.fault(finding.MissingExecutable, path+" cannot be executed", "make it executable: chmod +x")
+	}
+	return f
+}
+
+func (a absence) account(ctx context.Context, s *statement, database string, missing finding.Code, what string) (f finding.Finding) {
+	asked := [2]string{database, s.value}
+	if _, known := a.lacks[asked]; !known {
+		a.lacks[asked] = s.value != "" && a.dovecot.Lacks(ctx, database, s.value)
+	}
+	if a.lacks[asked] {
+		return s.fault(missing, "the "+what+" "+s.value+" does not exist", "name one that /etc/"+database+" in the image has")
+	}
+	return f
+}
+
+// off tells whether a section is about a service of a protocol that is off: Dovecot
+// does not look at it.
+func (c *Config) off() func(*section) bool {
+	on := map[string]bool{}
+	for _, s := range c.statements {
+		switch {
+		case s.sets() && s.in == nil && s.key == "protocols":
+			clear(on)
+			for name := range strings.FieldsSeq(s.value) {
+				on[name] = true
+			}
+		case s.sets() && s.within("protocols"):
+			on[s.key] = s.value == "yes"
+		}
+	}
+	off := map[[2]string]bool{}
+	for _, p := range config.Protocols() {
+		for _, service := range p.Services() {
+			off[[2]string{"service", service}] = !on[p.Name]
+		}
+		off[[2]string{"protocol", p.Name}] = !on[p.Name]
+	}
+	return func(in *section) bool {
+		for ; in != nil && !off[[2]string{in.kind, in.name}]; in = in.around {
+		}
+		return in != nil
+	}
+}

@@ -1,0 +1,157 @@
+// Package lint is what is wrong with the text of a configuration: doveconf's verdict,
+// with all faults in the place of the first and the operator's words in the place of
+// Dovecot's, and what doveconf takes without a word. It serves nothing: how a
+// configuration behaves, package rehearsal finds out.
+package lint
+
+import (
+	"path/filepath"
+	"slices"
+	"strings"
+
+	"pidgeon/config"
+	"pidgeon/dovecot"
+	"pidgeon/finding"
+)
+
+// Config is a configuration as its text says it, read once and in the order in which
+// Dovecot reads it.
+type Config struct {
+	files      []*file // those given
+	elsewhere  *elsewhere
+	byPath     map[string]*file // all
+	statements []*statement
+	sections   map[section]*section
+	setters    map[target][]*statement // by what they set or open, in order
+	origins    *strings.Replacer       // of paths as Dovecot reads them
+}
+
+// file is one that Dovecot reads.
+type file struct {
+	config.File
+	path       string // where
+	read       bool
+	statements []*statement
+}
+
+// section is one that statements stand in. Those that Dovecot merges are one.
+type section struct {
+	around *section // nil outside of all
+	kind   string   // service
+	name   string   // imap-login
+	number int      // of a section that Dovecot merges with no other; else 0
+}
+
+// target is what statements set: of two with the same one Dovecot takes the later.
+type target struct {
+	in        *section
+	key, name string // the name is that of a section
+}
+
+// Parse reads a configuration that lies in dir, and what it includes from elsewhere.
+// Files that are no part of it, such as keys, do not end in .conf.
+func Parse(files config.Files, dir string) *Config {
+	return parse(files, dir, &elsewhere{files: map[string]*config.File{}, globs: map[string][]string{}})
+}
+
+func parse(files config.Files, dir string, elsewhere *elsewhere) *Config {
+	c := &Config{elsewhere: elsewhere, byPath: map[string]*file{}, sections: map[section]*section{}, setters: map[target][]*statement{}}
+	var origins []string
+	for _, f := range files {
+		if filepath.Ext(f.Name) == ".conf" {
+			read := &file{File: f, path: filepath.Join(dir, f.Name)}
+			c.files, c.byPath[read.path] = append(c.files, read), read
+			origins = append(origins, read.path, f.Origin)
+		}
+	}
+	c.origins = strings.NewReplacer(origins...)
+	r := reader{Config: c}
+	for _, f := range c.files {
+		if !f.read {
+			r.file(f)
+		}
+	}
+	return c
+}
+
+// section finds one that statements stand in. One that is nowhere holds nothing.
+func (c *Config) section(around *section, kind, name string) *section {
+	if found, ok := c.sections[section{around, kind, name, 0}]; ok {
+		return found
+	}
+	return &section{}
+}
+
+func (c *Config) service(name string) *section { return c.section(nil, "service", name) }
+
+// Unnamed is how many sections have no name.
+func (c *Config) Unnamed() (n int) {
+	for _, s := range c.statements {
+		if s.kind == opening && s.value == "" {
+			n++
+		}
+	}
+	return n
+}
+
+// last finds the statement that has the last word on a setting, nil if there is none.
+func (c *Config) last(in *section, key string) *statement {
+	all := c.setters[target{in, key, ""}]
+	if len(all) == 0 {
+		return nil
+	}
+	return all[len(all)-1]
+}
+
+// value is what a global setting is set to, or its default.
+func (c *Config) value(name, fallback string) string {
+	if s := c.last(nil, name); s != nil && s.sets() {
+		return s.value
+	}
+	return fallback
+}
+
+// others are the statements that set or open the same before and after one.
+func (c *Config) others(s *statement) (before, after []*statement) {
+	all := c.setters[s.target()]
+	i, _ := slices.BinarySearchFunc(all, s.at, func(other *statement, at int) int { return other.at - at })
+	return all[:i], all[i+1:]
+}
+
+// in finds the statement that a line of a file belongs to, nil if it holds none.
+func (f *file) in(line int) *statement {
+	i, _ := slices.BinarySearchFunc(f.statements, line, func(s *statement, line int) int { return s.last - line })
+	if i == len(f.statements) || f.statements[i].first > line {
+		return nil
+	}
+	return f.statements[i]
+}
+
+// blamed names the line of an override that has the last word on a setting.
+func (c *Config) blamed(in *section, key string, f finding.Finding) finding.Finding {
+	if s := c.last(in, key); s != nil && s.file.Override {
+		f.File, f.Line = s.file.Origin, s.last
+	}
+	return f
+}
+
+// Line is a line of a configuration that sets something.
+type Line struct {
+	Setting  string `json:"setting"` // its full name: service/imap-login/process_limit
+	Value    string `json:"value"`   // as written
+	File     string `json:"file"`    // as the operator knows it
+	Line     int    `json:"line"`
+	Override bool   `json:"override"`
+}
+
+// Lines are all lines that set something, in the order in which Dovecot reads
+// them: of two with the same name the later one is in force.
+func (c *Config) Lines() []Line {
+	var lines []Line
+	for _, s := range c.statements {
+		if s.sets() {
+			lines = append(lines, Line{dovecot.FullName(s.name()), s.raw, s.file.Origin, s.last, s.file.Override})
+		}
+	}
+	return lines
+}

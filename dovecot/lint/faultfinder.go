@@ -1,0 +1,162 @@
+package lint
+
+import (
+	"bytes"
+	"context"
+	"errors"
+	"fmt"
+	"os"
+	"path/filepath"
+	"slices"
+	"strings"
+	"time"
+
+	"pidgeon/config"
+	"pidgeon/dovecot"
+	"pidgeon/finding"
+)
+
+// faultFinder has a copy of a configuration in which everything that is known to be
+// wrong is blanked, so that doveconf, which names the first fault alone, comes to
+// the next one.
+type faultFinder struct {
+	*Config // of the copy
+	dovecot *dovecot.Dovecot
+	dir     string
+	main    string
+	names   int // sections that were given a name
+}
+
+const (
+	// maxRounds and roundsPatience bound how often doveconf is asked about a
+	// configuration that is refused already; one round takes 10 to 15 ms.
+	maxRounds      = 30
+	roundsPatience = 5 * time.Second
+)
+
+// everything returns all faults of a configuration that doveconf refuses.
+func (c *Config) everything(ctx context.Context, d *dovecot.Dovecot, main string, first finding.List) finding.List {
+	f := &faultFinder{Config: c, dovecot: d}
+	defer func() { os.RemoveAll(f.dir) }()
+	if err := f.copy(main); err != nil {
+		return first // better than none
+	}
+	ctx, cancel := context.WithTimeout(ctx, roundsPatience)
+	defer cancel()
+	found := f.syntax()
+	f.blank(found...)
+	words := f.otherWords(d.Dialect, true)
+	f.blank(words...)
+	found = append(found, words...)
+	found = append(found, f.rounds(ctx, len(found) > 0)...)
+	if len(found.Faults()) == 0 {
+		return append(found, first...)
+	}
+	return found
+}
+
+// copy writes what was given beside the configuration, or, where that is not possible,
+// into the temporary directory. It may hold passwords.
+func (f *faultFinder) copy(main string) (err error) {
+	if f.byPath[main] == nil {
+		return errors.New("copying the configuration: its main file is not among those given")
+	}
+	if f.dir, err = os.MkdirTemp(filepath.Dir(main), "trial-"); err != nil {
+		if f.dir, err = os.MkdirTemp("", "pidgeon-trial-"); err != nil {
+			return fmt.Errorf("copying the configuration: %w", err)
+		}
+	}
+	f.main = filepath.Join(f.dir, filepath.Base(main))
+	var files config.Files
+	for _, file := range f.files {
+		path := filepath.Join(f.dir, file.Name)
+		if err := errors.Join(os.MkdirAll(filepath.Dir(path), 0o700), os.WriteFile(path, file.Data, 0o600)); err != nil {
+			return err
+		}
+		files = append(files, file.File)
+	}
+	f.Config = parse(files, f.dir, f.elsewhere)
+	return nil
+}
+
+// rounds asks doveconf until it finds nothing more, or until what it finds may be
+// a consequence of what was blanked.
+func (f *faultFinder) rounds(ctx context.Context, blanked bool) finding.List {
+	var found finding.List
+	for range maxRounds {
+		next, ok := f.next(ctx)
+		if ctx.Err() != nil {
+			break
+		}
+		if !ok || blanked && next.Line == 0 {
+			return found
+		}
+		if missing := strings.Contains(next.Problem, "but it is missing"); !missing || !blanked {
+			found = append(found, next)
+		}
+		if !f.blank(next) {
+			return found
+		}
+		blanked = true
+	}
+	return append(found, finding.Finding{Code: finding.MoreFaults, Problem: "there may be more faults than these", Hint: "correct these and check again", Warning: true})
+}
+
+// next is the first fault that doveconf finds in the copy.
+func (f *faultFinder) next(ctx context.Context) (next finding.Finding, ok bool) {
+	said, _ := f.dovecot.Complaints(ctx, f.main)
+	i := slices.IndexFunc(said, func(c dovecot.Complaint) bool { return c.Fatal })
+	if i < 0 {
+		return next, false
+	}
+	return f.placed(ctx, f.dovecot, said[i]), true
+}
+
+// blank empties the lines that cause faults; a fault in a section's first line is one
+// of the whole. A section without a name gets one, so that what stands in it is looked
+// at too. It reports whether that changed anything.
+func (f *faultFinder) blank(faults ...finding.Finding) (changed bool) {
+	var files config.Files
+	for _, file := range f.files {
+		lines := bytes.Split(file.Data, []byte("\n"))
+		covered := make([]int, len(lines)+1) // by how many faults more, or fewer, than the line before
+		for _, fault := range faults {
+			if fault.File != file.Origin || fault.Line == 0 || fault.Line > len(lines) {
+				continue
+			}
+			if key, unnamed := strings.CutSuffix(fault.Problem, " { } is missing section name"); unnamed && slices.Contains(namedNow, key) {
+				f.names++
+				lines[fault.Line-1] = fmt.Appendf(nil, "%s pidgeon%d {", key, f.names)
+				continue
+			}
+			first, last := file.extent(lines, fault.Line)
+			covered[first-1]++
+			covered[last]--
+		}
+		depth := 0
+		for n := range lines {
+			if depth += covered[n]; depth > 0 {
+				lines[n] = nil
+			}
+		}
+		if data := bytes.Join(lines, []byte("\n")); !bytes.Equal(data, file.Data) {
+			file.Data = data
+			changed = os.WriteFile(file.path, data, 0o600) == nil
+		}
+		files = append(files, file.File)
+	}
+	f.Config = parse(files, f.dir, f.elsewhere)
+	return changed
+}
+
+// extent are the lines that a fault in one of them is of.
+func (f *file) extent(lines [][]byte, line int) (first, last int) {
+	s := f.in(line)
+	switch {
+	case s == nil:
+		return line, line
+	case s.kind == opening && s.end == 0:
+		return s.first, indentedBelow(lines, s.last)
+	}
+	return s.first, max(s.last, s.end)
+}

@@ -1,0 +1,138 @@
+package lint
+
+import (
+	"fmt"
+	"maps"
+	"slices"
+	"strings"
+
+	"pidgeon/config"
+	"pidgeon/dovecot"
+	"pidgeon/finding"
+)
+
+// ChangedListeners finds what overrides have done to the listeners that were asked
+// for. Dovecot takes all of it, and each has its use, but whoever came in through
+// such a listener before does not any more. A protocol that is left without any is
+// a fault.
+func (c *Config) ChangedListeners(s dovecot.Settings, asked []config.Listener) finding.List {
+	var found finding.List
+	closed, open := map[string]finding.Finding{}, map[string]bool{}
+	for _, want := range asked {
+		p, ok := config.ListenerOf(want.Name)
+		if want.Port == 0 || !ok || !s.On(p.Name) {
+			continue
+		}
+		socket := dovecot.SocketOf(p, want.Name)
+		port, set := s.Int(socket.Setting("port"))
+		if !set || port != 0 {
+			open[p.Name] = true
+			found = append(found, c.changed(s, socket, want, port, set)...)
+			continue
+		}
+		f := c.blamed(c.socket(socket), "port", finding.Finding{
+			Code: finding.ChangedListener, Warning: true,
+			Problem: fmt.Sprintf("the listener %s is off, and %s asks for port %d", want.Name, portVariable(want), want.Port),
+			Hint:    "to have it off, set " + portVariable(want) + "=0",
+		})
+		found, closed[p.Name] = append(found, f), f
+	}
+	for _, protocol := range slices.Sorted(maps.Keys(closed)) {
+		if f := closed[protocol]; !open[protocol] && protocol != "lmtp" { // LMTP may do with a Unix socket
+			f.Warning, f.Problem = false, "every listener for "+protocol+" that was asked for is off"
+			f.Hint = "to have no " + protocol + ", take it out of PROTOCOLS"
+			found = append(found, f)
+		}
+	}
+	return found
+}
+
+// changed finds what keeps clients from finding a listener, or from getting through.
+func (c *Config) changed(s dovecot.Settings, socket dovecot.Socket, want config.Listener, port int, set bool) finding.List {
+	var found finding.List
+	note := func(setting, problem, hint string) {
+		found = append(found, c.blamed(c.socket(socket), setting, finding.Finding{
+			Code: finding.ChangedListener, Warning: true, Problem: "the listener " + want.Name + " " + problem, Hint: hint,
+		}))
+	}
+	if set && port != want.Port {
+		note("port", fmt.Sprintf("is on port %d, and %s asks for %d", port, portVariable(want), want.Port), fmt.Sprintf("set %s=%d", portVariable(want), port))
+	}
+	if s[socket.Setting("haproxy")] == "yes" {
+		note("haproxy", "turns away who does not come through a proxy that speaks HAProxy's protocol", "give such a proxy a listener of its own")
+	}
+	implicit := strings.HasSuffix(want.Name, "s")
+	switch encrypted := s[socket.Setting("ssl")]; {
+	case implicit && encrypted == "no":
+		note("ssl", "does not speak TLS, which its clients begin with", "leave the line out, unless a proxy before it ends TLS")
+	case !implicit && encrypted == "yes":
+		note("ssl", "begins with TLS, which its clients do not expect", "leave the line out: "+want.Name+"s is the listener for that")
+	}
+	return found
+}
+
+func (c *Config) socket(s dovecot.Socket) *section {
+	return c.section(c.service(s.Service), s.Kind, s.Name)
+}
+
+// portVariable is the variable that a listener's port comes from.
+func portVariable(l config.Listener) string { return strings.ToUpper(l.Name) + "_PORT" }
+
+// WithSockets adds the sockets that overrides name: doveconf 2.3 keeps quiet about
+// one whose section is empty.
+func (c *Config) WithSockets(s dovecot.Settings) dovecot.Settings {
+	all := maps.Clone(s)
+	for st := range c.overrides {
+		inFileSystem := st.kind == opening && (st.key == "unix_listener" || st.key == "fifo_listener")
+		if inFileSystem && st.within("service") && st.in.around == nil {
+			all[dovecot.Socket{Service: st.in.name, Kind: st.key, Name: st.value}.Setting("")] = ""
+		}
+	}
+	return all
+}
+
+// fewest is how many clients auth and stats must hold beside the processes that
+// are kept ready, for a handful of users to log in. Measured with ten logins a
+// second on two processors, six times each: at 6 and less logins fail with both on
+// 2.3.19 and 2.4.1, at 16 with stats on 2.4.1, at 24 and 40 none does. Six of
+// these clients are processes that are kept ready.
+const fewest = 18
+
+// Starved finds limits with which nobody could log in: each process that serves
+// users is a client of auth and of stats. Dovecot warns of a low limit of auth
+// alone, and of one that is merely tight in the same words.
+func (c *Config) Starved(s dovecot.Settings) finding.List {
+	ready := 0
+	for name := range s {
+		if strings.HasSuffix(name, "/process_min_avail") {
+			n, _ := s.Int(name)
+			ready += n
+		}
+	}
+	var found finding.List
+	for _, service := range []string{"auth", "stats"} {
+		clients, ok := s.Int("service/" + service + "/client_limit")
+		if !ok || clients == 0 || clients >= ready+fewest { // 0 is the default
+			continue
+		}
+		found = append(found, c.blamed(c.service(service), "client_limit", finding.Finding{
+			Code:    finding.LimitTooLow,
+			Problem: fmt.Sprintf("service %s holds %d clients, and %d are the least with which users can log in", service, clients, ready+fewest),
+			Hint:    "leave client_limit out: pidgeon sizes it",
+		}))
+	}
+	return found
+}
+
+// Owned finds the lines, of whoever they are, that set what the entrypoint relies on to
+// something else: Dovecot 2.3 panics when base_dir changes on a reload.
+func (c *Config) Owned(owned map[string]string) finding.List {
+	var found finding.List
+	for _, s := range c.statements {
+		if want, ok := owned[s.key]; ok && s.sets() && s.in == nil && s.value != want {
+			found = append(found, s.fault(finding.OwnedSetting,
+				fmt.Sprintf("%s is set to %q, and pidgeon needs it to be %q", s.key, s.value, want), "remove the line"))
+		}
+	}
+	return found
+}

@@ -1,0 +1,203 @@
+package lint
+
+import (
+	"fmt"
+	"io"
+	"os"
+	"path/filepath"
+	"strings"
+	"syscall"
+
+	"pidgeon/config"
+	"pidgeon/finding"
+)
+
+// reader goes through a configuration in the order in which Dovecot does, from the
+// main file into what it includes.
+type reader struct {
+	*Config
+	in      *section
+	open    []*statement // the sections that are open
+	unnamed int
+}
+
+// file reads one file. A section that it leaves open ends with it: what follows
+// is to be understood as it was meant.
+func (r *reader) file(f *file) {
+	f.read = true
+	depth := len(r.open)
+	var joined []byte
+	first := 0
+	for i, line := range strings.Split(string(f.Data), "\n") {
+		line = uncommented(line)
+		if first == 0 {
+			first = i + 1
+		}
+		if before, more := strings.CutSuffix(line, "\\"); more {
+			joined = append(append(joined, strings.TrimRight(before, " \t")...), ' ')
+			continue
+		}
+		if len(joined) > 0 {
+			line = string(append(joined, line...))
+		}
+		if line = strings.TrimLeft(line, " "); line != "" {
+			s := parseLine(line)
+			s.file, s.first, s.last = f, first, i+1
+			r.statement(&s, depth)
+		}
+		joined, first = nil, 0
+	}
+	r.leave(depth)
+}
+
+func (r *reader) leave(depth int) {
+	if len(r.open) > depth {
+		r.open, r.in = r.open[:depth], r.open[depth].in
+	}
+}
+
+func (r *reader) statement(s *statement, depth int) {
+	s.in, s.at = r.in, len(r.statements)
+	r.statements, s.file.statements = append(r.statements, s), append(s.file.statements, s)
+	if s.sets() || s.kind == opening {
+		r.setters[s.target()] = append(r.setters[s.target()], s)
+	}
+	switch {
+	case s.kind == opening, s.kind == oneLine && strings.Count(s.raw, "{") > strings.Count(s.raw, "}"):
+		r.enter(s)
+	case s.kind == closing && len(r.open) > depth:
+		r.open[len(r.open)-1].end = s.last
+		r.leave(len(r.open) - 1)
+	case s.kind == include:
+		r.include(s)
+	}
+}
+
+// deepest is how many sections Dovecot's settings are never within. Below it all
+// counts as in the same section, so that a name has a length.
+const deepest = 32
+
+// enter gives sections that Dovecot merges with no other a number each: 2.3 has any
+// number of passdb { }.
+func (r *reader) enter(s *statement) {
+	r.open = append(r.open, s)
+	if len(r.open) > deepest {
+		return
+	}
+	in := section{around: s.in, kind: s.key, name: s.sectionName()}
+	if in.name == "" && (s.key == "passdb" || s.key == "userdb" || s.key == "namespace" || s.key == "inet_listener") {
+		r.unnamed++
+		in.number = r.unnamed
+	}
+	if r.sections[in] == nil {
+		r.sections[in] = &in
+	}
+	r.in = r.sections[in]
+}
+
+func (r *reader) include(s *statement) {
+	pattern := s.included()
+	for _, f := range r.files {
+		if matched, _ := filepath.Match(pattern, f.path); matched && !f.read {
+			r.file(f)
+		}
+	}
+	for _, path := range r.elsewhere.glob(pattern) {
+		if r.byPath[path] != nil {
+			continue
+		}
+		if found := r.elsewhere.load(path, s); found != nil {
+			f := &file{File: *found, path: path}
+			r.byPath[path] = f
+			r.file(f)
+		}
+	}
+}
+
+// included is the pattern of the files that a statement includes.
+func (s *statement) included() string {
+	if filepath.IsAbs(s.value) {
+		return s.value
+	}
+	return filepath.Join(filepath.Dir(s.file.path), s.value)
+}
+
+// elsewhere are files that are included and were not given. They are bounded as those
+// of a mount are, and read once, so that all looks at a configuration see the same.
+type elsewhere struct {
+	files map[string]*config.File // nil for what cannot be read: Dovecot says so
+	globs map[string][]string
+	count int
+	bytes int
+	over  finding.List // what is too much, after which nothing more is read
+}
+
+const (
+	maxFile  = 1 << 20
+	maxFiles = 256
+	maxTotal = 8 << 20
+)
+
+func (e *elsewhere) glob(pattern string) []string {
+	found, known := e.globs[pattern]
+	if !known {
+		found, _ = filepath.Glob(pattern)
+		e.globs[pattern] = found
+	}
+	return found
+}
+
+func (e *elsewhere) load(path string, s *statement) *config.File {
+	f, known := e.files[path]
+	if known || len(e.over) > 0 {
+		return f
+	}
+	data, problem := readRegular(path)
+	e.count++
+	e.bytes += len(data)
+	switch {
+	case problem != "":
+	case e.count > maxFiles:
+		problem = fmt.Sprintf("is more than the %d files that may be included", maxFiles)
+	case e.bytes > maxTotal:
+		problem = fmt.Sprintf("is too much: what is included is larger than %d MiB together", maxTotal>>20)
+	}
+	if problem != "" {
+		e.over = finding.List{s.fault(finding.UnreadableFile, "the file "+path+", which is included here, "+problem, "include only files that belong to the configuration")}
+		return nil
+	}
+	if data != nil {
+		f = &config.File{Origin: path, Override: s.file.Override, Data: data}
+	}
+	e.files[path] = f
+	return f
+}
+
+// readRegular reads a file, unless it has no end (a device), waits for somebody (a
+// FIFO), or is larger than an override may be. Of a directory, and of what cannot be
+// opened, there is no data: Dovecot says so itself.
+func readRegular(path string) (data []byte, problem string) {
+	info, err := os.Stat(path)
+	if err != nil || info.IsDir() {
+		return nil, ""
+	}
+	if !info.Mode().IsRegular() {
+		return nil, "is not a regular file"
+	}
+	f, err := os.OpenFile(path, os.O_RDONLY|syscall.O_NONBLOCK, 0)
+	if err != nil {
+		return nil, ""
+	}
+	defer f.Close()
+	if now, err := f.Stat(); err != nil || !os.SameFile(now, info) {
+		return nil, ""
+	}
+	data, err = io.ReadAll(io.LimitReader(f, maxFile+1))
+	switch {
+	case err != nil:
+		return nil, ""
+	case len(data) > maxFile:
+		return nil, fmt.Sprintf("is larger than %d MiB", maxFile>>20)
+	}
+	return data, ""
+}

@@ -1,0 +1,169 @@
+package lint
+
+import (
+	"fmt"
+	"slices"
+	"strings"
+
+	"pidgeon/finding"
+)
+
+// statement is one setting, or one edge of a section, as Dovecot's parser takes
+// the lines of a file apart.
+type statement struct {
+	file        *file
+	at          int // its place among all statements
+	first, last int // lines, 1-based; several where a \ joins them
+	kind        kind
+	in          *section // around it, nil outside of all
+	key         string
+	value       string // without quotes; a section's name
+	raw         string // as written
+	end         int    // of a section: the line that closes it, 0 if none does
+}
+
+type kind int
+
+const (
+	assignment kind = iota
+	fromFile        // key = <path
+	opening
+	closing
+	include
+	oneLine   // name { … on one line
+	noSetting // nothing that Dovecot knows
+)
+
+// sectionName is the name of the section that a statement opens.
+func (s *statement) sectionName() string {
+	if s.kind == opening {
+		return s.value
+	}
+	return ""
+}
+
+func (s *statement) target() target { return target{s.in, s.key, s.sectionName()} }
+
+// name is the full name of what a statement sets: service/imap-login/process_limit.
+func (s *statement) name() string {
+	parts := []string{s.key}
+	for in := s.in; in != nil; in = in.around {
+		if in.name != "" {
+			parts = append(parts, in.name)
+		}
+		parts = append(parts, in.kind)
+	}
+	slices.Reverse(parts)
+	return strings.Join(parts, "/")
+}
+
+// within tells whether a statement stands directly in a section of that kind.
+func (s *statement) within(kind string) bool { return s.in != nil && s.in.kind == kind }
+
+// around is the kind of the section directly around a statement.
+func (s *statement) around() string {
+	if s.in == nil {
+		return ""
+	}
+	return s.in.kind
+}
+
+// sets tells whether a statement gives a setting a value.
+func (s *statement) sets() bool { return s.kind == assignment || s.kind == fromFile }
+
+// place is where a statement stands, for the operator.
+func (s *statement) place() string { return fmt.Sprintf("%s:%d", s.file.Origin, s.last) }
+
+// fault blames a statement.
+func (s *statement) fault(code finding.Code, problem, hint string) finding.Finding {
+	return finding.Finding{Code: code, File: s.file.Origin, Line: s.last, Problem: problem, Hint: hint}
+}
+
+// warning remarks on a statement, and refuses nothing.
+func (s *statement) warning(code finding.Code, problem, hint string) finding.Finding {
+	f := s.fault(code, problem, hint)
+	f.Warning = true
+	return f
+}
+
+// parseLine takes a whole logical line apart.
+func parseLine(line string) statement {
+	key, rest := line, ""
+	if i := strings.IndexAny(line, " \t="); i >= 0 {
+		key, rest = line[:i], strings.TrimLeft(line[i:], " \t")
+	}
+	s := statement{key: key}
+	switch {
+	case key == "!include" || key == "!include_try":
+		s.kind, s.value = include, rest
+	case strings.HasPrefix(rest, "="):
+		s.assign(strings.TrimLeft(rest[1:], " \t"))
+	case line == "}":
+		s.kind = closing
+	default:
+		s.open(rest)
+	}
+	return s
+}
+
+func (s *statement) assign(value string) {
+	s.raw, s.value = value, unquoted(value)
+	if path, ok := strings.CutPrefix(value, "<"); ok {
+		s.kind, s.value = fromFile, strings.TrimLeft(path, " \t")
+	}
+	if s.key == "" {
+		s.kind = noSetting
+	}
+}
+
+func (s *statement) open(rest string) {
+	name, after, braced := strings.Cut(rest, "{")
+	switch {
+	case strings.HasSuffix(s.key, "{") && rest == "":
+		s.kind = noSetting // "service{": Dovecot wants a space
+	case !braced:
+		s.kind = noSetting
+	case strings.TrimSpace(after) != "":
+		s.kind = oneLine
+	default:
+		s.kind = opening
+	}
+	s.value, s.raw = unquoted(strings.TrimSpace(name)), rest
+}
+
+// unquoted undoes what Dovecot's str_unescape undoes.
+func unquoted(value string) string {
+	n := len(value)
+	if n < 2 || value[0] != value[n-1] || value[0] != '"' && value[0] != '\'' {
+		return value
+	}
+	var b strings.Builder
+	for i := 1; i < n-1; i++ {
+		if value[i] == '\\' && i+1 < n-1 {
+			i++
+		}
+		b.WriteByte(value[i])
+	}
+	return b.String()
+}
+
+// uncommented drops a comment and the space around a line. A # within quotes is
+// none.
+func uncommented(line string) string {
+	line = strings.Trim(line, " \t\r\n")
+	quote := byte(0)
+	for i := 0; i < len(line); i++ {
+		switch c := line[i]; {
+		case quote != 0 && c == '\\':
+			i++
+		case quote != 0 && c == quote:
+			quote = 0
+		case quote != 0:
+		case c == '\'' || c == '"':
+			quote = c
+		case c == '#':
+			return strings.TrimRight(line[:i], " \t")
+		}
+	}
+	return line
+}

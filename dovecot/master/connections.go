@@ -1,0 +1,134 @@
+package master
+
+import (
+	"bufio"
+	"bytes"
+	"errors"
+	"fmt"
+	"io/fs"
+	"maps"
+	"os"
+	"slices"
+	"strconv"
+)
+
+// Listening returns the TCP ports that somebody in this network namespace
+// listens on. It looks instead of connecting: a probe that connects takes a
+// place from a user when all are taken, and then fails though nothing is wrong.
+func Listening() (map[int]bool, error) {
+	ports := map[int]bool{}
+	err := eachSocket(func(s socket) {
+		if s.state == stateListen {
+			ports[s.port] = true
+		}
+	})
+	return ports, err
+}
+
+// Missing names the listeners, by their ports, that nobody listens for though a
+// reload was carried out. It is nil if there are none, or /proc/net cannot be read.
+func Missing(listeners map[string]int) *Refused {
+	there, err := Listening()
+	if err != nil {
+		return nil
+	}
+	refused := &Refused{Partial: true}
+	for _, name := range slices.Sorted(maps.Keys(listeners)) {
+		if port := listeners[name]; !there[port] {
+			refused.Complaints = append(refused.Complaints, fmt.Sprintf("nothing listens for %s on port %d", name, port))
+		}
+	}
+	if len(refused.Complaints) == 0 {
+		return nil
+	}
+	return refused
+}
+
+// CountConnections counts the connections to TCP ports that a process holds,
+// logged in or not: each has a place in a login service or, without TLS, in the
+// service of its session. The kernel knows them all; Dovecot would tell only those
+// that are logged in, and whose a descriptor is may not be seen without
+// CAP_SYS_PTRACE. A connection that waits to be accepted has no place yet, and
+// one that Dovecot has closed has none any more: neither has an inode.
+//
+// The kernel hands its table out in parts, and a socket may come twice when others
+// come and go between two parts (seen on a busy host); inodes tell.
+func CountConnections(ports map[int]bool) (map[int]int, error) {
+	counts, seen := map[int]int{}, map[uint64]bool{}
+	err := eachSocket(func(s socket) {
+		held := s.inode != 0 && (s.state == stateEstablished || s.state == stateCloseWait)
+		if held && ports[s.port] && !seen[s.inode] {
+			counts[s.port]++
+			seen[s.inode] = true
+		}
+	})
+	return counts, err
+}
+
+// States of a socket (include/net/tcp_states.h).
+const (
+	stateEstablished = 1
+	stateCloseWait   = 8 // the client has gone, and Dovecot has not noticed
+	stateListen      = 10
+)
+
+// socket is a line of /proc/net/tcp.
+type socket struct {
+	port, state int
+	inode       uint64 // 0 if no process holds it
+}
+
+// eachSocket reads the tables of this network namespace.
+func eachSocket(yield func(socket)) error {
+	for _, table := range []string{"/proc/net/tcp", "/proc/net/tcp6"} {
+		err := readSockets(table, yield)
+		if err != nil && !errors.Is(err, fs.ErrNotExist) { // no IPv6
+			return fmt.Errorf("reading %s: %w", table, err)
+		}
+	}
+	return nil
+}
+
+func readSockets(table string, yield func(socket)) error {
+	f, err := os.Open(table)
+	if err != nil {
+		return err
+	}
+	defer f.Close()
+	lines := bufio.NewScanner(f)
+	for lines.Scan() {
+		if s, ok := parseSocket(lines.Bytes()); ok {
+			yield(s)
+		}
+	}
+	return lines.Err()
+}
+
+// parseSocket reads a line like "  0: 0100007F:0CEA 00000000:0000 0A … INODE …";
+// the inode is the tenth field (proc(5)). It makes no garbage: there may be tens of
+// thousands.
+func parseSocket(line []byte) (s socket, ok bool) {
+	i := 0
+	for field := range bytes.FieldsSeq(line) {
+		switch i {
+		case 1:
+			_, hex, _ := bytes.Cut(field, []byte(":"))
+			port, err := strconv.ParseUint(string(hex), 16, 16)
+			if err != nil {
+				return s, false
+			}
+			s.port = int(port)
+		case 3:
+			state, err := strconv.ParseUint(string(field), 16, 8)
+			if err != nil {
+				return s, false
+			}
+			s.state, ok = int(state), true
+		case 9:
+			s.inode, _ = strconv.ParseUint(string(field), 10, 64)
+			return s, ok
+		}
+		i++
+	}
+	return s, ok
+}

@@ -1,0 +1,90 @@
+package master
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"net"
+	"slices"
+	"testing"
+	"time"
+
+	"pidgeon/config"
+)
+
+// says listens, and writes text to whoever connects; "" is to say nothing.
+func says(t *testing.T, text string) (port int) {
+	t.Helper()
+	l, err := net.Listen("tcp", "127.0.0.1:0")
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { l.Close() })
+	go func() {
+		for {
+			conn, err := l.Accept()
+			if err != nil {
+				return
+			}
+			if text != "" {
+				conn.Write([]byte(text))
+				conn.Close()
+			}
+		}
+	}()
+	return l.Addr().(*net.TCPAddr).Port
+}
+
+func TestGreets(t *testing.T) {
+	const yes, no, unknown = "greets", "does not", "unknown"
+	tests := []struct {
+		name     string
+		listener config.Listener
+		text     string
+		want     string
+	}{
+		{"IMAP", config.Listener{Protocol: "imap"}, "* OK ready\r\n", yes},
+		{"on all addresses", config.Listener{Protocol: "imap", Addresses: []string{"*"}}, "* OK ready\r\n", yes},
+		{"another protocol", config.Listener{Protocol: "imap"}, "+OK ready\r\n", no},
+		{"turned away", config.Listener{Protocol: "imap"}, "* BYE\r\n", no},
+		{"no line", config.Listener{Protocol: "pop3"}, "+OK", no},
+		{"no TLS", config.Listener{Protocol: "imap", TLS: true}, "* OK ready\r\n", no},
+		{"silence", config.Listener{Protocol: "imap"}, "", unknown},
+		{"a proxy comes first", config.Listener{Protocol: "imap", HAProxy: true}, "no\r\n", yes},
+		{"of a protocol that is not known", config.Listener{Protocol: "doveadm"}, "no\r\n", yes},
+	}
+	for _, tt := range tests {
+		t.Run(tt.name, func(t *testing.T) {
+			t.Parallel()
+			ctx, cancel := context.WithTimeout(t.Context(), 2*time.Second)
+			defer cancel()
+			tt.listener.Port = says(t, tt.text)
+			err := Greets(ctx, tt.listener)
+			got := yes
+			switch {
+			case errors.Is(err, ErrSilent):
+				got = unknown
+			case err != nil:
+				got = no
+			}
+			if got != tt.want {
+				t.Errorf("%s: %v", got, err)
+			}
+		})
+	}
+	if err := Greets(t.Context(), config.Listener{Protocol: "imap", Port: freePort(t)}); err == nil || errors.Is(err, ErrSilent) {
+		t.Errorf("nobody listens: %v", err)
+	}
+}
+
+func TestMissing(t *testing.T) {
+	there, gone := says(t, ""), freePort(t)
+	if refused := Missing(map[string]int{"imap": there}); refused != nil {
+		t.Errorf("somebody listens: %v", refused)
+	}
+	refused := Missing(map[string]int{"imap": there, "pop3": gone, "lmtp": gone})
+	want := []string{fmt.Sprintf("nothing listens for lmtp on port %d", gone), fmt.Sprintf("nothing listens for pop3 on port %d", gone)}
+	if refused == nil || !refused.Partial || !slices.Equal(refused.Complaints, want) {
+		t.Errorf("got %v, want %q", refused, want)
+	}
+}

@@ -1,0 +1,145 @@
+// Package rehearsal has a private Dovecot run a candidate beside the live one: over
+// Unix sockets alone, with directories of its own, for a user that exists nowhere
+// else. It finds what no reading of the configuration does: a mail driver that does
+// not exist, a plugin that is not installed, a key of another certificate.
+package rehearsal
+
+import (
+	"context"
+	"crypto/rand"
+	"errors"
+	"fmt"
+	"os"
+	"path/filepath"
+	"slices"
+	"time"
+
+	"pidgeon/config"
+	"pidgeon/dovecot"
+	"pidgeon/dovecot/lint"
+	"pidgeon/finding"
+)
+
+// Rehearsal is what is rehearsed, and where.
+type Rehearsal struct {
+	Dir       string       // made and removed here; every user must get through to it
+	Candidate string       // the directory of the generation
+	UID, GID  int          // owner of all mail
+	Config    *lint.Config // of the candidate, to name the line behind what is logged
+	// Effective holds at least every setting that is not at Dovecot's default.
+	Effective dovecot.Settings
+}
+
+// patience bounds a rehearsal, which takes 80 to 150 ms. A start that comes to
+// nothing has to say so within 10 s.
+const patience = 8 * time.Second
+
+// ErrSlow is a rehearsal that did not come to an end, and nothing was logged. The
+// machine is overloaded, or Dovecot hangs: nothing is known of the candidate.
+var ErrSlow = errors.New("the rehearsal takes longer than 8 s")
+
+// Run has the candidate serve one session of each protocol. What is found is at
+// fault; an error means that the rehearsal could not be held.
+func Run(ctx context.Context, d *dovecot.Dovecot, r Rehearsal) (finding.List, error) {
+	if err := r.prepare(); err != nil {
+		return nil, fmt.Errorf("preparing the rehearsal: %w", err)
+	}
+	defer os.RemoveAll(r.Dir)
+	p := private{Rehearsal: r, dialect: d.Dialect, password: rand.Text()}
+	conf := filepath.Join(r.Candidate, "rehearsal.conf")
+	if err := p.write(filepath.Join(r.Candidate, config.Main), conf); err != nil {
+		return nil, fmt.Errorf("preparing the rehearsal: %w", err)
+	}
+	defer os.Remove(conf)
+	defer p.removeProbes()
+	return p.run(ctx, d, conf)
+}
+
+func (r Rehearsal) prepare() error {
+	if err := os.RemoveAll(r.Dir); err != nil {
+		return err
+	}
+	for _, dir := range []string{r.Dir, r.path("state"), r.path("home")} {
+		if err := os.MkdirAll(dir, 0o755); err != nil {
+			return err
+		}
+	}
+	if os.Geteuid() != 0 {
+		return nil
+	}
+	return os.Chown(r.path("home"), r.UID, r.GID)
+}
+
+func (r Rehearsal) path(name string) string { return filepath.Join(r.Dir, name) }
+
+var errOver = errors.New("the rehearsal is over")
+
+// run starts the private Dovecot, tries every protocol, and ends it with everything
+// it has started.
+func (p private) run(ctx context.Context, d *dovecot.Dovecot, conf string) (finding.List, error) {
+	ctx, done := context.WithTimeoutCause(ctx, patience, ErrSlow)
+	defer done()
+	log, err := os.Create(p.path("log"))
+	if err != nil {
+		return nil, err
+	}
+	defer log.Close()
+	cmd := d.Foreground(conf)
+	cmd.Stdout, cmd.Stderr = log, log
+	running, cancel := context.WithCancelCause(ctx)
+	ended := make(chan error, 1)
+	go func() {
+		err := d.Run(running, cmd)
+		cancel(errors.New("it ended by itself")) // no use waiting for its sockets
+		ended <- err
+	}()
+	failure := p.tryProtocols(running)
+	if failure != nil {
+		p.awaitReason(ctx)
+	}
+	cancel(errOver)
+	<-ended
+	if cause := context.Cause(ctx); cause != nil && !errors.Is(cause, ErrSlow) {
+		return nil, cause
+	}
+	return p.verdict(failure)
+}
+
+// verdict makes findings of what failed and of what was logged meanwhile. Of a
+// rehearsal that is slow and logged nothing, nothing follows for the candidate.
+func (p private) verdict(failure error) (finding.List, error) {
+	found := p.complaints()
+	if failure == nil {
+		return backendWarnings(found), nil
+	}
+	if err := backendFailure(found); err != nil {
+		return nil, err
+	}
+	switch {
+	case len(found) > 0:
+		return found, nil
+	case errors.Is(failure, ErrSlow):
+		return nil, failure
+	}
+	return finding.List{{Code: finding.RehearsalFailed, Problem: failed + failure.Error(), Hint: "mail would not work with this configuration"}}, nil
+}
+
+// awaitReason gives the log time to arrive: it takes the way over Dovecot's log
+// process, and the client hears of a failure first. The master's own lines, which
+// say that a service failed, come before the service's, which says why.
+func (p private) awaitReason(ctx context.Context) {
+	ctx, cancel := context.WithTimeout(ctx, 300*time.Millisecond)
+	defer cancel()
+	tick := time.NewTicker(10 * time.Millisecond)
+	defer tick.Stop()
+	for {
+		if slices.ContainsFunc(p.complaints(), func(f finding.Finding) bool { return f.File != "" }) {
+			return
+		}
+		select {
+		case <-ctx.Done():
+			return
+		case <-tick.C:
+		}
+	}
+}

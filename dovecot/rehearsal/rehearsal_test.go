@@ -1,0 +1,134 @@
+package rehearsal
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"os"
+	"path/filepath"
+	"slices"
+	"strings"
+	"testing"
+	"time"
+
+	"pidgeon/config"
+	"pidgeon/dovecot/dovecottest"
+	"pidgeon/dovecot/lint"
+	"pidgeon/finding"
+)
+
+const mine = dovecottest.Override
+
+// host is where candidates of a test are rehearsed.
+type host struct {
+	*dovecottest.Host
+	t *testing.T
+}
+
+func onEach(t *testing.T, test func(t *testing.T, h host)) {
+	dovecottest.OnEach(t, func(t *testing.T, h *dovecottest.Host) { test(t, host{h, t}) })
+}
+
+// candidate writes a configuration with an override and makes it ready to be
+// rehearsed.
+func (h host) candidate(override string) Rehearsal {
+	h.t.Helper()
+	files, effective := h.Configure(h.t, override)
+	parsed := lint.Parse(files, h.Dir)
+	return Rehearsal{
+		Dir: filepath.Join(h.Dir, "r"), Candidate: h.Dir, UID: 5000, GID: 5000,
+		Config: parsed, Effective: parsed.WithSockets(effective),
+	}
+}
+
+func (h host) rehearse(override string) (finding.List, error) {
+	h.t.Helper()
+	return Run(h.t.Context(), h.Dovecot, h.candidate(override))
+}
+
+// mustPass rehearses what is fine.
+func (h host) mustPass(override string) {
+	h.t.Helper()
+	if found, err := h.rehearse(override); err != nil || len(found) > 0 {
+		h.t.Errorf("%s: %v %v", override, found, err)
+	}
+}
+
+// TestRehearsalPasses plays every protocol with what is fine.
+func TestRehearsalPasses(t *testing.T) {
+	onEach(t, func(t *testing.T, h host) {
+		h.mustPass("")
+		h.mustPass("login_greeting = OK or not, * BYE\n")
+		h.mustPass("ssl = no\n")
+		left, err := filepath.Glob(h.Dir + "/*")
+		if err != nil {
+			t.Fatal(err)
+		}
+		for _, path := range left {
+			if name := filepath.Base(path); !slices.Contains([]string{"dovecot.conf", "conf.d", "overrides", "users", "tls.crt", "tls.key", "other.crt", "other.key"}, name) {
+				t.Errorf("%s is left behind", name)
+			}
+		}
+	})
+}
+
+// TestRehearsalNamesTheLine blames the section of a service for what is said of
+// that service, and says nothing twice.
+func TestRehearsalNamesTheLine(t *testing.T) {
+	onEach(t, func(t *testing.T, h host) {
+		found, err := h.rehearse("login_greeting = x\nservice lmtp {\n  executable = /bin/false\n}\n")
+		if err != nil || len(found) == 0 || found[0].Place() != mine+":3" && found[0].Place() != mine+":2" {
+			t.Errorf("found %v, %v", found, err)
+		}
+		if n := strings.Count(found.Error(), "throttling"); n > 0 {
+			t.Errorf("the master's repetitions are findings: %v", found)
+		}
+	})
+}
+
+// TestRehearsalUserIsFound logs in whatever of the name is kept.
+func TestRehearsalUserIsFound(t *testing.T) {
+	formats := map[string][]string{
+		"2.3": {"%n", "%Lu", "%d", "%n@%d"},
+		"2.4": {"%{user | username}", "%{user | lower}", "%{user | domain}", "%{user | username}@%{user | domain}"},
+	}
+	onEach(t, func(t *testing.T, h host) {
+		for _, format := range formats[h.Dialect] {
+			h.mustPass("auth_username_format = " + format + "\n")
+		}
+	})
+}
+
+// TestSlowRehearsal tells a Dovecot that complains from one that says nothing.
+func TestSlowRehearsal(t *testing.T) {
+	s := private{Rehearsal: Rehearsal{Dir: t.TempDir(), Config: lint.Parse(config.Files{
+		{Name: "x.conf", Origin: mine, Override: true, Data: []byte("# comment\nservice stats {\n}\n")},
+	}, "/g")}}
+	slow := fmt.Errorf("imap: %w: %q was expected", ErrSlow, "b OK")
+	if found, err := s.verdict(slow); len(found) > 0 || !errors.Is(err, ErrSlow) {
+		t.Errorf("of a silent one: %v, %v", found, err)
+	}
+	dovecottest.Write(t, s.Dir, "log", "Nov 23 15:20:48 stats: Fatal: master: service(stats): child 7 returned error 1\n")
+	if found, err := s.verdict(slow); err != nil || len(found) != 1 || found[0].Place() != mine+":2" {
+		t.Errorf("of one that complains: %v, %v", found, err)
+	}
+	if found, err := s.verdict(nil); len(found) > 0 || err != nil {
+		t.Errorf("of a good one: %v, %v", found, err)
+	}
+}
+
+// TestRehearsalEndsWithItsContext leaves nothing and says why.
+func TestRehearsalEndsWithItsContext(t *testing.T) {
+	onEach(t, func(t *testing.T, h host) {
+		r := h.candidate("imap_max_line_length = 1\n") // hangs
+		stop := errors.New("stopped")
+		ctx, cancel := context.WithCancelCause(t.Context())
+		time.AfterFunc(500*time.Millisecond, func() { cancel(stop) })
+		if found, err := Run(ctx, h.Dovecot, r); !errors.Is(err, stop) || len(found) > 0 {
+			t.Errorf("found %v, %v", found, err)
+		}
+		if _, err := os.Stat(r.Dir); !os.IsNotExist(err) {
+			t.Errorf("the rehearsal's directory is left: %v", err)
+		}
+	})
+}

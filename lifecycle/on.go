@@ -1,0 +1,339 @@
+package lifecycle
+
+import (
+	"log/slog"
+	"path/filepath"
+	"slices"
+	"time"
+
+	"pidgeon/candidate"
+)
+
+// maxOvertaken is how often a verdict may be thrown away because the sources have
+// moved: who writes all the time gets one too.
+const maxOvertaken = 4
+
+// On returns the state after an event, and what is to be done.
+func (s State) On(now time.Time, event Event) (State, []Action) {
+	if s.Phase == Stopping {
+		return s, nil
+	}
+	t := turn{State: s, now: now}
+	switch e := event.(type) {
+	case Opened:
+		t.judge(Judge{Request: candidate.Request{Trust: s.Policy.Trust}})
+	case Judged:
+		t.judged(e)
+	case Ready:
+		t.ready()
+	case Failed:
+		t.stop(e.ExitCode, e.Reasons...)
+	case Woken:
+		t.Again = true
+		t.look()
+	case Forced:
+		t.Again, t.Force = true, true
+		t.look()
+	case Confirmed:
+		t.confirmed(e)
+	case Unconfirmed:
+		t.unconfirmed(e)
+	case Ended:
+		t.ended()
+	case Stop:
+		t.stop(0)
+	}
+	return t.State, t.actions
+}
+
+// turn is one step of the machine.
+type turn struct {
+	State
+	now     time.Time
+	actions []Action
+}
+
+func (t *turn) do(a Action) { t.actions = append(t.actions, a) }
+
+func (t *turn) say(level slog.Level, message string, facts ...any) {
+	t.do(Say{level, message, facts})
+}
+
+func (t *turn) discard(dir string) {
+	if dir != "" {
+		t.do(Discard{dir})
+	}
+}
+
+// stop ends it all; reasons are why there is nothing to run.
+func (t *turn) stop(code int, reasons ...string) {
+	for _, reason := range reasons {
+		t.say(slog.LevelError, "configuration cannot be used", "reason", reason)
+	}
+	t.Phase, t.ExitCode = Stopping, code
+}
+
+// judge asks for a judgement, with what need not be judged left out.
+func (t *turn) judge(j Judge) {
+	j.Request.Live, j.Request.Known = t.Live(), t.known(t.now, j.Forced)
+	if t.Running.Trusted && t.Running.Worked {
+		j.Request.Proven = t.Running.Fingerprint
+	}
+	t.do(j)
+}
+
+// look has the sources judged if they may have changed and nothing else goes on.
+func (t *turn) look() {
+	if t.Phase != Serving || !t.Again {
+		return
+	}
+	if t.Force {
+		t.Retry = Backoff{}
+	}
+	t.judge(Judge{Forced: t.Force})
+	t.Phase, t.Again, t.Force = Judging, false, false
+}
+
+// settle is the end of whatever went on.
+func (t *turn) settle() {
+	t.Phase, t.Next = Serving, Generation{}
+	t.look()
+}
+
+func (t *turn) judged(e Judged) {
+	if e.Moved && t.Overtaken < maxOvertaken {
+		t.Overtaken++
+		t.discard(e.Dir)
+		e.Judge.Request.Trust = false
+		t.judge(Judge{Request: candidate.Request{Good: e.Judge.Request.Good}, Forced: e.Forced})
+		return
+	}
+	t.Overtaken = 0
+	switch {
+	case t.Phase == Starting && e.Outcome == candidate.Passed:
+		t.start(e)
+	case t.Phase == Starting:
+		t.notStarted(e)
+	case e.Outcome == candidate.Unchanged:
+		t.unchanged(e)
+	case e.Outcome == candidate.Passed:
+		t.passed(e)
+	default:
+		t.refused(e)
+	}
+}
+
+// start has Dovecot start on the first generation. With the last good one it is told
+// why it is not another.
+func (t *turn) start(e Judged) {
+	t.Running = Generation{Verdict: e.Verdict}
+	if e.Trusted {
+		t.say(slog.LevelDebug, "started ahead of the judgement", "worked before", e.Worked)
+	}
+	if e.Judge.Request.Good {
+		t.logRefused()
+		t.say(slog.LevelError, "starting with the last good configuration", "generation", filepath.Base(e.Dir))
+	}
+	t.do(Start{e.Dir})
+}
+
+// notStarted goes on with what last worked, where the operator wants it.
+func (t *turn) notStarted(e Judged) {
+	reasons := e.Findings.Faults().Sentences()
+	if t.Policy.LastGood && !e.Judge.Request.Good {
+		t.Refused, t.Decided = reasons, e.Known
+		t.judge(Judge{Request: candidate.Request{Good: true}})
+		return
+	}
+	t.stop(exitConfig, slices.Compact(append(t.Refused, reasons...))...)
+}
+
+// ready has what serves without a verdict judged; for the rest it is the end of the
+// start.
+func (t *turn) ready() {
+	if t.Running.Trusted {
+		t.Phase = Judging
+		t.judge(Judge{})
+		return
+	}
+	t.serve()
+}
+
+// serve is the end of the start: what serves has been judged.
+func (t *turn) serve() {
+	t.started()
+	if !t.Degraded() { // else it is kept already
+		t.do(Keep{t.Running})
+	}
+	t.Phase = Reloading
+	t.do(Reload{Why: Greet, Generation: t.Running})
+}
+
+func (t *turn) started() {
+	t.Running.Since, t.LastReload = t.now, t.now
+	t.do(Started{t.Running})
+}
+
+// unchanged takes note that what was refused was taken back, and obeys an operator who
+// wants a reload all the same.
+func (t *turn) unchanged(e Judged) {
+	if t.Degraded() && e.Fingerprint == t.Running.Fingerprint {
+		t.Refused, t.Decided = nil, candidate.Known{}
+		t.say(slog.LevelInfo, "taken back", "running", filepath.Base(t.Running.Dir))
+	}
+	t.repeatOrSettle(e.Forced)
+}
+
+func (t *turn) repeatOrSettle(forced bool) {
+	if !forced {
+		t.settle()
+		return
+	}
+	t.Phase = Reloading
+	t.do(Reload{Why: Repeat, Generation: t.Running})
+}
+
+func (t *turn) passed(e Judged) {
+	switch {
+	case t.Running.Trusted && e.Fingerprint == t.Running.Fingerprint:
+		t.adopt(e.Verdict)
+		t.serve()
+	case e.Effect == t.Running.Effect && !t.Running.Trusted && !e.Forced:
+		t.adopt(e.Verdict)
+		t.say(slog.LevelInfo, "changed without effect", "running", filepath.Base(t.Running.Dir), "overrides", e.Overrides)
+		t.settle()
+	default:
+		t.say(slog.LevelInfo, "changed", "generation", filepath.Base(e.Dir), "overrides", e.Overrides)
+		t.Phase, t.Next = Reloading, Generation{Verdict: e.Verdict, Greeted: t.Running.Greeted}
+		t.do(Reload{Why: Advance, Generation: t.Next})
+	}
+}
+
+// adopt takes over a verdict on what runs already, in a directory of its own.
+func (t *turn) adopt(v candidate.Verdict) {
+	t.discard(v.Dir)
+	v.Dir = t.Running.Dir
+	t.Running.Verdict, t.Refused, t.Decided = v, nil, candidate.Known{}
+}
+
+func (t *turn) refused(e Judged) {
+	trusted, same := t.Running.Trusted, e.Fingerprint == t.Running.Fingerprint
+	if trusted && same && !t.Running.Worked {
+		t.stop(exitConfig, e.Findings.Faults().Sentences()...)
+		return
+	}
+	if t.Running.Trusted = false; trusted && same && len(e.Listeners) > 0 {
+		t.Running.Listeners, t.Running.Ceilings, t.Running.Capacity = e.Listeners, e.Ceilings, e.Capacity
+	}
+	t.refuse(e.Verdict)
+	if trusted {
+		t.serve()
+		return
+	}
+	t.repeatOrSettle(e.Forced)
+}
+
+// refuse says why a change is not in force. A judgement that could not be made is made
+// again, and once said is enough.
+func (t *turn) refuse(v candidate.Verdict) {
+	reasons := v.Findings.Faults().Sentences()
+	told := v.Outcome == candidate.Undecided && slices.Equal(reasons, t.Refused)
+	if v.Slow {
+		t.Retry = t.Retry.After(v.Known, t.now)
+	}
+	if v.Outcome == candidate.Refused {
+		t.Decided = v.Known
+	}
+	if !told {
+		t.reject(reasons)
+	}
+}
+
+func (t *turn) reject(reasons []string) {
+	t.Refused = reasons
+	t.Counts.Refused++
+	t.logRefused()
+}
+
+func (t *turn) logRefused() {
+	for _, reason := range t.Refused {
+		t.say(slog.LevelError, "refused", "reason", reason, "running", filepath.Base(t.Running.Dir))
+	}
+}
+
+func (t *turn) confirmed(e Confirmed) {
+	switch e.Why {
+	case Advance:
+		t.Next.Since, t.Next.Trusted = t.now, t.Running.Trusted
+		t.Running, t.Refused, t.Decided = t.Next, nil, candidate.Known{}
+		t.reloaded()
+		t.do(Keep{t.Running})
+	case Repeat:
+		t.reloaded()
+	case Undo:
+		t.undone()
+	}
+	t.Running.Greeted = e.Greeted
+	t.judgedAtLast()
+	t.settle()
+}
+
+func (t *turn) reloaded() {
+	t.LastReload = t.now
+	t.Counts.Loaded++
+	t.say(slog.LevelInfo, "reloaded", "generation", filepath.Base(t.Running.Dir))
+}
+
+// unconfirmed goes back to what ran before. It is there still: of it nothing was
+// overwritten. Where Dovecot refused as a whole, nothing need be wrong with the change:
+// the master refuses for 2 s after a refusal too, whatever it is given, so the next
+// poll tries again.
+func (t *turn) unconfirmed(e Unconfirmed) {
+	switch e.Why {
+	case Advance:
+		t.Refused = e.Reasons
+		if e.Whole {
+			t.Decided = candidate.Known{}
+			t.do(Publish{t.Running.Dir})
+			t.undone()
+			break
+		}
+		t.Decided = t.Next.Known
+		t.do(Reload{Why: Undo, Generation: t.Running})
+		return
+	case Undo:
+		t.say(slog.LevelError, "previous generation not reloaded", "error", e.Reasons)
+		t.undone()
+	case Repeat:
+		t.say(slog.LevelError, "reload not carried out", "error", e.Reasons)
+		t.Counts.Refused++
+	}
+	t.judgedAtLast()
+	t.settle()
+}
+
+// undone tells what was not loaded, now that what ran before serves again.
+func (t *turn) undone() {
+	t.reject(t.Refused)
+	t.discard(t.Next.Dir)
+}
+
+// judgedAtLast ends a start on trust: what came of the judgement is known.
+func (t *turn) judgedAtLast() {
+	if t.Running.Trusted {
+		t.Running.Trusted = false
+		t.started()
+	}
+}
+
+// ended is the end, unless Dovecot was started with what was not judged yet: that is
+// judged after all, once.
+func (t *turn) ended() {
+	if t.Phase != Starting || !t.Running.Trusted {
+		t.stop(0)
+		return
+	}
+	t.say(slog.LevelWarn, "Dovecot does not start with what was not judged yet: judging it")
+	t.Running, t.Policy.Trust = Generation{}, false
+	t.judge(Judge{Sweep: true})
+}

@@ -1,0 +1,125 @@
+// Package lifecycle says what follows from what in the life of a container: a pure
+// state machine. An event and the state before it give the next state and the actions
+// that carry it out; whoever carries them out reports back with the next event. It does
+// nothing itself, so that all of it is tested as a table.
+package lifecycle
+
+import (
+	"time"
+
+	"pidgeon/candidate"
+)
+
+// Phase is what a container is at.
+type Phase int
+
+const (
+	// Starting is until Dovecot serves.
+	Starting Phase = iota
+	// Serving is when nothing else is to be done.
+	Serving
+	// Judging is while a candidate is judged, and Dovecot serves.
+	Judging
+	// Reloading is while it is made sure that Dovecot runs what it was told to.
+	Reloading
+	// Stopping is the end.
+	Stopping
+)
+
+// Exit codes of sysexits(3).
+const exitConfig = 78 // the configuration cannot be used
+
+// State is all that the life of a container depends on. The zero value is that of a
+// container that begins.
+type State struct {
+	Phase   Phase
+	Policy  Policy
+	Running Generation // without a Dir before the first start
+	Next    Generation // what Dovecot is to load
+	Refused []string   // why the last change is not in force
+	Counts  Counts
+
+	// Decided is the last candidate that was refused: the same need not be judged again.
+	Decided   candidate.Known
+	Overtaken int     // how often in a row the sources have moved while they were judged
+	Retry     Backoff // of a candidate that cannot be judged in time
+	Again     bool    // the sources may have changed since they were read
+	Force     bool    // and what runs is to be loaded again, changed or not
+
+	LastReload time.Time // or start
+	ExitCode   int       // where Dovecot has none to give
+}
+
+// Policy is what the operator has chosen for a start.
+type Policy struct {
+	LastGood bool // what last worked is used where the candidate cannot be
+	Trust    bool // what need not be judged before it serves is judged while it does
+}
+
+// Generation is a configuration that Dovecot runs, or is to run.
+type Generation struct {
+	candidate.Verdict
+	Greeted []string // the listeners that were seen to greet
+	Since   time.Time
+}
+
+// Counts are reloads that were carried out, and changes that were not.
+type Counts struct {
+	Loaded  int `json:"loaded"`
+	Refused int `json:"refused"`
+}
+
+// Degraded reports whether something else is served than what was asked for last.
+func (s State) Degraded() bool { return len(s.Refused) > 0 }
+
+// Ready reports whether Dovecot serves what was judged.
+func (s State) Ready() bool {
+	return s.Phase != Starting && s.Running.Dir != "" && !s.Running.Trusted
+}
+
+// Live is what a judgement has to know of what runs.
+func (s State) Live() candidate.Live {
+	if s.Phase == Starting {
+		return candidate.Live{}
+	}
+	return candidate.Live{
+		Running: true, Serving: !s.Running.Trusted,
+		Listeners: s.Running.Listeners, Overrides: s.Running.Digests,
+	}
+}
+
+// Backoff spaces out the judgements of a candidate that never come to one: each takes
+// up to 10 s of a processor that others may need.
+type Backoff struct {
+	Of   candidate.Known
+	Wait time.Duration
+	Due  time.Time
+}
+
+const (
+	firstWait   = time.Minute
+	longestWait = time.Hour
+)
+
+// After is the backoff after one more attempt: the next one is due after twice the time.
+func (b Backoff) After(attempt candidate.Known, now time.Time) Backoff {
+	wait := firstWait
+	if attempt.Fingerprint == b.Of.Fingerprint && b.Wait > 0 {
+		wait = min(2*b.Wait, longestWait)
+	}
+	return Backoff{attempt, wait, now.Add(wait)}
+}
+
+// known is what need not be judged at this time. What was refused is judged again for
+// an operator who asks: what was wrong may have been elsewhere.
+func (s State) known(now time.Time, forced bool) (known []candidate.Known) {
+	add := func(k candidate.Known, ok bool) {
+		if ok && k.Fingerprint != "" {
+			known = append(known, k)
+		}
+	}
+	add(s.Running.Known, s.Running.Dir != "" && !s.Running.Trusted)
+	add(s.Decided, !forced)
+	add(s.Retry.Of, !forced && now.Before(s.Retry.Due))
+	return known
+}

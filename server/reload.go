@@ -1,0 +1,59 @@
+package server
+
+import (
+	"context"
+	"errors"
+	"syscall"
+
+	"pidgeon/candidate"
+	"pidgeon/dovecot/master"
+	"pidgeon/lifecycle"
+)
+
+// Reload publishes a generation, has Dovecot load it, and makes sure that it did: its
+// listeners are there, and those that greeted before do so again.
+func (s *Server) Reload(ctx context.Context, r lifecycle.Reload) lifecycle.Event {
+	g := r.Generation
+	err := s.load(ctx, r)
+	var greeted []string
+	if err == nil {
+		greeted, err = s.greetings(ctx, g)
+	}
+	switch {
+	case ctx.Err() != nil:
+		// It all ends. What is published was checked; another SIGHUP now, and with files
+		// that go, would have the master hang for 10 s (2.4.1).
+		return nil
+	case err != nil && r.Why != lifecycle.Greet: // else there is nothing to go back to
+		var refused *master.Refused
+		whole := errors.As(err, &refused) && !refused.Partial
+		return lifecycle.Unconfirmed{Reload: r, Reasons: []string{err.Error()}, Whole: whole}
+	}
+	return lifecycle.Confirmed{Reload: r, Greeted: greeted}
+}
+
+func (s *Server) load(ctx context.Context, r lifecycle.Reload) error {
+	if r.Why == lifecycle.Greet {
+		return nil
+	}
+	if err := s.Store.Publish(r.Generation.Dir); err != nil {
+		return &master.Refused{Complaints: []string{err.Error()}}
+	}
+	if err := s.master.Reload(ctx, func() error { return s.process.Signal(syscall.SIGHUP) }); err != nil {
+		return err
+	}
+	if missing := master.Missing(r.Generation.Ports()); missing != nil {
+		return missing
+	}
+	return nil
+}
+
+// Keep keeps what works for a start with something that does not.
+func (s *Server) Keep(g lifecycle.Generation) {
+	if err := candidate.SaveGood(string(s.Settings.StateDir), g.Dir, g.Verdict); err != nil {
+		s.Log.Warn("last good configuration not kept", "error", err)
+	}
+	if err := s.Store.Prune(); err != nil {
+		s.Log.Warn("old generations not removed", "error", err)
+	}
+}

@@ -1,0 +1,94 @@
+// Package status tells others what the entrypoint is: over a control socket to the
+// commands beside it (status, health, check), over HTTP to Prometheus and to the
+// probes of Kubernetes, and in the log when sessions come near to a limit. It counts
+// sessions and connections for all three.
+//
+// It decides nothing. What is told comes as a Snapshot from the caller, who also
+// opens the HTTP listeners and prints what Ask returns; package sizing says what
+// limits sessions, and package master knows how to ask Dovecot and the kernel.
+package status
+
+import (
+	"context"
+	"encoding/json"
+	"errors"
+	"time"
+
+	"pidgeon/dovecot/master"
+	"pidgeon/sizing"
+)
+
+// Snapshot is what the entrypoint is at one moment. The functions that give one are
+// called from several goroutines at once.
+type Snapshot struct {
+	Document
+	Ceilings []sizing.Ceiling
+	Capacity sizing.Capacity
+	Master   *master.Process // nil before Dovecot is started
+	BaseDir  string          // Dovecot's base_dir
+	Live     json.RawMessage // what `pidgeon check` beside it asks for, passed through
+}
+
+// Document is what the entrypoint tells about itself, as JSON. Usage, Uncounted and
+// Container are filled in here.
+type Document struct {
+	Version    string         `json:"version"`
+	Dovecot    string         `json:"dovecot"`
+	Ready      bool           `json:"ready"`    // Dovecot has said that it serves
+	Degraded   bool           `json:"degraded"` // it serves something else than what was asked for last
+	Generation string         `json:"generation"`
+	Overrides  []string       `json:"overrides"`
+	Refused    []string       `json:"refused,omitempty"` // why the last change is not in force
+	Listeners  map[string]int `json:"listeners"`         // ports, by the name of the listener
+	Since      time.Time      `json:"since"`
+
+	// CertificateExpires is zero with TLS=no.
+	CertificateExpires time.Time `json:"certificate_expires,omitzero"`
+
+	Reloads    Reloads   `json:"reloads"`
+	LastReload time.Time `json:"last_reload"` // or start
+
+	Usage     []Usage   `json:"sessions,omitempty"`  // as counted for whoever asks
+	Uncounted string    `json:"uncounted,omitempty"` // why they could not be counted
+	Container Container `json:"container,omitzero"`
+}
+
+// Reloads are how many changes Dovecot loaded, and how many were not carried out.
+type Reloads struct {
+	Loaded  int `json:"loaded"`
+	Refused int `json:"refused"`
+}
+
+// Container is the capacity of the container as it is told.
+type Container struct {
+	Limit int    `json:"limit"`
+	By    string `json:"limited_by"`
+}
+
+// Unhealthy says why Dovecot does not serve. It connects to no listener, because a
+// probe would take a connection from a user, and fail when all are taken.
+func (d Document) Unhealthy() error {
+	if !d.Ready {
+		return errors.New("not ready: Dovecot does not serve yet")
+	}
+	if refused := master.Missing(d.Listeners); refused != nil {
+		return refused
+	}
+	return nil
+}
+
+// document is what is told without counting.
+func (s Snapshot) document() Document {
+	s.Container = Container{Limit: s.Capacity.Sessions, By: s.Capacity.By}
+	return s.Document
+}
+
+// counted is the document with the sessions of this moment.
+func (s Snapshot) counted(ctx context.Context) Document {
+	d := s.document()
+	var err error
+	if d.Usage, err = s.count(ctx); err != nil {
+		d.Uncounted = err.Error()
+	}
+	return d
+}

@@ -1,0 +1,98 @@
+package status
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"runtime/debug"
+	"strconv"
+	"strings"
+
+	"pidgeon/dovecot/master"
+	"pidgeon/sizing"
+)
+
+// Usage is how full a protocol is. Dovecot tells who is logged in, of all
+// generations; the kernel tells who is connected.
+type Usage struct {
+	Protocol       string `json:"protocol"`
+	Limit          int    `json:"limit"` // as in sizing.Ceiling, like the two after it
+	MaxConnections int    `json:"places"`
+	By             string `json:"limited_by"`
+	Sessions       *int   `json:"sessions"`    // logged in; null if unknown
+	Older          int    `json:"older"`       // of these, how many the generations before the last reload serve
+	Connections    *int   `json:"connections"` // logged in or not; null if unknown
+
+	cure string
+}
+
+// count asks Dovecot and the kernel. What cannot be known stays unknown, with the
+// reason in the error; it never takes longer than anvil may.
+func (s Snapshot) count(ctx context.Context) ([]Usage, error) {
+	defer debug.FreeOSMemory() // what a count has used is not needed until the next one
+	sessions, err := map[string]master.Sessions(nil), errors.New("asking anvil: Dovecot does not run yet")
+	if s.Master != nil {
+		sessions, err = s.Master.CountSessions(ctx, s.BaseDir)
+	}
+	connections, err2 := master.CountConnections(sizing.Ports(s.Ceilings...))
+	all := make([]Usage, len(s.Ceilings))
+	for i, c := range s.Ceilings {
+		all[i] = usageOf(c)
+		if of := sessions[c.Protocol]; err == nil {
+			all[i].Sessions, all[i].Older = &of.All, of.Older
+		}
+		if n := c.Connections(connections); err2 == nil {
+			all[i].Connections = &n
+		}
+	}
+	return all, errors.Join(err, err2)
+}
+
+// usageOf is what is known without counting.
+func usageOf(c sizing.Ceiling) Usage {
+	return Usage{Protocol: c.Protocol, Limit: c.Limit, MaxConnections: c.MaxConnections, By: c.By, cure: c.Cure}
+}
+
+// held is how many connections there are, in any generation; ok is false if
+// unknown. Sessions may be more, because some come over Unix sockets.
+func (u Usage) held() (n int, ok bool) {
+	for _, count := range []*int{u.Sessions, u.Connections} {
+		if count != nil {
+			n, ok = max(n, *count), true
+		}
+	}
+	return n, ok
+}
+
+// notLoggedIn is how many are connected and not logged in.
+func (u Usage) notLoggedIn() int {
+	if u.Sessions == nil || u.Connections == nil {
+		return 0
+	}
+	return max(0, *u.Connections-*u.Sessions)
+}
+
+// String is for people.
+func (u Usage) String() string {
+	var b strings.Builder
+	held := "unknown"
+	if n, ok := u.held(); u.Sessions != nil {
+		held = strconv.Itoa(*u.Sessions)
+	} else if ok {
+		held = fmt.Sprintf("at most %d", n)
+	}
+	fmt.Fprintf(&b, "%s: %s of %d", u.Protocol, held, u.Limit)
+	if u.MaxConnections > u.Limit {
+		fmt.Fprintf(&b, " (%d with headroom)", u.MaxConnections)
+	}
+	if !strings.HasSuffix(u.By, "_CONCURRENCY") { // else it is what was asked for
+		fmt.Fprintf(&b, ", limited by %s", u.By)
+	}
+	if u.Older > 0 {
+		fmt.Fprintf(&b, "; %d of them from before the last reload, which the limit does not count", u.Older)
+	}
+	if n := u.notLoggedIn(); n > 0 {
+		fmt.Fprintf(&b, "; %d more not logged in", n)
+	}
+	return b.String()
+}
