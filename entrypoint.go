@@ -9,6 +9,7 @@ import (
 	"os"
 	"path/filepath"
 	"runtime"
+	"runtime/debug"
 	"slices"
 	"sync/atomic"
 	"syscall"
@@ -49,6 +50,10 @@ type entrypoint struct {
 	events    chan lifecycle.Event // of jobs
 	closing   closers
 }
+
+// idleMemory is what the runtime shall make do with when Dovecot serves, in bytes. That
+// is less than it can: it keeps no garbage then. A start would spend 50 ms on collecting.
+const idleMemory = 2 << 20
 
 // runEntrypoint lives the life of the container and returns its exit code.
 func runEntrypoint(c command.Call) int {
@@ -187,6 +192,7 @@ func (e *entrypoint) do(action lifecycle.Action) {
 	case lifecycle.Say:
 		e.log.Log(context.Background(), a.Level, a.Message, a.Facts...)
 	case lifecycle.Started:
+		debug.SetMemoryLimit(idleMemory)
 		e.log.Info("started", "dovecot", e.server.Dovecot.Version, "generation", filepath.Base(a.Generation.Dir), "pid", e.server.PID(), "listeners", a.Generation.Ports())
 		e.closing.add(inBackground(func(ctx context.Context) { status.WatchCapacity(ctx, e.log, e.server.Master(), e.now) }).end)
 	case lifecycle.Discard:

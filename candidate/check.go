@@ -65,7 +65,7 @@ func (h Host) read(ctx context.Context, c Candidate, effective dovecot.Settings,
 	if refused(m.Effective.Unset(owned(s))...) || refused(h.pathFaults(c, m.Effective)...) {
 		return m, found, nil
 	}
-	lost := append(c.Lint.Starved(m.Effective), c.Lint.ChangedListeners(m.Effective, asked(s))...)
+	lost := append(c.Lint.Starved(m.Effective), c.Lint.ChangedListeners(m.Effective, requested(s))...)
 	if refused(r.Live.attribute(lost, c.Files, finding.List.Warnings)...) {
 		return m, found, nil
 	}

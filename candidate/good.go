@@ -82,10 +82,10 @@ func (h Host) trust(store *publish.Store, good Good, hasGood bool) (Verdict, boo
 		if c, err = h.Build(in, store.Next()); err != nil {
 			return Verdict{}, false
 		}
-		v = h.of(Verdict{Known: Known{Fingerprint: h.fingerprint(in, nil, nil)}}, c, Meaning{Listeners: asked(in.Settings)})
+		v = h.describe(Verdict{Known: Known{Fingerprint: h.fingerprint(in, nil, nil)}}, c, Meaning{Listeners: requested(in.Settings)})
 		v.Listeners = slices.DeleteFunc(v.Listeners, func(l config.Listener) bool { return l.Port == 0 })
 	}
-	v = v.found(finding.List(in.Warnings), nil).watching(in)
+	v = v.with(finding.List(in.Warnings), nil).watching(in)
 	v.Trusted, v.Worked, v.Moved = true, worked, false
 	_, err = store.Stage(c.Files)
 	v.Dir = c.Dir

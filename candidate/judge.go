@@ -81,12 +81,12 @@ func (h Host) judge(ctx context.Context, store *publish.Store, r Request, in Sou
 	}
 	v := Verdict{Known: Known{Fingerprint: h.fingerprint(in, err, nil)}}.watching(in)
 	if err != nil {
-		return v.found(in.Warnings, err).found(append(in.Warnings, finding.Of(err)...), nil)
+		return v.with(in.Warnings, err).with(append(in.Warnings, finding.Of(err)...), nil)
 	}
 	found := append(slices.Clip(in.Warnings), in.Faults...)
-	c, faults := h.renderInTime(in, store.Next(), func(overdue finding.List) { say(v.found(append(found, overdue...), nil)) })
+	c, faults := h.renderInTime(in, store.Next(), func(overdue finding.List) { say(v.with(append(found, overdue...), nil)) })
 	if found = append(found, faults...); c.Files == nil {
-		return v.found(found, nil)
+		return v.with(found, nil)
 	}
 	v.References = c.Lint.References()
 	v.Fingerprint = h.fingerprint(in, nil, v.References)
@@ -96,12 +96,12 @@ func (h Host) judge(ctx context.Context, store *publish.Store, r Request, in Sou
 	say(undecided)
 	c, effective, err := h.Stage(ctx, store, c)
 	if err != nil {
-		return v.found(found, err)
+		return v.with(found, err)
 	}
 	m, more, err := h.Check(ctx, c, effective, r)
-	v = h.of(v, c, m).found(append(append(found, c.Warnings[len(in.Warnings):]...), more...), err)
+	v = h.describe(v, c, m).with(append(append(found, c.Warnings[len(in.Warnings):]...), more...), err)
 	v.Slow = errors.Is(err, rehearsal.ErrSlow)
-	return v.staged(store, c.Dir)
+	return v.keepIfPassed(store, c.Dir)
 }
 
 // renderInTime renders what can be, and names what cannot: all at once. Without Files
@@ -164,8 +164,8 @@ func inForce(effective dovecot.Settings, sizes sizing.Sizes) []sizing.Service {
 	return services
 }
 
-// of is the verdict on a candidate, with what Dovecot makes of it.
-func (h Host) of(v Verdict, c Candidate, m Meaning) Verdict {
+// describe is the verdict on a candidate with what Dovecot makes of it.
+func (h Host) describe(v Verdict, c Candidate, m Meaning) Verdict {
 	v.Effect, v.Listeners, v.Demand = m.Effect, m.Listeners, c.Demand
 	v.Ceilings, v.Capacity = h.ceilings(c, m)
 	v.CertificateExpires = c.Certificate.NotAfter
@@ -179,8 +179,8 @@ func (h Host) of(v Verdict, c Candidate, m Meaning) Verdict {
 	return v
 }
 
-// staged is the verdict with the directory of what has passed; what has not is gone.
-func (v Verdict) staged(store *publish.Store, dir string) Verdict {
+// keepIfPassed is the verdict with the directory of what has passed; what has not is gone.
+func (v Verdict) keepIfPassed(store *publish.Store, dir string) Verdict {
 	if v.Outcome == Passed {
 		v.Dir = dir
 	} else if err := store.Discard(dir); err != nil {
@@ -209,7 +209,7 @@ func (v Verdict) watching(in Sources) Verdict {
 func (h Host) judgeGood(ctx context.Context, store *publish.Store, r Request, good Good) Verdict {
 	in, err := h.Read(Live{})
 	if err != nil {
-		return Verdict{}.found(finding.Of(err), nil)
+		return Verdict{}.with(finding.Of(err), nil)
 	}
 	c := Candidate{Sources: Sources{Settings: in.Settings}, Dir: store.Next()}
 	c.Demand = h.Demand(c.Sources, in.Settings.Demand())
@@ -217,14 +217,14 @@ func (h Host) judgeGood(ctx context.Context, store *publish.Store, r Request, go
 	c.Files = good.For(c.Dir, in.Settings)
 	c.Lint = lint.Parse(c.Files, c.Dir)
 	if _, err := store.Stage(c.Files); err != nil {
-		return Verdict{}.found(nil, err)
+		return Verdict{}.with(nil, err)
 	}
 	m, found, err := h.Check(ctx, c, nil, r)
-	v := h.of(Verdict{}, c, m)
+	v := h.describe(Verdict{}, c, m)
 	v.Overrides, v.CertificateExpires = good.Verdict.Overrides, good.Verdict.CertificateExpires
-	v = v.found(found, err)
+	v = v.with(found, err)
 	if v.Outcome != Passed {
 		v.Findings = finding.Of(fmt.Errorf("using the last good configuration: %w", v.Findings.Faults()))
 	}
-	return v.staged(store, c.Dir)
+	return v.keepIfPassed(store, c.Dir)
 }

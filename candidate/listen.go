@@ -55,8 +55,8 @@ func (h Host) resolve(ctx context.Context, address string) ([]string, error) {
 	return h.Dovecot.Resolve(ctx, address)
 }
 
-// asked are the listeners that the environment asks for.
-func asked(s settings.Settings) []config.Listener {
+// requested are the listeners that the environment asks for.
+func requested(s settings.Settings) []config.Listener {
 	ports := map[string]settings.Port{
 		"imap": s.IMAPPort, "imaps": s.IMAPSPort, "pop3": s.POP3Port, "pop3s": s.POP3SPort, "lmtp": s.LMTPPort,
 		"sieve": s.SievePort, "submission": s.SubmissionPort, "submissions": s.SubmissionsPort,

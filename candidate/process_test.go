@@ -52,15 +52,15 @@ func TestVerdictIsSmall(t *testing.T) {
 	for range 100_000 {
 		found = append(found, finding.Finding{Code: finding.UnknownSetting, File: "/overrides/x.conf", Problem: strings.Repeat("y", 10_000)})
 	}
-	text, err := json.Marshal(Verdict{}.found(found, nil))
+	text, err := json.Marshal(Verdict{}.with(found, nil))
 	if err != nil || len(text) > maxVerdict/2 {
 		t.Errorf("%d bytes, %v", len(text), err)
 	}
-	v := Verdict{}.found(found, nil)
+	v := Verdict{}.with(found, nil)
 	if last := v.Findings[len(v.Findings)-1]; v.Outcome != Refused || last.Code != finding.MoreFaults {
 		t.Errorf("%s, and last %v", v.Outcome, last)
 	}
-	if v := (Verdict{}).found(found[:3], nil); len(v.Findings) != 3 {
+	if v := (Verdict{}).with(found[:3], nil); len(v.Findings) != 3 {
 		t.Errorf("%d findings of 3", len(v.Findings))
 	}
 }

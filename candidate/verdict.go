@@ -71,8 +71,8 @@ const (
 	maxProblem  = 1000 // bytes
 )
 
-// found is the verdict with findings, and what follows from them.
-func (v Verdict) found(found finding.List, failure error) Verdict {
+// with is the verdict with findings, and what follows from them.
+func (v Verdict) with(found finding.List, failure error) Verdict {
 	v.Outcome = Passed
 	switch {
 	case len(found.Faults()) > 0:
@@ -104,4 +104,4 @@ func bounded(found finding.List) finding.List {
 }
 
 // Failure is the verdict where nothing could be judged.
-func Failure(err error) Verdict { return Verdict{}.found(nil, err) }
+func Failure(err error) Verdict { return Verdict{}.with(nil, err) }

@@ -6,7 +6,6 @@ import (
 	"text/tabwriter"
 
 	"pidgeon/candidate"
-	"pidgeon/container"
 	"pidgeon/settings"
 	"pidgeon/sizing"
 )
@@ -37,7 +36,9 @@ func Plan(c Call) int {
 	} else {
 		fmt.Fprintln(c.Stdout, "The configuration is refused, see pidgeon check; without overrides:")
 	}
-	c.printBottlenecks(t, demand)
+	for _, r := range t.Facts.Remarks(demand, t.Dovecot.Dialect) {
+		fmt.Fprintln(c.Stdout, r.Sentence)
+	}
 	return 0
 }
 
@@ -74,21 +75,4 @@ func (c Call) printOverridden(v candidate.Verdict) []sizing.Protocol {
 		}
 	}
 	return held
-}
-
-func (c Call) printBottlenecks(t *trial, demand []sizing.Protocol) {
-	need, allowed := t.Facts.Need(demand, t.Dovecot.Dialect), t.Facts.Allowed
-	lowest := need.Bottlenecks(allowed)
-	for _, w := range lowest {
-		fmt.Fprintf(c.Stdout, "As it is set: only %d of %d sessions: %s is %d, and %d are needed. Raise it: %s\n", w.Sessions, need.Sessions, w.Limit, w.Have, w.Need, container.Cure(w)+container.Alternative(demand))
-	}
-	if len(lowest) == 0 {
-		fmt.Fprintf(c.Stdout, "As it is set: this container holds %d sessions.\n", need.Sessions)
-	}
-	if share := container.Shared(demand); share > 1 {
-		fmt.Fprintf(c.Stdout, "To make do with the memory, %d clients share a session process: %s.\n", share, container.Sharing)
-	}
-	if need.ShortOfInotify(allowed) {
-		fmt.Fprintf(c.Stdout, "Only %d of %d inotify instances for clients that wait with IDLE: %s. Raise it %s\n", allowed.Inotify, need.Inotify, container.WithoutInotify, container.CureInotify(need))
-	}
 }

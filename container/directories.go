@@ -23,12 +23,11 @@ func Prepare(s settings.Settings, id Identity) (lock *os.File, err error) {
 		if err := os.MkdirAll(dir, 0o755); err != nil {
 			return nil, fmt.Errorf("making a directory: %w", err)
 		}
-		if !id.Root() {
-			continue
-		}
 		// The image has them open to any user it may run as; root needs nobody else.
-		if err := os.Chmod(dir, 0o755); err != nil {
-			return nil, fmt.Errorf("closing a directory: %w", err)
+		if id.Root() {
+			if err := os.Chmod(dir, 0o755); err != nil {
+				return nil, fmt.Errorf("closing a directory: %w", err)
+			}
 		}
 	}
 	uid, gid := id.MailOwner(s)
@@ -117,21 +116,19 @@ const strayPatience = 5 * time.Second
 // nothing else does, and it holds the ports. That it is one is seen by its
 // command line, which names our run directory.
 func endStray(base, runDir string) {
-	text, err := os.ReadFile(filepath.Join(base, "master.pid"))
-	if err != nil {
-		return
-	}
+	text, _ := os.ReadFile(filepath.Join(base, "master.pid"))
 	pid, err := strconv.Atoi(strings.TrimSpace(string(text)))
-	if err != nil || pid <= 1 || !ours(pid, runDir) {
+	if err != nil || pid <= 1 {
 		return
 	}
-	_ = unix.Kill(pid, unix.SIGTERM)
-	for end := time.Now().Add(strayPatience); ours(pid, runDir) && time.Now().Before(end); {
+	runs := func() bool {
+		cmdline, err := os.ReadFile(fmt.Sprintf("/proc/%d/cmdline", pid))
+		return err == nil && strings.Contains(string(cmdline), filepath.Join(runDir, "current")+"/")
+	}
+	if runs() {
+		_ = unix.Kill(pid, unix.SIGTERM)
+	}
+	for end := time.Now().Add(strayPatience); runs() && time.Now().Before(end); {
 		time.Sleep(10 * time.Millisecond)
 	}
-}
-
-func ours(pid int, runDir string) bool {
-	cmdline, err := os.ReadFile(fmt.Sprintf("/proc/%d/cmdline", pid))
-	return err == nil && strings.Contains(string(cmdline), filepath.Join(runDir, "current")+"/")
 }

@@ -37,24 +37,29 @@ const extraUsers = "/var/lib/extrausers"
 // Identify returns the identity. Dovecot takes users by name alone (2.3.19, 2.4.1:
 // getpwnam), so a number without a name gets one, where the image allows it.
 func Identify(runDir string) (Identity, error) {
-	id := Identity{UID: os.Geteuid(), GID: os.Getegid()}
+	id := Identity{User: "pidgeon", Group: "pidgeon", UID: os.Geteuid(), GID: os.Getegid()}
 	if id.Root() {
-		return id, nil
+		return Identity{GID: id.GID}, nil
 	}
 	u, userErr := user.LookupId(strconv.Itoa(id.UID))
+	if userErr == nil {
+		id.User = u.Username
+	}
 	g, groupErr := user.LookupGroupId(strconv.Itoa(id.GID))
+	if groupErr == nil {
+		id.Group = g.Name
+	}
 	if userErr == nil && groupErr == nil {
-		id.User, id.Group = u.Username, g.Name
 		return id, nil
 	}
-	if err := nameOurselves(&id, runDir, u, g); err != nil {
+	if err := id.enter(filepath.Join(runDir, "extrausers")); err != nil {
 		return id, fmt.Errorf("running as user %d:%d, which has no name in /etc/passwd and /etc/group: %w", id.UID, id.GID, err)
 	}
 	return id, nil
 }
 
-func nameOurselves(id *Identity, runDir string, u *user.User, g *user.Group) error {
-	dir := filepath.Join(runDir, "extrausers")
+// enter names the user and the group in dir, if libnss-extrausers looks there.
+func (i Identity) enter(dir string) error {
 	if err := os.MkdirAll(dir, 0o755); err != nil {
 		return err
 	}
@@ -65,15 +70,8 @@ func nameOurselves(id *Identity, runDir string, u *user.User, g *user.Group) err
 	if there, err := os.Stat(extraUsers); err != nil || !os.SameFile(here, there) {
 		return fmt.Errorf("%s does not lead to %s: run as a user that has a name, or install libnss-extrausers and link it", extraUsers, dir)
 	}
-	id.User, id.Group = "pidgeon", "pidgeon"
-	if u != nil {
-		id.User = u.Username
-	}
-	if g != nil {
-		id.Group = g.Name
-	}
-	passwd := fmt.Sprintf("%s:x:%d:%d::/:/usr/sbin/nologin\n", id.User, id.UID, id.GID)
-	group := fmt.Sprintf("%s:x:%d:\n", id.Group, id.GID)
+	passwd := fmt.Sprintf("%s:x:%d:%d::/:/usr/sbin/nologin\n", i.User, i.UID, i.GID)
+	group := fmt.Sprintf("%s:x:%d:\n", i.Group, i.GID)
 	// Renamed into place: a Dovecot that runs beside a check looks its user up there.
 	return errors.Join(
 		renameio.WriteFile(filepath.Join(dir, "passwd"), []byte(passwd), 0o644),
@@ -84,16 +82,10 @@ func nameOurselves(id *Identity, runDir string, u *user.User, g *user.Group) err
 // DovecotGroup is the group of Dovecot's internal user, which has to read what
 // root writes; -1 where we are not root or there is none.
 func (i Identity) DovecotGroup() int {
-	if !i.Root() {
-		return -1
+	if g, err := user.LookupGroup("dovecot"); err == nil && i.Root() {
+		if gid, err := strconv.Atoi(g.Gid); err == nil {
+			return gid
+		}
 	}
-	g, err := user.LookupGroup("dovecot")
-	if err != nil {
-		return -1
-	}
-	gid, err := strconv.Atoi(g.Gid)
-	if err != nil {
-		return -1
-	}
-	return gid
+	return -1
 }

@@ -20,7 +20,7 @@ func TestCgroup(t *testing.T) {
 		{"version 2 without a limit", map[string]string{
 			"proc/self/cgroup":         "0::/\n",
 			"sys/fs/cgroup/memory.max": "max\n",
-		}, None},
+		}, none},
 		{"the parent's is lower", map[string]string{
 			"proc/self/cgroup":                 "0::/pod/box\n",
 			"sys/fs/cgroup/pod/memory.max":     "100\n",
@@ -34,8 +34,8 @@ func TestCgroup(t *testing.T) {
 		{"version 1 without a limit", map[string]string{
 			"proc/self/cgroup":                           "9:memory:/\n",
 			"sys/fs/cgroup/memory/memory.limit_in_bytes": "9223372036854771712\n",
-		}, None},
-		{"nothing to be seen", nil, None},
+		}, none},
+		{"nothing to be seen", nil, none},
 	}
 	for _, test := range tests {
 		t.Run(test.name, func(t *testing.T) {
@@ -57,9 +57,9 @@ func TestCgroup(t *testing.T) {
 }
 
 // What is read here is what the kernel says here; only its presence can be known.
-func TestRead(t *testing.T) {
-	l := ReadLimits()
-	if l.CPUs < 1 || l.Files < 1 || l.Inotify < 1 {
-		t.Errorf("got %+v: each machine has CPUs, files and inotify instances", l)
+func TestMeasure(t *testing.T) {
+	machine, allowed, err := Measure(nil)
+	if err != nil || machine.CPUs < 1 || machine.Files < 1 || machine.Inotify < 1 || allowed.Files != machine.Files {
+		t.Errorf("got %+v, %+v, %v: each machine has CPUs, files and inotify instances", machine, allowed, err)
 	}
 }

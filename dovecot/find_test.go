@@ -9,7 +9,7 @@ import (
 	"testing"
 
 	"pidgeon/dovecot"
-	"pidgeon/dovecot/dovecottest"
+	"pidgeon/tests/dovecottest"
 )
 
 // install puts a dovecot that runs script, and a doveconf, into PATH.

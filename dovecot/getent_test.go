@@ -4,7 +4,7 @@ import (
 	"slices"
 	"testing"
 
-	"pidgeon/dovecot/dovecottest"
+	"pidgeon/tests/dovecottest"
 )
 
 func TestResolve(t *testing.T) {

@@ -145,7 +145,7 @@ func (t *turn) notStarted(e Judged) {
 		t.judge(Judge{Request: candidate.Request{Good: true}})
 		return
 	}
-	t.stop(exitConfig, slices.Compact(append(t.Refused, reasons...))...)
+	t.stop(ExitConfig, slices.Compact(append(t.Refused, reasons...))...)
 }
 
 // ready has what serves without a verdict judged; for the rest it is the end of the
@@ -219,7 +219,7 @@ func (t *turn) adopt(v candidate.Verdict) {
 func (t *turn) refused(e Judged) {
 	trusted, same := t.Running.Trusted, e.Fingerprint == t.Running.Fingerprint
 	if trusted && same && !t.Running.Worked {
-		t.stop(exitConfig, e.Findings.Faults().Sentences()...)
+		t.stop(ExitConfig, e.Findings.Faults().Sentences()...)
 		return
 	}
 	if t.Running.Trusted = false; trusted && same && len(e.Listeners) > 0 {

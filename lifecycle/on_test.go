@@ -40,6 +40,7 @@ func passed(letter string) Judged  { return Judged{Verdict: verdict(candidate.Pa
 func refused(letter string) Judged { return Judged{Verdict: verdict(candidate.Refused, letter)} }
 
 func undecided(letter string) Judged { return Judged{Verdict: verdict(candidate.Undecided, letter)} }
+
 func unchanged(letter string) Judged { return Judged{Verdict: verdict(candidate.Unchanged, letter)} }
 
 func trusted(letter string, worked bool) Judged {

@@ -26,8 +26,8 @@ const (
 	Stopping
 )
 
-// Exit codes of sysexits(3).
-const exitConfig = 78 // the configuration cannot be used
+// ExitConfig is EX_CONFIG of sysexits(3): the configuration cannot be used.
+const ExitConfig = 78
 
 // State is all that the life of a container depends on. The zero value is that of a
 // container that begins.

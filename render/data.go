@@ -1,6 +1,7 @@
 package render
 
 import (
+	"bytes"
 	"fmt"
 	"maps"
 	"reflect"
@@ -75,9 +76,13 @@ func (in Input) Variables(path string) (names []string) {
 
 // secrets are the files beside the configuration.
 func secrets(data Data) config.Files {
+	var users bytes.Buffer
+	for _, u := range data.Settings.Users {
+		fmt.Fprintf(&users, "%s:%s\n", u.Name, u.Password)
+	}
 	files := config.Files{
 		{Name: config.DirFile, Origin: "pidgeon", Mode: 0o640, Data: []byte(data.Dir + "\n")},
-		{Name: "users", Origin: "USERS", Mode: 0o640, Data: passwdFile(data.Settings.Users)},
+		{Name: "users", Origin: "USERS", Mode: 0o640, Data: users.Bytes()},
 	}
 	if len(data.Certificate) > 0 {
 		files = append(files,
@@ -85,14 +90,6 @@ func secrets(data Data) config.Files {
 			config.File{Name: "tls.key", Origin: string(data.Settings.TLSKeyPath), Mode: 0o600, Data: data.Key})
 	}
 	return files
-}
-
-func passwdFile(users settings.Users) []byte {
-	var b strings.Builder
-	for _, u := range users {
-		fmt.Fprintf(&b, "%s:%s\n", u.Name, u.Password)
-	}
-	return []byte(b.String())
 }
 
 func sortedKeys[V any](m map[string]V) []string { return slices.Sorted(maps.Keys(m)) }

@@ -1,6 +1,7 @@
 package render
 
 import (
+	"cmp"
 	"fmt"
 	"regexp"
 	"strings"
@@ -66,16 +67,14 @@ func value(v any) (string, error) {
 }
 
 // keys and values replace sprig's, which follow Go's random order of maps.
-func keys(dicts ...map[string]any) []string {
-	var all []string
+func keys(dicts ...map[string]any) (all []string) {
 	for _, d := range dicts {
 		all = append(all, sortedKeys(d)...)
 	}
 	return all
 }
 
-func values(dict map[string]any) []any {
-	var all []any
+func values(dict map[string]any) (all []any) {
 	for _, k := range sortedKeys(dict) {
 		all = append(all, dict[k])
 	}
@@ -128,10 +127,6 @@ func seq(params ...int) (string, error) {
 	if step == 0 {
 		return "", fmt.Errorf("seq with step 0 never ends")
 	}
-	end := last + 1
-	if step < 0 {
-		end = last - 1
-	}
-	numbers, err := untilStep(first, end, step)
+	numbers, err := untilStep(first, last+cmp.Compare(step, 0), step)
 	return strings.Trim(fmt.Sprint(numbers), "[]"), err
 }

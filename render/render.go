@@ -9,10 +9,8 @@ import (
 	"path"
 	"slices"
 	"strings"
-	"text/template"
 
 	"pidgeon/config"
-	"pidgeon/finding"
 )
 
 // Input is all that a rendering depends on.
@@ -33,57 +31,33 @@ const (
 // Render returns the files, or a finding.List that names every template that
 // fails.
 func Render(in Input) (config.Files, error) {
-	set, sources, faults := parseAll(in)
-	if len(faults) > 0 {
-		return nil, faults
+	t := parseAll(in)
+	if len(t.faults) > 0 {
+		return nil, t.faults
 	}
 	var files config.Files
-	for _, name := range rendered(sources) {
-		data, err := execute(set, name, in)
-		if err != nil {
-			faults = append(faults, templateFinding(err, sources[name].Origin, sources))
+	for _, name := range sortedKeys(t.sources) {
+		if name != config.Main && strings.HasSuffix(name, ".conf") { // others hold definitions alone
+			files = append(files, t.file(name, path.Join(templatesDir, name)))
 		}
-		files = append(files, config.File{Name: path.Join(templatesDir, name), Origin: sources[name].Origin, Mode: 0o640, Data: data})
 	}
-	overrides, more := renderOverrides(set, sources, in)
-	files = append(files, overrides...)
-	if faults = append(faults, more...); len(faults) > 0 {
-		return nil, faults
-	}
-	main, err := renderMain(set, sources, in, files)
-	if err != nil {
-		return nil, finding.List{*err}
-	}
-	return slices.Concat(config.Files{main}, files, secrets(in.Data)), nil
-}
-
-func renderOverrides(set *template.Template, sources map[string]config.File, in Input) (config.Files, finding.List) {
-	var files config.Files
-	var faults finding.List
 	for _, o := range in.Overrides {
-		o.Name = path.Base(o.Name)
-		name, isTemplate := strings.CutSuffix(o.Name, ".tmpl")
+		name, isTemplate := strings.CutSuffix(path.Base(o.Name), ".tmpl")
 		if isTemplate {
-			data, err := executeOverride(set, o, in)
-			if err != nil {
-				faults = append(faults, templateFinding(err, o.Origin, sources))
-			}
-			o.Data = data
+			o.Data = t.override(o)
 		}
 		o.Name, o.Mode = path.Join(overridesDir, name), 0o640
 		files = append(files, o)
 	}
-	return files, faults
-}
-
-func renderMain(set *template.Template, sources map[string]config.File, in Input, files config.Files) (config.File, *finding.Finding) {
+	if len(t.faults) > 0 {
+		return nil, t.faults
+	}
 	for _, f := range files {
-		in.Data.Includes = append(in.Data.Includes, f.Name)
+		t.in.Data.Includes = append(t.in.Data.Includes, f.Name)
 	}
-	text, err := execute(set, config.Main, in)
-	if err != nil {
-		f := templateFinding(err, sources[config.Main].Origin, sources)
-		return config.File{}, &f
+	main := t.file(config.Main, config.Main)
+	if len(t.faults) > 0 {
+		return nil, t.faults
 	}
-	return config.File{Name: config.Main, Origin: sources[config.Main].Origin, Mode: 0o640, Data: text}, nil
+	return slices.Concat(config.Files{main}, files, secrets(in.Data)), nil
 }

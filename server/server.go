@@ -21,9 +21,6 @@ import (
 	"pidgeon/supervise"
 )
 
-// exitConfig is EX_CONFIG of sysexits(3): the configuration cannot be used.
-const exitConfig = 78
-
 // Server is one Dovecot. Its methods are called one after the other, but for Ended.
 type Server struct {
 	Log      *slog.Logger
@@ -120,7 +117,7 @@ func (s *Server) AwaitReady(ctx context.Context, judgedLater bool) lifecycle.Eve
 
 // NotStarted is the event of a Start that failed.
 func NotStarted(err error) lifecycle.Event {
-	return lifecycle.Failed{Reasons: []string{err.Error()}, ExitCode: exitConfig}
+	return lifecycle.Failed{Reasons: []string{err.Error()}, ExitCode: lifecycle.ExitConfig}
 }
 
 // Forget takes note that Dovecot has ended and is to be started again.

@@ -11,6 +11,8 @@ import (
 	"strconv"
 	"strings"
 	"time"
+
+	"pidgeon/config"
 )
 
 // Sessions is a number of sessions, at least one.
@@ -125,18 +127,20 @@ func (d *Delimiter) UnmarshalText(text []byte) error {
 // Protocols are what runs, in Dovecot's names.
 type Protocols []string
 
-var protocols = []string{"imap", "lmtp", "pop3", "sieve", "submission"}
-
 // Has reports whether the protocol is on.
 func (p Protocols) Has(name string) bool { return slices.Contains(p, name) }
 
 // UnmarshalText accepts names separated by commas or blanks.
 func (p *Protocols) UnmarshalText(text []byte) error {
 	*p = nil
+	var known []string
+	for _, protocol := range config.Protocols() {
+		known = append(known, protocol.Name)
+	}
 	for _, name := range list(string(text)) {
 		name = strings.ToLower(name)
-		if !slices.Contains(protocols, name) {
-			return fmt.Errorf("names %q, which is none of %s", name, strings.Join(protocols, ", "))
+		if !slices.Contains(known, name) {
+			return fmt.Errorf("names %q, which is none of %s", name, strings.Join(known, ", "))
 		}
 		if !p.Has(name) {
 			*p = append(*p, name)

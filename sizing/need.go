@@ -54,33 +54,12 @@ func NeedOf(protocols []Protocol, machine Machine, cost Cost) Need {
 	return need
 }
 
-// Ceiling is how many sessions fit when the container gives only have of
-// something of which idle is needed without any session and need with all of
-// them. have 0 means without limit.
-func (n Need) Ceiling(have, idle, need int) int {
-	if have == 0 || have >= need {
-		return n.Sessions
-	}
-	return n.fit(have, idle, need)
-}
+// Allowed is what the container gives; 0 is without limit.
+type Allowed struct{ Processes, MemoryKiB, Files, Inotify int }
 
-func (n Need) fit(have, idle, need int) int {
-	return max(0, n.Sessions*(have-idle)/max(1, need-idle))
-}
-
-// Capacity is how many sessions, of the mix that n is for, the container holds at
-// all; ok is false where it is without limit.
-func (n Need) Capacity(a Allowed) (lowest Bottleneck, ok bool) {
-	for _, w := range []Bottleneck{
-		{"pids.max", a.Processes, n.Processes, n.fit(a.Processes, idleProcesses, n.Processes)},
-		{"memory.max", a.MemoryKiB, n.MemoryKiB, n.fit(a.MemoryKiB, idleMemoryKiB, n.MemoryKiB)},
-	} {
-		if w.Have > 0 && n.Sessions > 0 && (!ok || w.Sessions < lowest.Sessions) {
-			lowest, ok = w, true
-		}
-	}
-	return lowest, ok
-}
+// ShortOfInotify reports whether some clients that wait with IDLE will hear of new mail only
+// when Dovecot looks for it, every 30 s. They lose nothing else, so it is no bottleneck.
+func (n Need) ShortOfInotify(a Allowed) bool { return a.Inotify != 0 && a.Inotify < n.Inotify }
 
 // Bottleneck is a limit of the container that is reached before the sessions asked for.
 type Bottleneck struct {
@@ -89,25 +68,33 @@ type Bottleneck struct {
 	Sessions   int    // how many fit
 }
 
-// Allowed is what the container gives; 0 is without limit.
-type Allowed struct{ Processes, MemoryKiB, Files, Inotify int }
-
-// ShortOfInotify reports whether some clients that wait with IDLE will hear of new mail only
-// when Dovecot looks for it, every 30 s. They lose nothing else, so it is no bottleneck.
-func (n Need) ShortOfInotify(a Allowed) bool { return a.Inotify != 0 && a.Inotify < n.Inotify }
-
 // Bottlenecks are the limits that are too low, the lowest first.
 func (n Need) Bottlenecks(a Allowed) []Bottleneck {
-	var bottlenecks []Bottleneck
-	for _, w := range []Bottleneck{
-		{"pids.max", a.Processes, n.Processes, n.Ceiling(a.Processes, idleProcesses, n.Processes)},
-		{"memory.max", a.MemoryKiB, n.MemoryKiB, n.Ceiling(a.MemoryKiB, idleMemoryKiB, n.MemoryKiB)},
-		{"ulimit -n", a.Files, n.Files, n.Ceiling(a.Files, otherClients, n.Files)},
-	} {
-		if w.Sessions < n.Sessions {
-			bottlenecks = append(bottlenecks, w)
-		}
+	return slices.DeleteFunc(n.limits(a), func(b Bottleneck) bool { return b.Have >= b.Need || n.Sessions == 0 })
+}
+
+// Capacity is how many sessions, of the mix that n is for, the container holds at
+// all; ok is false where it is without limit.
+func (n Need) Capacity(a Allowed) (lowest Bottleneck, ok bool) {
+	a.Files = 0 // of a process, not of the container
+	limits := n.limits(a)
+	if len(limits) == 0 || n.Sessions == 0 {
+		return Bottleneck{}, false
 	}
-	slices.SortStableFunc(bottlenecks, func(a, b Bottleneck) int { return cmp.Compare(a.Sessions, b.Sessions) })
-	return bottlenecks
+	return limits[0], true
+}
+
+// limits are those that are set, the lowest first.
+func (n Need) limits(a Allowed) []Bottleneck {
+	limit := func(name string, have, idle, need int) Bottleneck {
+		return Bottleneck{name, have, need, max(0, n.Sessions*(have-idle)/max(1, need-idle))}
+	}
+	all := []Bottleneck{
+		limit("pids.max", a.Processes, idleProcesses, n.Processes),
+		limit("memory.max", a.MemoryKiB, idleMemoryKiB, n.MemoryKiB),
+		limit("ulimit -n", a.Files, otherClients, n.Files),
+	}
+	all = slices.DeleteFunc(all, func(b Bottleneck) bool { return b.Have == 0 })
+	slices.SortStableFunc(all, func(a, b Bottleneck) int { return cmp.Compare(a.Sessions, b.Sessions) })
+	return all
 }

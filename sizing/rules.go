@@ -5,20 +5,6 @@ import (
 	"slices"
 )
 
-type names struct{ login, session string }
-
-// serviceNames is the pair of services behind a protocol. LMTP has no login
-// service: nobody stays connected to it.
-func serviceNames(protocol string) (names, bool) {
-	switch protocol {
-	case "imap", "pop3", "submission":
-		return names{protocol + "-login", protocol}, true
-	case "sieve":
-		return names{"managesieve-login", "managesieve"}, true
-	}
-	return names{}, false
-}
-
 // pair is a login service and the service that takes its clients over. With TLS
 // the login process stays for the life of the session, so both hold the same
 // number.
@@ -38,7 +24,7 @@ const (
 func sessionService(name string, login Service, p Protocol) limits {
 	sessions := count(login.Capacity(), "connections that "+login.Name+" lets in").atMost(maxSessions, "that fit in any container")
 	one := count(1, "session to a process")
-	if p.mode() != Performance || !p.Reuse {
+	if p.Secure() || !p.Reuse {
 		return limits{name: name, ProcessLimit: sessions, ClientLimit: one, Requests: one}
 	}
 	share := max(1, p.Share)
@@ -53,7 +39,7 @@ func sessionService(name string, login Service, p Protocol) limits {
 func loginService(name string, p Protocol, machine Machine) limits {
 	connections := add(count(p.Sessions, "sessions"), count(Headroom(p.Sessions), "for clients that come and go"))
 	processors := count(machine.CPUs, "processors")
-	if p.mode() == Secure {
+	if p.Secure() {
 		one := count(1, "connection to a process")
 		return limits{
 			name: name, ProcessLimit: connections, ClientLimit: one, Requests: one,
@@ -127,7 +113,7 @@ func ceil(a, b int) int { return (a + b - 1) / max(1, b) }
 // derive adds the services that all others talk to: as big as is needed for the
 // pairs in effect, which an override may have made others than were sized.
 func derive(sized []limits, effective []pair, machine Machine) Sizes {
-	var logins, sessions, lookups, keepers Sum
+	var logins, sessions, lookups, hibernators Sum
 	files := 0
 	for _, p := range effective {
 		files = max(files, loginFiles(p.login.ClientLimit))
@@ -137,7 +123,7 @@ func derive(sized []limits, effective []pair, machine Machine) Sizes {
 			lookups = add(lookups, p.session.processes())
 		}
 		if hibernate, possible := hibernateService(p.session, machine); p.hibernates && possible {
-			keepers = add(keepers, hibernate.service().processes())
+			hibernators = add(hibernators, hibernate.service().processes())
 			sized = append(sized, hibernate)
 			files = max(files, loginFiles(hibernate.ClientLimit.Total))
 		}
@@ -149,12 +135,12 @@ func derive(sized []limits, effective []pair, machine Machine) Sizes {
 		// Counted by Dovecot itself, which warns when it is lower.
 		limits{name: "auth", ClientLimit: add(logins, lookups, urlauth, lmtp, others)},
 		// Counted by Dovecot too.
-		limits{name: "anvil", ClientLimit: add(logins, keepers, urlauth, others).atLeast(defaultLimit, "(default_client_limit)")},
+		limits{name: "anvil", ClientLimit: add(logins, hibernators, urlauth, others).atLeast(defaultLimit, "(default_client_limit)")},
 		// Never checked by Dovecot: past it each login stalls for 10 s.
-		limits{name: "stats", ClientLimit: add(logins, sessions, keepers, lmtp, urlauth, others)},
+		limits{name: "stats", ClientLimit: add(logins, sessions, hibernators, lmtp, urlauth, others)},
 		// 2.3 reads its settings from it: one connection per login process and per
 		// session process that is used again.
-		limits{name: "config", ClientLimit: add(logins, sessions, keepers, others).atLeast(defaultLimit, "(default_client_limit)")},
+		limits{name: "config", ClientLimit: add(logins, sessions, hibernators, others).atLeast(defaultLimit, "(default_client_limit)")},
 	)
 	return bounded(sized, files, machine)
 }

@@ -13,32 +13,8 @@ import (
 	"pidgeon/config"
 )
 
-// Mode is how a login service shares its processes among clients.
-type Mode string
-
-const (
-	// Auto is Secure up to SecureUpTo sessions and Performance above.
-	Auto Mode = "auto"
-	// Secure gives each connection a login process of its own.
-	Secure Mode = "secure"
-	// Performance lets a few login processes serve all connections.
-	Performance Mode = "performance"
-)
-
-// SecureUpTo is the largest number of sessions for which Auto means Secure.
-const SecureUpTo = 100
-
 // Unlimited as Service.Requests: a process serves clients for ever.
 const Unlimited = -1
-
-// Protocol is what was asked of one protocol.
-type Protocol struct {
-	Name     string // as in Dovecot's "protocols": imap, pop3, submission, sieve
-	Sessions int    // how many are connected at once
-	Mode     Mode
-	Reuse    bool // a session process may serve one client after another
-	Share    int  // how many clients a session process serves at once; 0 is one
-}
 
 // Machine is what the container gives.
 type Machine struct {
@@ -126,58 +102,52 @@ func (s Sizes) Protocols(service string) (all []string) {
 	return all
 }
 
-// Headroom is how many connections beyond the sessions asked for are let in, so
-// that a client that has not logged in yet, a probe, or one that reconnects
-// before its old session ends is not turned away.
-func Headroom(sessions int) int { return 10 + sessions/50 }
-
 // Size returns the limits with which every protocol holds its sessions.
 func Size(protocols []Protocol, machine Machine) Sizes {
+	return Sizes{}.Resize(nil, protocols, machine)
+}
+
+// Resize sizes again around what an override has changed of login and session
+// services: who raises the number of logins means the number of sessions, so
+// everything that depends on it is raised too. inForce are the limits read back
+// from Dovecot. Limits that the override sets itself keep their rendered value:
+// Dovecot uses the override's, which is included later.
+func (s Sizes) Resize(inForce []Service, protocols []Protocol, machine Machine) Sizes {
 	var sized []limits
-	var pairs []pair
+	var effective []pair
 	for _, p := range protocols {
-		if names, ok := serviceNames(p.Name); ok {
-			login := loginService(names.login, p, machine)
-			session := sessionService(names.session, login.service(), p)
-			sized = append(sized, login, session)
-			pairs = append(pairs, pair{login.service(), session.service(), p.hibernates()})
+		services := config.ProtocolNamed(p.Name)
+		if services.Session == "" { // LMTP: nobody stays connected to it
+			continue
+		}
+		login := loginService(services.Login, p, machine)
+		logins := login.service().overridden(inForce)
+		session := sessionService(services.Session, logins, p)
+		sessions := session.service()
+		if rendered := s.Service(services.Session); rendered.overridden(inForce) != rendered {
+			sessions = rendered.overridden(inForce)
+		}
+		effective = append(effective, pair{logins, sessions, p.hibernates()})
+		if need := loginVSZ(logins.ClientLimit); logins != login.service() && need.Total > login.VSZLimitMiB.Total {
+			login.VSZLimitMiB = need
+		}
+		// Dovecot refuses more than the limit, and would blame us.
+		login.ProcessMinAvail = login.ProcessMinAvail.atMost(logins.ProcessLimit, "processes that an override allows")
+		session.ProcessMinAvail = session.ProcessMinAvail.atMost(sessions.ProcessLimit, "processes that an override allows")
+		sized = append(sized, login, session)
+	}
+	return derive(sized, effective, machine)
+}
+
+// overridden returns the service with the limits in force.
+func (s Service) overridden(inForce []Service) Service {
+	for _, is := range inForce {
+		if is.Name == s.Name {
+			s.ProcessLimit, s.ClientLimit, s.Requests = is.ProcessLimit, is.ClientLimit, is.Requests
 		}
 	}
-	return derive(sized, pairs, machine)
+	return s
 }
-
-// Services are the names of the services behind the protocol, login first.
-func (p Protocol) Services() []string {
-	names, ok := serviceNames(p.Name)
-	if !ok {
-		return nil
-	}
-	return []string{names.login, names.session}
-}
-
-// With is the protocol with another number of sessions, in the mode that it has.
-func (p Protocol) With(sessions int) Protocol {
-	p.Mode, p.Sessions = p.mode(), sessions
-	return p
-}
-
-// Secure reports whether each connection gets a login process of its own.
-func (p Protocol) Secure() bool { return p.mode() == Secure }
-
-// mode resolves Auto.
-func (p Protocol) mode() Mode {
-	if p.Mode != Auto {
-		return p.Mode
-	}
-	if p.Sessions <= SecureUpTo {
-		return Secure
-	}
-	return Performance
-}
-
-// hibernates reports whether idle sessions may be handed to a process that keeps
-// them all.
-func (p Protocol) hibernates() bool { return p.Name == "imap" && p.mode() == Performance }
 
 // Equal reports whether two sizes are the same.
 func (s Sizes) Equal(other Sizes) bool {

@@ -4,6 +4,8 @@ import (
 	"context"
 	"log/slog"
 	"time"
+
+	"pidgeon/sizing"
 )
 
 // WatchCapacity warns, until ctx ends, when sessions come near to a limit: once at
@@ -11,15 +13,10 @@ import (
 // after they have fallen clearly below.
 //
 // It counts when so much has been logged that a level may be reached: each login
-// logs at least one line, so usage cannot reach the next level before that many
-// lines were logged. An idle Dovecot logs nothing, and is counted once a minute,
-// which finds connections that never log in: those log nothing either.
-//
-// A warning comes before the limit is reached as long as fewer sessions than lie
-// between them log in within spacing and the time of a count. For 1000 sessions
-// that is 200 between 80 % and the limit and 50 between 95 % and the limit, with 30
-// connections of headroom above. A faster herd gets the second warning late, and
-// the first at once unless sessions were counted just before.
+// logs at least one line, so usage cannot reach the next level before that many lines
+// were logged. What logs nothing, like connections that never log in, is found by a
+// count each minute. Of 1000 sessions 50 lie between 95 % and the limit: when more
+// log in within spacing, the second warning comes late.
 func WatchCapacity(ctx context.Context, log *slog.Logger, lines Log, now func() Snapshot) {
 	look := func(ctx context.Context) []gauge {
 		s := now()
@@ -39,8 +36,8 @@ type Log interface {
 // spacing is the least time between two counts.
 const spacing = 250 * time.Millisecond
 
-// How often sessions are counted when nothing is logged: far from every limit, and
-// nearer.
+// How often sessions are counted when nothing is logged: while all limits are far,
+// and from half of one on.
 const (
 	slow = time.Minute
 	fast = 10 * time.Second
@@ -50,48 +47,109 @@ const (
 func watch(ctx context.Context, lines Log, look func(context.Context) []gauge, say func(g gauge, level int)) {
 	told := warnings{}
 	for ctx.Err() == nil {
-		before := lines.Lines()
+		before, pace, wakeAt := lines.Lines(), slow, int64(0)
 		all := look(ctx)
 		for _, g := range all {
 			if level, news := told.rose(g); news {
 				say(g, level)
 			}
+			if g.percent() >= 50 {
+				pace = fast
+			}
 		}
-		at := int64(0)
-		if n, ok := told.untilNext(all); ok {
-			at = before + int64(n)
+		if n := told.untilNext(all); n > 0 {
+			wakeAt = before + int64(n)
 		}
-		lines.WakeAt(at)
-		sleep(ctx, spacing, nil)
-		sleep(ctx, pace(all)-spacing, lines.Busy())
+		lines.WakeAt(wakeAt)
+		select {
+		case <-ctx.Done():
+		case <-time.After(spacing):
+		}
+		select {
+		case <-ctx.Done():
+		case <-time.After(pace - spacing):
+		case <-lines.Busy():
+		}
 	}
 }
 
-func pace(all []gauge) time.Duration {
+// gauge is how full a protocol, or the container, is.
+type gauge struct {
+	protocol       string // empty for all of them together
+	used, limit    int
+	maxConnections int    // of the protocol; above it, clients are turned away
+	cure           string // what raises the limit
+}
+
+// gauges are those that have a limit. A protocol's holds for each generation by
+// itself, the container's for all of them. Where the container is what limits a
+// protocol, one warning for both is enough.
+func gauges(all []Usage, capacity sizing.Capacity) []gauge {
+	var found []gauge
+	total, known := 0, false
+	for _, u := range all {
+		held, ok := u.held()
+		total, known = total+held, known || ok
+		if ok && u.Limit > 0 && u.By != capacity.By {
+			found = append(found, gauge{u.Protocol, held - u.Older, u.Limit, u.MaxConnections, u.cure})
+		}
+	}
+	if known && capacity.Sessions > 0 {
+		found = append(found, gauge{used: total, limit: capacity.Sessions, cure: capacity.Cure})
+	}
+	return found
+}
+
+func (g gauge) percent() int { return 100 * g.used / g.limit }
+
+// Levels, in percent, at which a gauge is worth a warning: the first while there is
+// time to raise the limit, the second before anyone is turned away.
+const (
+	high = 80
+	full = 95
+	// slack is by how much a gauge has to fall below a level before reaching it again
+	// is news.
+	slack = 10
+)
+
+var above, below = map[int]int{0: high, high: full}, map[int]int{full: high}
+
+// warnings are the levels that were warned of, by protocol.
+type warnings map[string]int
+
+// rose is the level that a gauge has reached, and whether it is news. Then it is
+// taken for told.
+func (w warnings) rose(g gauge) (level int, news bool) {
+	for next := above[0]; next > 0 && g.percent() >= next; next = above[next] {
+		level = next
+	}
+	told := w[g.protocol]
+	for told > level && g.percent() < told-slack {
+		told = below[told]
+	}
+	w[g.protocol] = max(told, level)
+	return level, level > told
+}
+
+// untilNext is how many more sessions the fullest gauge takes to its next level; 0 if
+// there is none.
+func (w warnings) untilNext(all []gauge) (least int) {
 	for _, g := range all {
-		if 2*g.used >= g.limit && g.limit > 0 {
-			return fast
+		if next := above[w[g.protocol]]; next > 0 {
+			n := max(1, (next*g.limit+99)/100-g.used)
+			if least == 0 || n < least {
+				least = n
+			}
 		}
 	}
-	return slow
-}
-
-func sleep(ctx context.Context, d time.Duration, until <-chan struct{}) {
-	timer := time.NewTimer(d)
-	defer timer.Stop()
-	select {
-	case <-ctx.Done():
-	case <-timer.C:
-	case <-until:
-	}
+	return least
 }
 
 // warn logs that a limit comes near, and at the last moment what raises it.
 func warn(log *slog.Logger, g gauge, level int) {
-	facts := []any{"held", g.used, "of", g.limit}
-	what := "this container"
-	if g.name != containerGauge {
-		what, facts = "sessions", append(facts, "protocol", g.name, "turned_away_above", g.maxConnections)
+	what, facts := "this container", []any{"held", g.used, "of", g.limit}
+	if g.protocol != "" {
+		what, facts = "sessions", append(facts, "protocol", g.protocol, "turned_away_above", g.maxConnections)
 	}
 	if level < full {
 		log.Warn(what+" filling up", facts...)

@@ -71,7 +71,7 @@ func (s *server) look(context.Context) []gauge {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	s.looks++
-	return []gauge{{name: "imap", used: int(s.used.Load()), limit: s.limit}}
+	return []gauge{{protocol: "imap", used: int(s.used.Load()), limit: s.limit}}
 }
 
 func (s *server) say(g gauge, level int) {

@@ -24,13 +24,12 @@ func TestAlarms(t *testing.T) {
 		{"all gone, and back", 1000, []int{950, 0, 800, 950}, []string{"95 at 950", "80 at 800", "95 at 950"}},
 		{"ten", 10, []int{7, 8, 9, 10}, []string{"80 at 8", "95 at 10"}},
 		{"one", 1, []int{0, 1, 0, 1}, []string{"95 at 1", "95 at 1"}},
-		{"without limit", 0, []int{0, 1 << 30}, nil},
 	} {
 		t.Run(tt.name, func(t *testing.T) {
 			told := warnings{}
 			var got []string
 			for _, used := range tt.used {
-				if level, news := told.rose(gauge{name: "imap", used: used, limit: tt.limit}); news {
+				if level, news := told.rose(gauge{protocol: "imap", used: used, limit: tt.limit}); news {
 					got = append(got, fmt.Sprintf("%d at %d", level, used))
 				}
 			}
@@ -41,27 +40,28 @@ func TestAlarms(t *testing.T) {
 	}
 }
 
-// One more than the room reaches the level, and one less does not.
-func TestRoom(t *testing.T) {
+// One session more than there are until the next level reaches it, and one less does
+// not.
+func TestUntilNext(t *testing.T) {
 	for _, limit := range []int{1, 2, 7, 10, 99, 100, 1000, 12345} {
 		for told, next := range map[int]int{0: high, high: full} {
 			for used := 0; used <= limit; used++ {
-				g := gauge{name: "imap", used: used, limit: limit}
-				if g.reached() >= next {
+				g := gauge{protocol: "imap", used: used, limit: limit}
+				if g.percent() >= next {
 					continue
 				}
-				n, ok := g.untilNext(told)
+				n := warnings{"imap": told}.untilNext([]gauge{g})
 				at, before := gauge{used: used + n, limit: limit}, gauge{used: used + n - 1, limit: limit}
-				if !ok || at.reached() < next || before.reached() >= next {
-					t.Fatalf("%d of %d, told %d: room %d", used, limit, told, n)
+				if n == 0 || at.percent() < next || before.percent() >= next {
+					t.Fatalf("%d of %d, told %d: %d until the next", used, limit, told, n)
 				}
 			}
 		}
-		if n, ok := (gauge{name: "imap", used: limit, limit: limit}).untilNext(full); ok {
-			t.Errorf("limit %d: all is told, and room is %d", limit, n)
+		if n := (warnings{"imap": full}).untilNext([]gauge{{protocol: "imap", used: limit, limit: limit}}); n != 0 {
+			t.Errorf("limit %d: all is told, and %d are left until the next", limit, n)
 		}
 	}
-	if n, ok := (gauge{name: "imap", used: 5, limit: 0}).untilNext(0); ok {
-		t.Errorf("without limit: room %d", n)
+	if n := (warnings{}).untilNext([]gauge{{"imap", 5, 100, 0, ""}, {"pop3", 9, 12, 0, ""}}); n != 1 {
+		t.Errorf("%d until the next of two, want 1", n)
 	}
 }

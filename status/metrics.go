@@ -1,53 +1,126 @@
 package status
 
-import "pidgeon/metrics"
+import (
+	"context"
+	"fmt"
+	"io"
+	"net"
+	"net/http"
+	"strings"
+	"sync"
+	"time"
+)
 
-// measures are the metrics of a state. What is unknown has no sample.
-func (d Document) measures() []metrics.Metric {
-	return append([]metrics.Metric{
-		metrics.Gauge("pidgeon_build_info", "Versions, with the value 1.", metrics.One(1, "version", d.Version, "dovecot", d.Dovecot)),
-		metrics.Gauge("pidgeon_ready", "1 if Dovecot serves.", metrics.Truth(d.Ready)),
-		metrics.Gauge("pidgeon_degraded", "1 if Dovecot serves something else than what was asked for last.", metrics.Truth(d.Degraded)),
-		metrics.Gauge("pidgeon_refused", "Reasons why the last change is not in force.", metrics.One(len(d.Refused))),
-		metrics.Gauge("pidgeon_overrides", "Overrides in force.", metrics.One(len(d.Overrides))),
-		metrics.Gauge("pidgeon_generation_info", "The configuration in force, with the value 1.", metrics.One(1, "generation", d.Generation)),
-		metrics.Gauge("pidgeon_generation_start_timestamp_seconds", "Since when it is in force.", metrics.Moment(d.Since)),
-		metrics.Gauge("pidgeon_last_reload_timestamp_seconds", "When Dovecot last loaded its configuration.", metrics.Moment(d.LastReload)),
-		{
-			Name: "pidgeon_reloads_total", Type: "counter",
-			Help:    "Configurations that Dovecot loaded while running, and changes refused before or by it.",
-			Samples: append(metrics.One(d.Reloads.Loaded, "result", "loaded"), metrics.One(d.Reloads.Refused, "result", "refused")...),
-		},
-		metrics.Gauge("pidgeon_certificate_expiry_timestamp_seconds", "When the certificate that is served expires.", metrics.Moment(d.CertificateExpires)),
-	}, d.sessionMeasures()...)
-}
-
-func (d Document) sessionMeasures() []metrics.Metric {
-	each := func(name, help string, value func(Usage) (int, bool)) metrics.Metric {
-		var samples []metrics.Sample
-		for _, u := range d.Usage {
-			if n, ok := value(u); ok {
-				samples = append(samples, metrics.One(n, "protocol", u.Protocol)...)
-			}
+// ServeMetrics answers Prometheus and the probes of Kubernetes until stop is called,
+// which closes the listeners.
+func ServeMetrics(listeners []net.Listener, now func() Snapshot) (stop func()) {
+	cache := &usageCache{}
+	mux := http.NewServeMux()
+	mux.HandleFunc("GET /metrics", func(w http.ResponseWriter, _ *http.Request) {
+		s := now()
+		d := s.document()
+		d.Usage = cache.count(s)
+		w.Header().Set("Content-Type", contentType)
+		d.writeMetrics(w)
+	})
+	mux.HandleFunc("GET /healthz", func(w http.ResponseWriter, _ *http.Request) { fmt.Fprintln(w, "OK") })
+	mux.HandleFunc("GET /readyz", func(w http.ResponseWriter, _ *http.Request) {
+		if err := now().Unhealthy(); err != nil {
+			w.WriteHeader(http.StatusServiceUnavailable)
+			fmt.Fprintln(w, err)
+			return
 		}
-		return metrics.Gauge(name, help, samples)
-	}
-	all := []metrics.Metric{
-		each("pidgeon_sessions", "Sessions that are logged in, of all generations.", func(u Usage) (int, bool) { return known(u.Sessions) }),
-		each("pidgeon_sessions_older", "Of these, sessions from before the last reload, which do not count against the limit.", func(u Usage) (int, bool) { return u.Older, u.Sessions != nil }),
-		each("pidgeon_sessions_limit", "Sessions that are held.", func(u Usage) (int, bool) { return u.Limit, true }),
-		each("pidgeon_connections", "Connections that hold a place, logged in or not, of all generations.", func(u Usage) (int, bool) { return known(u.Connections) }),
-		each("pidgeon_connections_limit", "Connections that are let in; further ones are turned away.", func(u Usage) (int, bool) { return u.MaxConnections, true }),
-	}
-	if d.Container.Limit > 0 {
-		all = append(all, metrics.Gauge("pidgeon_container_sessions_limit", "Sessions of all protocols and generations that the container has room for.", metrics.One(d.Container.Limit, "limited_by", d.Container.By)))
-	}
-	return all
+		fmt.Fprintln(w, "OK")
+	})
+	return serve(listeners, mux)
 }
 
-func known(n *int) (int, bool) {
-	if n == nil {
-		return 0, false
+// usageCache keeps a count for a second: any number of scrapes costs no more.
+type usageCache struct {
+	mu      sync.Mutex
+	counted time.Time
+	usage   []Usage
+}
+
+func (c *usageCache) count(s Snapshot) []Usage {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	if time.Since(c.counted) > time.Second {
+		c.usage, _ = s.count(context.Background())
+		c.counted = time.Now()
 	}
-	return *n, true
+	return c.usage
+}
+
+// contentType is that of Prometheus' text format
+// (https://prometheus.io/docs/instrumenting/exposition_formats).
+const contentType = "text/plain; version=0.0.4; charset=utf-8"
+
+// writeMetrics writes what is known of the document.
+func (d Document) writeMetrics(w io.Writer) {
+	truth := map[bool]int{true: 1}
+	gauge := func(name, help string, samples ...string) { family(w, name, "gauge", help, samples) }
+	gauge("pidgeon_build_info", "Versions, with the value 1.", sample(1, "version", d.Version, "dovecot", d.Dovecot))
+	gauge("pidgeon_ready", "1 if Dovecot serves.", sample(truth[d.Ready]))
+	gauge("pidgeon_degraded", "1 if Dovecot serves something else than what was asked for last.", sample(truth[d.Degraded]))
+	gauge("pidgeon_refused", "Reasons why the last change is not in force.", sample(len(d.Refused)))
+	gauge("pidgeon_overrides", "Overrides in force.", sample(len(d.Overrides)))
+	gauge("pidgeon_generation_info", "The configuration in force, with the value 1.", sample(1, "generation", d.Generation))
+	gauge("pidgeon_generation_start_timestamp_seconds", "Since when it is in force.", moment(d.Since)...)
+	gauge("pidgeon_last_reload_timestamp_seconds", "When Dovecot last loaded its configuration.", moment(d.LastReload)...)
+	family(w, "pidgeon_reloads_total", "counter", "Configurations that Dovecot loaded while running, and changes refused before or by it.",
+		[]string{sample(d.Reloads.Loaded, "result", "loaded"), sample(d.Reloads.Refused, "result", "refused")})
+	gauge("pidgeon_certificate_expiry_timestamp_seconds", "When the certificate that is served expires.", moment(d.CertificateExpires)...)
+	var sessions, older, limits, connections, most []string
+	for _, u := range d.Usage {
+		if u.Sessions != nil {
+			sessions = append(sessions, sample(*u.Sessions, "protocol", u.Protocol))
+			older = append(older, sample(u.Older, "protocol", u.Protocol))
+		}
+		if u.Connections != nil {
+			connections = append(connections, sample(*u.Connections, "protocol", u.Protocol))
+		}
+		limits = append(limits, sample(u.Limit, "protocol", u.Protocol))
+		most = append(most, sample(u.MaxConnections, "protocol", u.Protocol))
+	}
+	gauge("pidgeon_sessions", "Sessions that are logged in, of all generations.", sessions...)
+	gauge("pidgeon_sessions_older", "Of these, sessions from before the last reload, which do not count against the limit.", older...)
+	gauge("pidgeon_sessions_limit", "Sessions that are held.", limits...)
+	gauge("pidgeon_connections", "Connections that hold a place, logged in or not, of all generations.", connections...)
+	gauge("pidgeon_connections_limit", "Connections that are let in; further ones are turned away.", most...)
+	if d.Container.Limit > 0 {
+		gauge("pidgeon_container_sessions_limit", "Sessions of all protocols and generations that the container has room for.", sample(d.Container.Limit, "limited_by", d.Container.By))
+	}
+}
+
+// family writes a metric, unless nothing is known of it.
+func family(w io.Writer, name, kind, help string, samples []string) {
+	if len(samples) > 0 {
+		fmt.Fprintf(w, "# HELP %s %s\n# TYPE %s %s\n", name, help, name, kind)
+	}
+	for _, s := range samples {
+		fmt.Fprintf(w, "%s%s\n", name, s)
+	}
+}
+
+var inLabel = strings.NewReplacer(`\`, `\\`, "\n", `\n`, `"`, `\"`)
+
+// sample is a value, with the names and values of its labels in turn.
+func sample(value int, labels ...string) string {
+	var pairs []string
+	for i := 0; i < len(labels); i += 2 {
+		pairs = append(pairs, labels[i]+`="`+inLabel.Replace(strings.ToValidUTF8(labels[i+1], "?"))+`"`)
+	}
+	if len(pairs) == 0 {
+		return fmt.Sprint(" ", value)
+	}
+	return fmt.Sprintf("{%s} %d", strings.Join(pairs, ","), value)
+}
+
+// moment has no sample for what never was.
+func moment(t time.Time) []string {
+	if t.IsZero() {
+		return nil
+	}
+	return []string{sample(int(t.Unix()))}
 }

@@ -1,65 +1,144 @@
 package status
 
 import (
-	"context"
+	"errors"
+	"log/slog"
 	"net"
-	"strings"
+	"net/http"
+	"runtime"
+	"slices"
 	"sync"
 	"time"
-
-	"pidgeon/metrics"
 )
 
-// ServeMetrics answers HTTP requests for metrics and probes that come to the
-// listeners, until stop is called, which closes them.
-func ServeMetrics(listeners []net.Listener, now func() Snapshot) (stop func()) {
-	s := &scrapes{now: now}
-	server := metrics.NewServer(s.answer)
+const (
+	maxClients = 16              // connections that are served at once
+	maxRequest = 8 << 10         // bytes, headers included; Prometheus sends about 300
+	patience   = 5 * time.Second // for a request, and for reading the answer
+)
+
+// serve answers HTTP requests until stop is called, which closes the listeners and
+// all connections. What net/http has to complain of goes to slog's default logger at
+// level debug, because clients can cause it as often as they like.
+func serve(listeners []net.Listener, handler http.Handler) (stop func()) {
+	c := &clients{}
+	c.fewer.L = &c.mu
+	server := &http.Server{
+		Handler: http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+			if r.Body != http.NoBody { // nothing that can be asked for has one: do not wait for it
+				_ = http.NewResponseController(w).SetReadDeadline(time.Now())
+			}
+			handler.ServeHTTP(w, r)
+		}),
+		ReadHeaderTimeout: patience,
+		ReadTimeout:       patience,
+		WriteTimeout:      patience,
+		MaxHeaderBytes:    maxRequest - 4<<10, // net/http reads 4 KiB more than it is told
+		ErrorLog:          slog.NewLogLogger(slog.Default().Handler(), slog.LevelDebug),
+		ConnState:         c.changed,
+	}
+	// A connection for each request: an answer fits into a socket's buffer, so a
+	// client cannot hold its connection by asking without reading.
+	server.SetKeepAlivesEnabled(false)
+	var serving sync.WaitGroup
 	for _, l := range listeners {
-		server.Serve(l)
+		serving.Go(func() { _ = server.Serve(listener{l, c}) })
 	}
-	return server.Close
+	return func() {
+		c.close()
+		server.Close()
+		serving.Wait()
+		c.running.Wait()
+	}
 }
 
-// sameMoment is how long a count is good for: many scrapers, or one that is mad,
-// cost no more than one count in that time.
-const sameMoment = time.Second
+// clients are the connections that are served. The oldest that has not sent a whole
+// request gives way to a new one; where all have, the new one waits.
+type clients struct {
+	running sync.WaitGroup // their goroutines
 
-// scrapes are answered from the state of the moment.
-type scrapes struct {
-	now func() Snapshot
-
-	mu      sync.Mutex
-	counted time.Time
-	usage   []Usage
+	mu     sync.Mutex
+	fewer  sync.Cond
+	all    []*client // oldest first
+	closed bool
 }
 
-func (s *scrapes) answer(path string) (metrics.Response, bool) {
-	switch path {
-	case "/metrics":
-		var text strings.Builder
-		now := s.now()
-		told := now.document()
-		told.Usage = s.count(now)
-		metrics.Write(&text, told.measures())
-		return metrics.Response{Status: 200, Type: metrics.ContentType, Body: text.String()}, true
-	case "/healthz": // whoever answers is alive
-		return metrics.Response{Status: 200}, true
-	case "/readyz":
-		if err := s.now().Unhealthy(); err != nil {
-			return metrics.Response{Status: 503, Body: err.Error() + "\n"}, true
+// client is a connection.
+type client struct {
+	net.Conn
+	asked bool // it has sent a whole request
+}
+
+// admit waits until there is room for a connection.
+func (c *clients) admit(conn net.Conn) *client {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	for !c.closed && len(c.all) >= maxClients {
+		if i := slices.IndexFunc(c.all, func(of *client) bool { return !of.asked }); i >= 0 {
+			c.all[i].Close()
 		}
-		return metrics.Response{Status: 200}, true
+		c.fewer.Wait()
 	}
-	return metrics.Response{}, false
+	if c.closed {
+		conn.Close() // net/http would forget it, and its goroutine wait for a request
+	}
+	admitted := &client{Conn: conn}
+	c.all = append(c.all, admitted)
+	c.running.Add(1)
+	return admitted
 }
 
-func (s *scrapes) count(now Snapshot) []Usage {
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	if time.Since(s.counted) > sameMoment {
-		s.usage, _ = now.count(context.Background())
-		s.counted = time.Now()
+// changed is http.Server.ConnState. A connection becomes active when its request has
+// come to an end.
+func (c *clients) changed(conn net.Conn, state http.ConnState) {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	i := slices.Index(c.all, conn.(*client))
+	switch state {
+	case http.StateActive:
+		c.all[i].asked = true
+	case http.StateClosed:
+		c.all = slices.Delete(c.all, i, i+1)
+		c.fewer.Signal()
+		c.running.Done()
 	}
-	return s.usage
+}
+
+// close closes all connections, and those that are still to come.
+func (c *clients) close() {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	c.closed = true
+	for _, of := range c.all {
+		of.Close()
+	}
+	c.fewer.Broadcast()
+}
+
+// CloseWrite ends the goroutine of the connection. net/http calls it after it has
+// refused a request, and would sleep for half a second before it closes the
+// connection: 16 clients could keep out all others.
+func (*client) CloseWrite() error {
+	runtime.Goexit()
+	return nil
+}
+
+// listener admits clients. It goes on after errors: net/http gives up on ENOBUFS and
+// ENOMEM, which accept(2) returns where a container is out of memory.
+type listener struct {
+	net.Listener
+	clients *clients
+}
+
+func (l listener) Accept() (net.Conn, error) {
+	for {
+		conn, err := l.Listener.Accept()
+		if err == nil {
+			return l.clients.admit(conn), nil
+		}
+		if errors.Is(err, net.ErrClosed) {
+			return nil, err
+		}
+		time.Sleep(100 * time.Millisecond)
+	}
 }

@@ -9,7 +9,6 @@
 package status
 
 import (
-	"context"
 	"encoding/json"
 	"errors"
 	"time"
@@ -79,16 +78,6 @@ func (d Document) Unhealthy() error {
 
 // document is what is told without counting.
 func (s Snapshot) document() Document {
-	s.Container = Container{Limit: s.Capacity.Sessions, By: s.Capacity.By}
+	s.Container = Container{s.Capacity.Sessions, s.Capacity.By}
 	return s.Document
-}
-
-// counted is the document with the sessions of this moment.
-func (s Snapshot) counted(ctx context.Context) Document {
-	d := s.document()
-	var err error
-	if d.Usage, err = s.count(ctx); err != nil {
-		d.Uncounted = err.Error()
-	}
-	return d
 }

@@ -26,6 +26,16 @@ type Usage struct {
 	cure string
 }
 
+// counted is the document with the sessions of this moment.
+func (s Snapshot) counted() Document {
+	d := s.document()
+	var err error
+	if d.Usage, err = s.count(context.Background()); err != nil {
+		d.Uncounted = err.Error()
+	}
+	return d
+}
+
 // count asks Dovecot and the kernel. What cannot be known stays unknown, with the
 // reason in the error; it never takes longer than anvil may.
 func (s Snapshot) count(ctx context.Context) ([]Usage, error) {
@@ -37,7 +47,7 @@ func (s Snapshot) count(ctx context.Context) ([]Usage, error) {
 	connections, err2 := master.CountConnections(sizing.Ports(s.Ceilings...))
 	all := make([]Usage, len(s.Ceilings))
 	for i, c := range s.Ceilings {
-		all[i] = usageOf(c)
+		all[i] = Usage{Protocol: c.Protocol, Limit: c.Limit, MaxConnections: c.MaxConnections, By: c.By, cure: c.Cure}
 		if of := sessions[c.Protocol]; err == nil {
 			all[i].Sessions, all[i].Older = &of.All, of.Older
 		}
@@ -46,11 +56,6 @@ func (s Snapshot) count(ctx context.Context) ([]Usage, error) {
 		}
 	}
 	return all, errors.Join(err, err2)
-}
-
-// usageOf is what is known without counting.
-func usageOf(c sizing.Ceiling) Usage {
-	return Usage{Protocol: c.Protocol, Limit: c.Limit, MaxConnections: c.MaxConnections, By: c.By, cure: c.Cure}
 }
 
 // held is how many connections there are, in any generation; ok is false if
@@ -62,14 +67,6 @@ func (u Usage) held() (n int, ok bool) {
 		}
 	}
 	return n, ok
-}
-
-// notLoggedIn is how many are connected and not logged in.
-func (u Usage) notLoggedIn() int {
-	if u.Sessions == nil || u.Connections == nil {
-		return 0
-	}
-	return max(0, *u.Connections-*u.Sessions)
 }
 
 // String is for people.
@@ -91,8 +88,8 @@ func (u Usage) String() string {
 	if u.Older > 0 {
 		fmt.Fprintf(&b, "; %d of them from before the last reload, which the limit does not count", u.Older)
 	}
-	if n := u.notLoggedIn(); n > 0 {
-		fmt.Fprintf(&b, "; %d more not logged in", n)
+	if u.Sessions != nil && u.Connections != nil && *u.Connections > *u.Sessions {
+		fmt.Fprintf(&b, "; %d more not logged in", *u.Connections-*u.Sessions)
 	}
 	return b.String()
 }

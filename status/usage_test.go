@@ -12,9 +12,7 @@ func counted(n int) *int { return &n }
 
 // used is how full a protocol is with a ceiling.
 func used(c sizing.Ceiling, sessions *int, older int, connections *int) Usage {
-	u := usageOf(c)
-	u.Sessions, u.Older, u.Connections = sessions, older, connections
-	return u
+	return Usage{c.Protocol, c.Limit, c.MaxConnections, c.By, sessions, older, connections, c.Cure}
 }
 
 func TestGauges(t *testing.T) {
@@ -30,18 +28,19 @@ func TestGauges(t *testing.T) {
 		{"over a Unix socket", []Usage{used(imap, counted(90), 0, counted(85))}, sizing.Capacity{}, []gauge{{"imap", 90, 100, 112, "ask"}}},
 		{"no anvil", []Usage{used(imap, nil, 0, counted(85))}, sizing.Capacity{}, []gauge{{"imap", 85, 100, 112, "ask"}}},
 		{"no /proc/net", []Usage{used(imap, counted(90), 5, nil)}, sizing.Capacity{}, []gauge{{"imap", 85, 100, 112, "ask"}}},
+		{"no limit", []Usage{used(sizing.Ceiling{Protocol: "imap", By: sizing.Configuration}, counted(90), 0, nil)}, sizing.Capacity{}, nil},
 		{"nothing known", []Usage{used(imap, nil, 0, nil)}, sizing.Capacity{Sessions: 200, By: "pids.max", Cure: "grow"}, nil},
 		{
 			"older ones count for the container alone",
 			[]Usage{used(imap, counted(90), 60, counted(95))},
 			sizing.Capacity{Sessions: 200, By: "pids.max", Cure: "grow"},
-			[]gauge{{"imap", 35, 100, 112, "ask"}, {"container", 95, 200, 0, "grow"}},
+			[]gauge{{"imap", 35, 100, 112, "ask"}, {"", 95, 200, 0, "grow"}},
 		},
 		{
 			"the container is the limit",
 			[]Usage{used(imap, counted(30), 0, counted(30)), used(sieve, counted(10), 0, counted(10))},
 			sizing.Capacity{Sessions: 44, By: "pids.max", Cure: "grow"},
-			[]gauge{{"imap", 30, 100, 112, "ask"}, {"container", 40, 44, 0, "grow"}},
+			[]gauge{{"imap", 30, 100, 112, "ask"}, {"", 40, 44, 0, "grow"}},
 		},
 	} {
 		if got := gauges(tt.usage, tt.capacity); !slices.Equal(got, tt.want) {

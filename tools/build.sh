@@ -8,6 +8,5 @@ if ! command -v go >/dev/null; then
 	exit 1
 fi
 version=${VERSION:-$(git describe --tags --always --dirty 2>/dev/null || echo devel)}
-# Without inlining the binary is 9 % smaller (9.1 to 8.2 MB), and 0.7 MB less of it is
-# resident; a whole `pidgeon render` takes as long either way (five runs of each).
-CGO_ENABLED=0 go build -buildvcs=false -trimpath -gcflags=all=-l -ldflags "-s -w -X main.version=$version" -o "${1:-pidgeon}" .
+# Nobody speaks HTTP/2 to the metrics: without it the program is 0.4 MB smaller.
+CGO_ENABLED=0 go build -buildvcs=false -trimpath -tags nethttpomithttp2 -ldflags "-s -w -X main.version=$version" -o "${1:-pidgeon}" .

@@ -5,7 +5,7 @@ import (
 	"testing"
 
 	"pidgeon/config"
-	"pidgeon/dovecot/dovecottest"
+	"pidgeon/tests/dovecottest"
 )
 
 // TestChangedListeners gives a real doveconf overrides of listeners. Faults begin

@@ -11,7 +11,7 @@ import (
 
 	"pidgeon/config"
 	"pidgeon/dovecot"
-	"pidgeon/dovecot/dovecottest"
+	"pidgeon/tests/dovecottest"
 )
 
 const (

@@ -87,7 +87,7 @@ func (c *Config) service(name string) *section { return c.section(nil, "service"
 // Unnamed is how many sections have no name.
 func (c *Config) Unnamed() (n int) {
 	for _, s := range c.statements {
-		if s.kind == opening && s.value == "" {
+		if s.kind == opening && s.name == "" {
 			n++
 		}
 	}
@@ -150,7 +150,7 @@ func (c *Config) Lines() []Line {
 	var lines []Line
 	for _, s := range c.statements {
 		if s.sets() {
-			lines = append(lines, Line{dovecot.FullName(s.name()), s.raw, s.file.Origin, s.last, s.file.Override})
+			lines = append(lines, Line{dovecot.FullName(s.fullName()), s.raw, s.file.Origin, s.last, s.file.Override})
 		}
 	}
 	return lines

@@ -56,7 +56,7 @@ func (s *statement) newer() (problem, hint string) {
 	_, isList := listed[s.key]
 	now, old, found := newVariable(s.value)
 	switch {
-	case s.kind == opening && isList && s.value == "":
+	case s.kind == opening && isList && s.name == "":
 		return "Unknown setting: " + s.key + " { }", "this is Dovecot 2.3, where it is a list: " + s.key + " = name name …"
 	case !s.sets():
 	case found && !s.secret():
@@ -78,9 +78,9 @@ func (s *statement) older() (problem, hint string) {
 	old, now, found := oldVariable(s.value)
 	reference := reference23.FindStringSubmatch(s.raw)
 	switch {
-	case s.kind == opening && s.value == "" && slices.Contains(namedNow, s.key):
+	case s.kind == opening && s.name == "" && slices.Contains(namedNow, s.key):
 		return s.key + " { } is missing section name", "in Dovecot 2.4 it has one: " + s.key + " NAME {"
-	case s.kind == opening && s.key == "dict" && s.value == "":
+	case s.kind == opening && s.key == "dict" && s.name == "":
 		return "dict { } is missing section name", "in Dovecot 2.4 write dict_server { dict NAME { … } }"
 	case s.kind == fromFile && strings.HasSuffix(s.key, "_file"):
 		return s.key + " is given the contents of a file in the place of its path", "in Dovecot 2.4 write " + s.key + " = " + s.value

@@ -92,8 +92,8 @@ func (s *statement) isDefault(ctx context.Context, d *dovecot.Dovecot) bool {
 		return false
 	}
 	defaults, err := d.Defaults(ctx)
-	value, ok := defaults[s.name()]
-	return err == nil && ok && unquoted(value) == s.value && !slices.Contains(changing, s.name())
+	value, ok := defaults[s.fullName()]
+	return err == nil && ok && unquoted(value) == s.value && !slices.Contains(changing, s.fullName())
 }
 
 func (in *section) outermost() *section {
@@ -115,14 +115,14 @@ var changing = []string{
 func (c *Config) idle(ctx context.Context, d *dovecot.Dovecot) finding.List {
 	services := sync.OnceValue(func() []string { return d.Services(ctx) })
 	return c.each(func(s *statement) (f finding.Finding) {
-		if s.kind != opening || s.key != "service" || c.last(c.service(s.value), "executable") != nil {
+		if s.kind != opening || s.key != "service" || c.last(c.service(s.name), "executable") != nil {
 			return f
 		}
-		if len(services()) == 0 || slices.Contains(services(), s.value) {
+		if len(services()) == 0 || slices.Contains(services(), s.name) {
 			return f
 		}
-		hint := cmp.Or(nearest(s.value, services()), "give it an executable, or remove the section")
-		return s.warning(finding.OtherMeaning, "Dovecot "+d.Dialect+" has no service "+s.value+", and does nothing with this section", hint)
+		hint := cmp.Or(nearest(s.name, services()), "give it an executable, or remove the section")
+		return s.warning(finding.OtherMeaning, "Dovecot "+d.Dialect+" has no service "+s.name+", and does nothing with this section", hint)
 	})
 }
 

@@ -8,7 +8,7 @@ import (
 	"testing"
 
 	"pidgeon/config"
-	"pidgeon/dovecot/dovecottest"
+	"pidgeon/tests/dovecottest"
 	"pidgeon/finding"
 )
 

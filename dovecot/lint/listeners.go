@@ -85,7 +85,7 @@ func (c *Config) WithSockets(s dovecot.Settings) dovecot.Settings {
 	for st := range c.overrides {
 		inFileSystem := st.kind == opening && (st.key == "unix_listener" || st.key == "fifo_listener")
 		if inFileSystem && st.within("service") && st.in.around == nil {
-			all[dovecot.Socket{Service: st.in.name, Kind: st.key, Name: st.value}.Setting("")] = ""
+			all[dovecot.Socket{Service: st.in.name, Kind: st.key, Name: st.name}.Setting("")] = ""
 		}
 	}
 	return all

@@ -53,7 +53,7 @@ func (c *Config) likelyLine(complaint string) (s *statement, line int) {
 		if s.sets() && (strings.Contains(lower, strings.ToLower(s.key)) || hasWordOf(s.value, lower)) {
 			return s, s.last
 		}
-		if about == nil && s.kind == opening && s.key == "service" && services[s.value] {
+		if about == nil && s.kind == opening && s.key == "service" && services[s.name] {
 			about = s
 		}
 	}

@@ -73,8 +73,8 @@ func (r *reader) statement(s *statement, depth int) {
 	}
 }
 
-// deepest is how many sections Dovecot's settings are never within. Below it all
-// counts as in the same section, so that a name has a length.
+// deepest is how many sections may lie within each other; Dovecot's own are four at
+// most. What is deeper counts as in the last of them, so that full names stay short.
 const deepest = 32
 
 // enter gives sections that Dovecot merges with no other a number each: 2.3 has any
@@ -84,7 +84,7 @@ func (r *reader) enter(s *statement) {
 	if len(r.open) > deepest {
 		return
 	}
-	in := section{around: s.in, kind: s.key, name: s.sectionName()}
+	in := section{around: s.in, kind: s.key, name: s.name}
 	if in.name == "" && (s.key == "passdb" || s.key == "userdb" || s.key == "namespace" || s.key == "inet_listener") {
 		r.unnamed++
 		in.number = r.unnamed

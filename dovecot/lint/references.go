@@ -58,16 +58,16 @@ func (c *Config) Pairs() []Pair {
 func (c *Config) pair(s *statement) (Pair, bool) {
 	for _, names := range pairs {
 		if s.key == names[0] || s.key == names[1] {
-			cert, ok := c.fileIn(s.in, names[0])
-			key, ok2 := c.fileIn(s.in, names[1])
+			cert, ok := c.settingIn(s.in, names[0])
+			key, ok2 := c.settingIn(s.in, names[1])
 			return Pair{cert, key}, ok && ok2
 		}
 	}
 	return Pair{}, false
 }
 
-// fileIn finds the file that a setting names in a section, or else globally.
-func (c *Config) fileIn(in *section, setting string) (Reference, bool) {
+// settingIn finds the file that a setting names in a section, or else globally.
+func (c *Config) settingIn(in *section, setting string) (Reference, bool) {
 	for _, in := range []*section{in, nil} {
 		if s := c.last(in, setting); s != nil && strings.HasPrefix(s.value, "/") {
 			return Reference{s.value, s.file.Origin, s.last, s.file.Override}, true

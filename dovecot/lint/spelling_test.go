@@ -7,7 +7,7 @@ import (
 	"testing"
 
 	"pidgeon/dovecot"
-	"pidgeon/dovecot/dovecottest"
+	"pidgeon/tests/dovecottest"
 )
 
 // Every name in the table is one of the dialect that it is said to be of, and

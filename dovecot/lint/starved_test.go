@@ -4,7 +4,7 @@ import (
 	"fmt"
 	"testing"
 
-	"pidgeon/dovecot/dovecottest"
+	"pidgeon/tests/dovecottest"
 )
 
 func TestStarved(t *testing.T) {

@@ -17,7 +17,8 @@ type statement struct {
 	kind        kind
 	in          *section // around it, nil outside of all
 	key         string
-	value       string // without quotes; a section's name
+	name        string // a section's
+	value       string // without quotes
 	raw         string // as written
 	end         int    // of a section: the line that closes it, 0 if none does
 }
@@ -34,18 +35,10 @@ const (
 	noSetting // nothing that Dovecot knows
 )
 
-// sectionName is the name of the section that a statement opens.
-func (s *statement) sectionName() string {
-	if s.kind == opening {
-		return s.value
-	}
-	return ""
-}
+func (s *statement) target() target { return target{s.in, s.key, s.name} }
 
-func (s *statement) target() target { return target{s.in, s.key, s.sectionName()} }
-
-// name is the full name of what a statement sets: service/imap-login/process_limit.
-func (s *statement) name() string {
+// fullName is the full name of what a statement sets: service/imap-login/process_limit.
+func (s *statement) fullName() string {
 	parts := []string{s.key}
 	for in := s.in; in != nil; in = in.around {
 		if in.name != "" {
@@ -128,7 +121,7 @@ func (s *statement) open(rest string) {
 	default:
 		s.kind = opening
 	}
-	s.value, s.raw = unquoted(strings.TrimSpace(name)), rest
+	s.name, s.raw = unquoted(strings.TrimSpace(name)), rest
 }
 
 // unquoted undoes what Dovecot's str_unescape undoes.

@@ -21,8 +21,9 @@ func now() ticks {
 	return ticks(t.Nano() / 1e7)
 }
 
-// reloading takes note that a reload begins. One of ours began with the SIGHUP, and
-// the notification may come late; whose it was else (doveadm reload), nobody knows.
+// reloading takes note that a reload begins. One that Reload asked for began when SIGHUP
+// was sent, because RELOADING=1 may arrive late; any other (doveadm reload) begins with
+// RELOADING=1.
 func (p *Process) reloading() {
 	p.mu.Lock()
 	defer p.mu.Unlock()

@@ -11,7 +11,6 @@
 package master
 
 import (
-	"bufio"
 	"context"
 	"errors"
 	"fmt"
@@ -20,7 +19,6 @@ import (
 	"os"
 	"os/exec"
 	"path/filepath"
-	"regexp"
 	"strings"
 	"sync"
 	"sync/atomic"
@@ -41,10 +39,10 @@ type Process struct {
 	busy   chan struct{} // of capacity 1
 	closed sync.WaitGroup
 
-	mu        sync.Mutex
-	complains []string // error lines of the master itself, since last asked
-	hungUp    ticks    // when SIGHUP was sent that it has not answered yet
-	reloads   []ticks  // when they began, the last that was carried out first
+	mu         sync.Mutex
+	complained []string // error lines of the master itself, since last asked
+	hungUp     ticks    // when SIGHUP was sent that it has not answered yet
+	reloads    []ticks  // when they began, the last that was carried out first
 }
 
 // New prepares cmd, a master of that dialect in the foreground, for its start. It
@@ -69,7 +67,7 @@ func New(cmd *exec.Cmd, dialect, dir string, log io.Writer) (*Process, error) {
 	cmd.Stdout, cmd.Stderr = stderr, stderr
 	cmd.Env = append(os.Environ(), "NOTIFY_SOCKET="+socket)
 	p.closed.Go(p.listen)
-	p.closed.Go(func() { p.follow(log) })
+	p.closed.Go(func() { p.readLog(log) })
 	return p, nil
 }
 
@@ -111,40 +109,6 @@ func (p *Process) listen() {
 			}
 		}
 	}
-}
-
-// "Nov 23 15:20:48 master: Error: …"
-var masterComplains = regexp.MustCompile(`\bmaster: (?:Error|Fatal|Panic): (.*)`)
-
-// "service(imap-login): child 372 returned error 89 (Fatal failure)" says nothing of
-// a reload: a process that starts while one goes on may find the config service
-// gone, and is started again (seen on 2.4.1 with many logins).
-var childEnded = regexp.MustCompile(`^service\(.*\): child \d+ (?:returned error|killed with signal) `)
-
-func (p *Process) follow(log io.Writer) {
-	lines := bufio.NewReaderSize(p.logged, 64<<10)
-	for {
-		line, err := lines.ReadSlice('\n') // a longer line comes in parts, and passes all the same
-		log.Write(line)
-		p.wake(p.lines.Add(1))
-		if found := masterComplains.FindSubmatch(line); found != nil && !childEnded.Match(found[1]) {
-			p.mu.Lock()
-			p.complains = append(p.complains, string(found[1]))
-			p.mu.Unlock()
-		}
-		if err != nil && !errors.Is(err, bufio.ErrBufferFull) {
-			return
-		}
-	}
-}
-
-// complaints returns the master's error lines since the last call.
-func (p *Process) complaints() []string {
-	p.mu.Lock()
-	defer p.mu.Unlock()
-	complains := p.complains
-	p.complains = nil
-	return complains
 }
 
 // await waits for a notification.

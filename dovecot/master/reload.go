@@ -50,16 +50,15 @@ func (p *Process) Reload(ctx context.Context, hup func() error) error {
 	if err := hup(); err != nil {
 		return fmt.Errorf("signalling Dovecot: %w", err)
 	}
-	if err := p.await(ctx, "RELOADING=1"); err != nil {
-		return err
+	for _, state := range []string{"RELOADING=1", "READY=1"} {
+		if err := p.await(ctx, state); err != nil {
+			return err
+		}
 	}
-	if err := p.await(ctx, "READY=1"); err != nil {
-		return err
-	}
-	replaced := p.replaced(ctx, before)
+	replaced := p.logReplaced(ctx, before)
 	if replaced {
-		p.relieve(authenticators)
-		rest(ctx, lateness)
+		p.endAuth(authenticators)
+		sleep(ctx, lateness)
 	}
 	if complaints := p.complaints(); !replaced || len(complaints) > 0 {
 		return &Refused{complaints, replaced}
@@ -71,7 +70,7 @@ func (p *Process) Reload(ctx context.Context, hup func() error) error {
 // and READY=1 does not.
 const lateness = 50 * time.Millisecond
 
-func rest(ctx context.Context, d time.Duration) {
+func sleep(ctx context.Context, d time.Duration) {
 	select {
 	case <-ctx.Done():
 	case <-time.After(d):
@@ -81,35 +80,23 @@ func rest(ctx context.Context, d time.Duration) {
 // forget drops what came of reloads that somebody else asked for.
 func (p *Process) forget() {
 	p.complaints()
-	for {
-		select {
-		case _, ok := <-p.states:
-			if ok {
-				continue
-			}
-		default:
-		}
-		return
+	for range len(p.states) {
+		<-p.states
 	}
 }
 
-// replaced waits for a log process that is none of the children there were before;
+// logReplaced waits for a log process that is none of the children there were before;
 // one of those may just not bear its name yet. The master forks it before it says
 // READY=1, so its absence shows at once; the little patience is for /proc and for
 // the line that says why to arrive.
-func (p *Process) replaced(ctx context.Context, before []int) bool {
-	tick := time.NewTicker(5 * time.Millisecond)
-	defer tick.Stop()
+func (p *Process) logReplaced(ctx context.Context, before []int) bool {
 	for range 60 {
-		for _, pid := range children(p.pid, "log") {
-			if !slices.Contains(before, pid) {
-				return true
-			}
+		fresh := func(pid int) bool { return !slices.Contains(before, pid) }
+		if slices.ContainsFunc(children(p.pid, "log"), fresh) {
+			return true
 		}
-		select {
-		case <-ctx.Done():
+		if sleep(ctx, 5*time.Millisecond); ctx.Err() != nil {
 			return false
-		case <-tick.C:
 		}
 	}
 	return false
@@ -129,7 +116,7 @@ func children(master int, name string) []int {
 	return found
 }
 
-// relieve ends the auth processes that a reload has replaced. A client that was
+// endAuth ends the auth processes that a reload has replaced. A client that was
 // connected and not logged in yet is still served by an old login process, which
 // asks the old auth, but hands the client over to a new session process, which asks
 // the new auth, which knows nothing of it: the login fails ("Master requested auth
@@ -138,7 +125,7 @@ func children(master int, name string) []int {
 // and clients that wait half a second before they log in: 144 of 477 logins failed
 // without this and 10 of 481 with it (2.3.19; 148 of 685 and 8 of 487 on 2.4.1).
 // Those are under way in the milliseconds before the old auth is gone.
-func (p *Process) relieve(replaced []int) {
+func (p *Process) endAuth(replaced []int) {
 	for _, pid := range children(p.pid, "auth") { // still a child, still of that name
 		if slices.Contains(replaced, pid) {
 			_ = syscall.Kill(pid, syscall.SIGTERM)

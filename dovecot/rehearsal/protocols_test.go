@@ -9,7 +9,7 @@ import (
 	"time"
 
 	"pidgeon/dovecot"
-	"pidgeon/dovecot/dovecottest"
+	"pidgeon/tests/dovecottest"
 )
 
 // TestEveryProtocolCanFail spoils one protocol each, on a real Dovecot.

@@ -12,7 +12,7 @@ import (
 	"time"
 
 	"pidgeon/config"
-	"pidgeon/dovecot/dovecottest"
+	"pidgeon/tests/dovecottest"
 	"pidgeon/dovecot/lint"
 	"pidgeon/finding"
 )

@@ -47,7 +47,7 @@ func Gap(t *testing.T, format string, args ...any) {
 // machine.
 func Build(dir string, flags ...string) (binary string, err error) {
 	binary = filepath.Join(dir, "pidgeon-tested")
-	cmd := exec.Command("go", slices.Concat([]string{"build", "-ldflags", "-s -w", "-o", binary}, flags, []string{"."})...)
+	cmd := exec.Command("go", slices.Concat([]string{"build", "-tags", "nethttpomithttp2", "-trimpath", "-ldflags", "-s -w", "-o", binary}, flags, []string{"."})...)
 	cmd.Dir, cmd.Env = repository(), append(os.Environ(), "CGO_ENABLED=0")
 	if out, err := cmd.CombinedOutput(); err != nil {
 		return "", fmt.Errorf("building: %w\n%s", err, out)

@@ -1,0 +1,58 @@
+package container
+
+import (
+	"bytes"
+	"fmt"
+	"log/slog"
+	"strings"
+	"testing"
+
+	"pidgeon/sizing"
+)
+
+// The log and a person are told the same.
+func TestRemarks(t *testing.T) {
+	imap := func(mode sizing.Mode, share int) []sizing.Protocol {
+		return []sizing.Protocol{{Name: "imap", Sessions: 1000, Mode: mode, Reuse: true, Share: share}}
+	}
+	for _, tt := range []struct {
+		demand         []sizing.Protocol
+		allowed        sizing.Allowed
+		line, sentence string
+	}{
+		{
+			imap(sizing.Secure, 0),
+			sizing.Allowed{Files: 1 << 20},
+			`level=INFO msg="this container holds the sessions asked for" sessions=1000`,
+			"As it is set: this container holds 1000 sessions.",
+		},
+		{
+			imap(sizing.Secure, 0),
+			sizing.Allowed{Processes: 1000, Files: 1 << 20},
+			`level=WARN msg="this container holds fewer sessions than asked for" sessions=470 asked=1000 limit=pids.max is=1000 needed=2060 cure="docker run --pids-limit 2060; Compose: pids_limit: 2060; Kubernetes: podPidsLimit of the kubelet; or IMAP_MODE=performance"`,
+			"As it is set: only 470 of 1000 sessions: pids.max is 1000, and 2060 are needed. Raise it: docker run --pids-limit 2060; Compose: pids_limit: 2060; Kubernetes: podPidsLimit of the kubelet; or IMAP_MODE=performance",
+		},
+		{
+			imap(sizing.Performance, 2),
+			sizing.Allowed{MemoryKiB: 1 << 20, Files: 1 << 20},
+			`level=WARN msg="session processes are shared, to make do with the memory" clients=2 limit=memory.max is=1048576 needed=1619304 effect="while a session process works for one of its clients, the others wait"`,
+			"To make do with the memory, 2 clients share a session process: while a session process works for one of its clients, the others wait.",
+		},
+		{
+			imap(sizing.Performance, 0),
+			sizing.Allowed{Files: 1 << 20, Inotify: 128},
+			`level=WARN msg="too few inotify instances for every client to wait with IDLE" is=128 needed=1046 effect="the others hear of new mail up to 30 s later, keep their process while they wait, and Dovecot warns of each" cure="on the host: sysctl -w fs.inotify.max_user_instances=1046"`,
+			"Only 128 of 1046 inotify instances for clients that wait with IDLE: the others hear of new mail up to 30 s later, keep their process while they wait, and Dovecot warns of each. Raise it on the host: sysctl -w fs.inotify.max_user_instances=1046",
+		},
+	} {
+		f := Facts{Machine: sizing.Machine{CPUs: 2, Files: 1 << 20}, Allowed: tt.allowed}
+		var log bytes.Buffer
+		f.Announce(slog.New(slog.NewTextHandler(&log, nil)), tt.demand, "2.4")
+		if !strings.Contains(log.String(), tt.line+"\n") {
+			t.Errorf("got\n%swant %s", &log, tt.line)
+		}
+		if got := fmt.Sprint(f.Remarks(tt.demand, "2.4")); !strings.Contains(got, tt.sentence) {
+			t.Errorf("got %s\nwant %s", got, tt.sentence)
+		}
+	}
+}

@@ -1,0 +1,131 @@
+package render
+
+import (
+	"bytes"
+	"errors"
+	"fmt"
+	"io/fs"
+	"path"
+	"regexp"
+	"strconv"
+	"strings"
+	"text/template"
+
+	"pidgeon/config"
+	"pidgeon/finding"
+)
+
+// templates are in one set, so that they can use one another's definitions, and those
+// of the operator in the place of ours.
+type templates struct {
+	set     *template.Template
+	sources map[string]config.File // by their names in the set
+	in      Input
+	faults  finding.List
+}
+
+func parseAll(in Input) *templates {
+	set := template.New("").Option("missingkey=error").Funcs(functions(in.Data))
+	t := &templates{set: set, sources: map[string]config.File{}, in: in}
+	names, _ := fs.Glob(in.Builtin, "*") // the pattern alone can be wrong
+	for _, name := range names {
+		origin := "template " + name
+		data, err := fs.ReadFile(in.Builtin, name)
+		if err != nil {
+			t.fail(fmt.Errorf("reading built-in template: %w", err), origin)
+		}
+		t.sources[name] = config.File{Origin: origin, Data: data}
+	}
+	for _, s := range in.Templates {
+		t.sources[strings.TrimSuffix(path.Base(s.Name), ".tmpl")] = s
+	}
+	for _, name := range sortedKeys(t.sources) {
+		if _, err := set.New(name).Parse(string(t.sources[name].Data)); err != nil {
+			t.fail(err, t.sources[name].Origin)
+		}
+	}
+	return t
+}
+
+// file renders a template of the set into a file of its own.
+func (t *templates) file(template, file string) config.File {
+	origin := t.sources[template].Origin
+	return config.File{Name: file, Origin: origin, Mode: 0o640, Data: t.execute(t.set, template, origin)}
+}
+
+// override parses into a copy of the set: an override may use definitions of the
+// templates, and not disturb them.
+func (t *templates) override(o config.File) []byte {
+	name := path.Base(o.Name)
+	set, err := t.set.Clone()
+	if err == nil {
+		_, err = set.New(name).Parse(string(o.Data))
+	}
+	if err != nil {
+		t.fail(err, o.Origin)
+		return nil
+	}
+	return t.execute(set, name, o.Origin)
+}
+
+func (t *templates) execute(set *template.Template, name, origin string) []byte {
+	var out bounded
+	if t.in.marked {
+		name = withMarks(set, name)
+	}
+	if err := set.ExecuteTemplate(&out, name, t.in.Data); err != nil {
+		t.fail(err, origin)
+		return nil
+	}
+	if out.Len() > 0 && !bytes.HasSuffix(out.Bytes(), []byte("\n")) {
+		out.WriteByte('\n')
+	}
+	return out.Bytes()
+}
+
+// maxOutput bounds one rendered file, in bytes.
+const maxOutput = 4 << 20
+
+var errTooLong = errors.New("it writes more than 4 MiB")
+
+// bounded refuses to grow beyond maxOutput, which ends a template that would
+// write for ever.
+type bounded struct{ bytes.Buffer }
+
+func (b *bounded) Write(p []byte) (int, error) {
+	if b.Len()+len(p) > maxOutput {
+		return 0, errTooLong
+	}
+	return b.Buffer.Write(p)
+}
+
+// templateError is how text/template words its errors: where, then, when it was
+// executing, what; then the problem.
+var templateError = regexp.MustCompile(`^template: ([^:]*):(\d+):(?:\d+:)?\s+(?:executing "[^"]*" at <(?:.*?)>: )?(?s:(.*))$`)
+
+// fail notes the file and line of an error. A template may use the definitions of
+// another one, so the file is that of the template the error names; origin is the file
+// where none is known.
+func (t *templates) fail(err error, origin string) {
+	f := finding.Finding{Code: finding.TemplateError, File: origin, Problem: err.Error()}
+	if errors.Is(err, errTooLong) {
+		f.Problem, f.Hint = errTooLong.Error(), "look for a loop that does not end"
+	} else if m := templateError.FindStringSubmatch(err.Error()); m != nil {
+		if source, ok := t.sources[m[1]]; ok {
+			f.File = source.Origin
+		}
+		f.Line, _ = strconv.Atoi(m[2])
+		f.Problem, f.Hint = m[3], hint(m[3])
+	}
+	t.faults = append(t.faults, f)
+}
+
+func hint(problem string) string {
+	switch {
+	case strings.Contains(problem, "map has no entry for key"):
+		return `set the variable, or write {{ get .Env "NAME" | default "…" }}`
+	case strings.Contains(problem, "not defined"):
+		return "the functions are those of sprig that give the same result each time, and value"
+	}
+	return ""
+}

@@ -1,0 +1,75 @@
+package status
+
+import (
+	"strings"
+	"testing"
+	"time"
+
+	"pidgeon/sizing"
+)
+
+func TestMetrics(t *testing.T) {
+	d := Snapshot{
+		Document: Document{
+			Version: "1.0", Dovecot: "2.4.1 (a\"b\\c\nd\xff)", Ready: true, Generation: "gen-000001",
+			Overrides: []string{"a.conf"}, Refused: []string{"x", "y"}, LastReload: time.Unix(1795460000, 999),
+			Reloads: Reloads{Loaded: 3, Refused: 1},
+		},
+		Capacity: sizing.Capacity{Sessions: 44, By: "pids.max"},
+	}.document()
+	d.Usage = []Usage{
+		{Protocol: "imap", Limit: 1000000, MaxConnections: 112, Sessions: counted(90), Older: 1, Connections: counted(95)},
+		{Protocol: "sieve", Limit: 10, MaxConnections: 20},
+	}
+	var b strings.Builder
+	d.writeMetrics(&b)
+	want := `# HELP pidgeon_build_info Versions, with the value 1.
+# TYPE pidgeon_build_info gauge
+pidgeon_build_info{version="1.0",dovecot="2.4.1 (a\"b\\c\nd?)"} 1
+# HELP pidgeon_ready 1 if Dovecot serves.
+# TYPE pidgeon_ready gauge
+pidgeon_ready 1
+# HELP pidgeon_degraded 1 if Dovecot serves something else than what was asked for last.
+# TYPE pidgeon_degraded gauge
+pidgeon_degraded 0
+# HELP pidgeon_refused Reasons why the last change is not in force.
+# TYPE pidgeon_refused gauge
+pidgeon_refused 2
+# HELP pidgeon_overrides Overrides in force.
+# TYPE pidgeon_overrides gauge
+pidgeon_overrides 1
+# HELP pidgeon_generation_info The configuration in force, with the value 1.
+# TYPE pidgeon_generation_info gauge
+pidgeon_generation_info{generation="gen-000001"} 1
+# HELP pidgeon_last_reload_timestamp_seconds When Dovecot last loaded its configuration.
+# TYPE pidgeon_last_reload_timestamp_seconds gauge
+pidgeon_last_reload_timestamp_seconds 1795460000
+# HELP pidgeon_reloads_total Configurations that Dovecot loaded while running, and changes refused before or by it.
+# TYPE pidgeon_reloads_total counter
+pidgeon_reloads_total{result="loaded"} 3
+pidgeon_reloads_total{result="refused"} 1
+# HELP pidgeon_sessions Sessions that are logged in, of all generations.
+# TYPE pidgeon_sessions gauge
+pidgeon_sessions{protocol="imap"} 90
+# HELP pidgeon_sessions_older Of these, sessions from before the last reload, which do not count against the limit.
+# TYPE pidgeon_sessions_older gauge
+pidgeon_sessions_older{protocol="imap"} 1
+# HELP pidgeon_sessions_limit Sessions that are held.
+# TYPE pidgeon_sessions_limit gauge
+pidgeon_sessions_limit{protocol="imap"} 1000000
+pidgeon_sessions_limit{protocol="sieve"} 10
+# HELP pidgeon_connections Connections that hold a place, logged in or not, of all generations.
+# TYPE pidgeon_connections gauge
+pidgeon_connections{protocol="imap"} 95
+# HELP pidgeon_connections_limit Connections that are let in; further ones are turned away.
+# TYPE pidgeon_connections_limit gauge
+pidgeon_connections_limit{protocol="imap"} 112
+pidgeon_connections_limit{protocol="sieve"} 20
+# HELP pidgeon_container_sessions_limit Sessions of all protocols and generations that the container has room for.
+# TYPE pidgeon_container_sessions_limit gauge
+pidgeon_container_sessions_limit{limited_by="pids.max"} 44
+`
+	if b.String() != want {
+		t.Errorf("got\n%s\nwant\n%s", &b, want)
+	}
+}
