@@ -9,7 +9,7 @@ COPY go.mod go.sum /src/
 RUN go -C /src mod download
 COPY . /src/
 ARG VERSION=devel
-RUN CGO_ENABLED=0 go build -C /src -buildvcs=false -trimpath -gcflags=all=-l \
+RUN CGO_ENABLED=0 go build -C /src -buildvcs=false -trimpath -tags nethttpomithttp2 \
         -ldflags "-s -w -X main.version=${VERSION}" -o /out/usr/bin/pidgeon . \
     && install -D -m 644 /src/LICENSE /out/usr/share/doc/pidgeon/copyright
 

@@ -7,7 +7,9 @@ import (
 	"embed"
 	"fmt"
 	"io"
+	"maps"
 	"os"
+	"slices"
 
 	"pidgeon/candidate"
 	"pidgeon/command"
@@ -53,7 +55,8 @@ func run(args, environ []string, stdin io.Reader, stdout, stderr io.Writer) int 
 	if ours, ok := commands[call.Name]; ok {
 		return ours(call)
 	}
-	return command.Foreign(call)
+	ours := append(slices.Sorted(maps.Keys(commands)), "version", "help")
+	return command.Foreign(call, slices.DeleteFunc(ours, func(name string) bool { return name == candidate.Command }))
 }
 
 const help = `pidgeon is PID 1 for Dovecot in a container.

@@ -1,11 +1,8 @@
 package command
 
 import (
-	"encoding/json"
 	"fmt"
-	"io"
 
-	"pidgeon/candidate"
 	"pidgeon/finding"
 )
 
@@ -13,65 +10,34 @@ import (
 func Check(c Call) int {
 	flags := c.flags()
 	asJSON := flags.Bool("json", false, "")
-	if code, ok := c.parse(flags, false); !ok {
-		return code
-	}
-	found, summary := c.survey()
-	code := 0
-	if len(found.Faults()) > 0 {
-		code = ExitConfig
-	}
-	if *asJSON {
-		return c.printJSON(found, code)
-	}
-	for _, f := range found.Warnings() {
-		fmt.Fprintln(c.Stdout, "warning:", f)
-	}
-	for _, f := range found.Faults() {
-		fmt.Fprintln(c.Stderr, "error:", f)
-	}
-	if code == 0 {
-		fmt.Fprintln(c.Stdout, summary)
-	}
-	return code
+	return c.run(flags, func() error {
+		found, summary := c.survey()
+		err := c.print(*asJSON, found, "{{range .Warnings}}warning: {{.}}\n{{end}}")
+		switch faults := found.Faults(); {
+		case err != nil:
+			return err
+		case len(faults) > 0 && *asJSON:
+			return failure{code: ExitConfig}
+		case len(faults) > 0:
+			return faults
+		case !*asJSON:
+			fmt.Fprintln(c.Stdout, summary)
+		}
+		return nil
+	})
 }
 
-// survey finds all that is wrong with the sources as they are.
+// survey finds all that is wrong with the sources as they are. JSON has an empty list
+// where nothing is.
 func (c Call) survey() (found finding.List, summary string) {
-	t, err := c.open()
-	if err != nil {
-		return finding.Of(err), ""
-	}
-	defer t.close()
-	v, err := t.judge()
-	if err != nil {
-		return finding.Of(err), ""
-	}
-	return v.Findings, fmt.Sprintf("fine: Dovecot %s accepts the configuration, with %d overrides", t.Dovecot.Version, len(v.Overrides))
-}
-
-// printJSON prints an array, also where nothing was found.
-func (c Call) printJSON(found finding.List, code int) int {
-	if found == nil {
-		found = finding.List{}
-	}
-	if err := writeJSON(c.Stdout, found); err != nil {
-		return c.complain(err)
-	}
-	return code
-}
-
-func writeJSON(w io.Writer, v any) error {
-	out := json.NewEncoder(w)
-	out.SetIndent("", "  ")
-	out.SetEscapeHTML(false)
-	return out.Encode(v)
-}
-
-// passed is the error of a verdict that is not a good one.
-func passed(v candidate.Verdict) error {
-	if faults := v.Findings.Faults(); len(faults) > 0 {
-		return faults
-	}
-	return nil
+	found = finding.List{}
+	err := c.judging(func(j *judgement) error {
+		v, err := j.verdict()
+		if err == nil {
+			found = append(found, v.Findings...)
+			summary = fmt.Sprintf("fine: Dovecot %s accepts the configuration, with %d overrides", j.Dovecot.Version, len(v.Overrides))
+		}
+		return err
+	})
+	return append(found, finding.Of(err)...), summary
 }

@@ -4,7 +4,7 @@
 package command
 
 import (
-	"context"
+	"encoding/json"
 	"errors"
 	"flag"
 	"fmt"
@@ -13,26 +13,23 @@ import (
 	"log/slog"
 	"os"
 	"os/exec"
-	"os/signal"
-	"path/filepath"
+	"slices"
 	"strings"
-	"syscall"
+	"text/template"
 	"time"
 
-	"pidgeon/candidate"
-	"pidgeon/container"
-	"pidgeon/dovecot"
+	"github.com/agnivade/levenshtein"
+
 	"pidgeon/finding"
-	"pidgeon/publish"
 	"pidgeon/settings"
-	"pidgeon/status"
 	"pidgeon/supervise"
 )
 
-// Exit codes of sysexits(3).
+// Exit codes: the first two of sysexits(3), the last as a shell has it.
 const (
-	ExitUsage  = 64
-	ExitConfig = 78 // the configuration cannot be used
+	ExitUsage    = 64
+	ExitConfig   = 78 // the configuration cannot be used
+	exitNotFound = 127
 )
 
 // Call is one invocation of the program.
@@ -46,34 +43,63 @@ type Call struct {
 	Version        string // pidgeon's
 }
 
-// Usage complains of wrong usage.
-func (c Call) Usage(complaint string) int {
-	fmt.Fprintf(c.Stderr, "pidgeon: %s\nTry pidgeon --help.\n", complaint)
-	return ExitUsage
+// failure ends a command with an exit code of its own; any other error ends it with
+// ExitConfig.
+type failure struct {
+	code int
+	text string // empty if it was printed already
 }
 
-// parse reads the flags; ok is false, with the exit code, where they are wrong, or
-// arguments are left that the command does not take.
-func (c Call) parse(flags *flag.FlagSet, takesArguments bool) (code int, ok bool) {
-	flags.SetOutput(io.Discard)
-	flags.Usage = func() {}
-	switch err := flags.Parse(c.Args); {
-	case err != nil:
-		return c.Usage(c.Name + ": " + err.Error()), false
-	case !takesArguments && flags.NArg() > 0:
-		return c.Usage(c.Name + " does not take " + flags.Arg(0)), false
-	}
-	return 0, true
+func (f failure) Error() string { return f.text }
+
+func misuse(complaint string) error {
+	return failure{ExitUsage, "pidgeon: " + complaint + "\nTry pidgeon --help."}
 }
+
+// Usage complains of wrong usage.
+func (c Call) Usage(complaint string) int { return c.exit(misuse(complaint)) }
 
 func (c Call) flags() *flag.FlagSet { return flag.NewFlagSet(c.Name, flag.ContinueOnError) }
 
-// complain prints what keeps a command from its work.
-func (c Call) complain(err error) int {
+// run reads the flags and does the work.
+func (c Call) run(flags *flag.FlagSet, work func() error) int {
+	flags.SetOutput(io.Discard)
+	err := flags.Parse(c.Args)
+	switch {
+	case err != nil:
+		return c.Usage(c.Name + ": " + err.Error())
+	case flags.NArg() > 0:
+		return c.Usage(c.Name + " does not take " + flags.Arg(0))
+	}
+	return c.exit(work())
+}
+
+// exit prints what keeps a command from its work, and returns the exit code.
+func (c Call) exit(err error) int {
+	if err == nil {
+		return 0
+	}
+	if f, ok := errors.AsType[failure](err); ok {
+		if f.text != "" {
+			fmt.Fprintln(c.Stderr, f.text)
+		}
+		return f.code
+	}
 	for _, sentence := range finding.Of(err).Sentences() {
 		fmt.Fprintln(c.Stderr, "error:", sentence)
 	}
 	return ExitConfig
+}
+
+// print writes a document as JSON, or in words, which are a template.
+func (c Call) print(asJSON bool, document any, words string) error {
+	if !asJSON {
+		return template.Must(template.New("").Parse(words)).Execute(c.Stdout, document)
+	}
+	out := json.NewEncoder(c.Stdout)
+	out.SetIndent("", "  ")
+	out.SetEscapeHTML(false)
+	return out.Encode(document)
 }
 
 // NewLogger logs as the settings ask for it.
@@ -96,9 +122,13 @@ func Unusable(log *slog.Logger, err error) int {
 }
 
 // Foreign runs a command that is none of ours under the same PID 1.
-func Foreign(c Call) int {
+func Foreign(c Call, ours []string) int {
 	if strings.HasPrefix(c.Name, "-") {
 		return c.Usage("unknown option " + c.Name)
+	}
+	cmd := exec.Command(c.Name, c.Args...)
+	if near := nearest(c.Name, ours); near != "" && errors.Is(cmd.Err, exec.ErrNotFound) {
+		return c.exit(failure{exitNotFound, fmt.Sprintf("pidgeon: %s is neither a command of pidgeon nor a program in PATH: did you mean %s?", c.Name, near)})
 	}
 	signals := make(chan os.Signal, 16)
 	defer supervise.NotifyAll(signals)()
@@ -112,108 +142,20 @@ func Foreign(c Call) int {
 		return Unusable(log, err)
 	}
 	defer children.Close()
-	cmd := exec.Command(c.Name, c.Args...)
 	cmd.Stdin, cmd.Stdout, cmd.Stderr = os.Stdin, os.Stdout, os.Stderr
 	return children.Foreground(cmd, signals, time.Duration(s.StopGrace))
 }
 
-// trial is a judgement in the foreground, with a store of its own.
-type trial struct {
-	candidate.Host
-	ctx      context.Context
-	settings settings.Settings
-	store    *publish.Store
-	request  candidate.Request
-	closing  []func()
-}
-
-// open acquires what a judgement needs. A signal ends what goes on, and close then
-// removes what it has left.
-func (c Call) open() (t *trial, err error) {
-	s, err := settings.Load(c.Environ)
-	if err != nil {
-		return nil, err
-	}
-	t = &trial{settings: s}
-	defer func() {
-		if err != nil {
-			t.close()
+// nearest are the names that were probably meant by another: those that differ least from
+// it, by 2 letters at most.
+func nearest(name string, names []string) string {
+	for most := range 3 {
+		near := slices.DeleteFunc(slices.Clone(names), func(known string) bool {
+			return levenshtein.ComputeDistance(name, known) > most
+		})
+		if len(near) > 0 {
+			return strings.Join(near, " or ")
 		}
-	}()
-	ctx, stop := signal.NotifyContext(context.Background(), syscall.SIGINT, syscall.SIGTERM, syscall.SIGHUP)
-	t.ctx, t.closing = ctx, append(t.closing, stop)
-	children, err := supervise.New(NewLogger(s))
-	if err != nil {
-		return nil, err
 	}
-	t.closing = append(t.closing, children.Close)
-	var facts container.Facts
-	if facts.Identity, err = container.Identify(string(s.RunDir)); err != nil {
-		return nil, err
-	}
-	if facts.Machine, facts.Allowed, err = container.Measure(s.Demand()); err != nil {
-		return nil, err
-	}
-	if err = t.makeStore(facts.Identity); err != nil {
-		return nil, err
-	}
-	t.request = candidate.Request{Facts: facts, Store: t.store.Dir, StateDir: string(s.StateDir), SelfSigned: t.store.Dir}
-	t.request.Live = liveOf(ctx, string(s.RunDir))
-	t.Host, err = c.host(ctx, t.request, children.Run)
-	return t, err
-}
-
-// makeStore makes a store of its own. Dovecot's users have to get through to the
-// rehearsal; a generation lets only its own group in.
-func (t *trial) makeStore(id container.Identity) error {
-	dir, err := os.MkdirTemp("", "pidgeon-")
-	if err != nil {
-		return err
-	}
-	t.closing = append(t.closing, func() { os.RemoveAll(dir) })
-	if err := os.Chmod(dir, 0o755); err != nil {
-		return err
-	}
-	t.store, err = publish.Open(dir, id.DovecotGroup())
-	return err
-}
-
-func (t *trial) close() {
-	for i := len(t.closing) - 1; i >= 0; i-- {
-		t.closing[i]()
-	}
-}
-
-// liveOf is what the entrypoint that runs in runDir, if there is one, has Dovecot
-// serve.
-func liveOf(ctx context.Context, runDir string) (live candidate.Live) {
-	ctx, cancel := context.WithTimeout(ctx, healthPatience)
-	defer cancel()
-	if status.AskLive(ctx, runDir, &live) != nil {
-		return candidate.Live{}
-	}
-	return live
-}
-
-// host is where the request is to be answered.
-func (c Call) host(ctx context.Context, r candidate.Request, run dovecot.Runner) (candidate.Host, error) {
-	h := candidate.Host{
-		Version: c.Version, Environ: c.Environ, Fixed: r.Fixed, Facts: r.Facts, Run: run,
-		SelfSigned: r.SelfSigned, Rehearsal: filepath.Join(r.Store, "rehearsal"),
-	}
-	var err error
-	if h.Dovecot, err = dovecot.Find(ctx, run); err != nil {
-		return h, err
-	}
-	h.Templates, err = fs.Sub(c.Templates, "templates/"+h.Dovecot.Dialect)
-	return h, err
-}
-
-// judge has a process of its own judge what is mounted at the moment.
-func (t *trial) judge() (candidate.Verdict, error) {
-	v := candidate.Ask(t.ctx, t.Run, t.Environ, t.request)
-	if t.ctx.Err() != nil {
-		return v, errors.New("interrupted")
-	}
-	return v, nil
+	return ""
 }

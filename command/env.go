@@ -10,20 +10,16 @@ import (
 
 // Env prints the variables as they are set.
 func Env(c Call) int {
-	if code, ok := c.parse(c.flags(), false); !ok {
-		return code
-	}
-	s, err := settings.Load(c.Environ)
-	table := tabwriter.NewWriter(c.Stdout, 0, 0, 2, ' ', 0)
-	fmt.Fprintln(table, "VARIABLE\tVALUE\tDEFAULT\tMEANING")
-	for _, v := range settings.Variables() {
-		fmt.Fprintf(table, "%s\t%s\t%s\t%s\n", v.Name, shown(v, s.Environ[v.Name]), v.Default, v.Doc)
-	}
-	table.Flush()
-	if err != nil {
-		return c.complain(err)
-	}
-	return 0
+	return c.run(c.flags(), func() error {
+		s, err := settings.Load(c.Environ)
+		table := tabwriter.NewWriter(c.Stdout, 0, 0, 2, ' ', 0)
+		defer table.Flush()
+		fmt.Fprintln(table, "VARIABLE\tVALUE\tDEFAULT\tMEANING")
+		for _, v := range settings.Variables() {
+			fmt.Fprintf(table, "%s\t%s\t%s\t%s\n", v.Name, shown(v, s.Environ[v.Name]), v.Default, v.Doc)
+		}
+		return err
+	})
 }
 
 func shown(v settings.Variable, value string) string {

@@ -2,11 +2,8 @@ package command
 
 import (
 	"errors"
-	"fmt"
 	"slices"
 	"strings"
-
-	"github.com/agnivade/levenshtein"
 
 	"pidgeon/dovecot"
 	"pidgeon/dovecot/lint"
@@ -21,110 +18,81 @@ func Explain(c Call) int {
 	if name == "" {
 		return c.Usage("explain takes the name of a setting, or of a variable, and --json")
 	}
-	t, err := c.open()
-	if err != nil {
-		return c.complain(err)
-	}
-	defer t.close()
-	e, err := t.explainer()
-	if err != nil {
-		return c.complain(err)
-	}
-	for _, v := range settings.Variables() {
-		if name == v.Name || name == v.Name+"_FILE" {
-			return c.explainVariable(e, v, asJSON)
+	return c.exit(c.judging(func(j *judgement) error {
+		e, err := j.explainer()
+		if err != nil {
+			return err
 		}
-	}
-	return c.explainSetting(e, name, asJSON)
+		if v, ours := variable(strings.TrimSuffix(name, "_FILE")); ours {
+			return e.explainVariable(v, asJSON)
+		}
+		return e.explainSetting(name, asJSON)
+	}))
 }
 
-func (c Call) explainSetting(e explainer, name string, asJSON bool) int {
+func (e explainer) explainSetting(name string, asJSON bool) error {
 	all := e.settings(name)
 	if len(all) == 0 {
-		return c.unknownSetting(e, name)
+		return e.unknown(name)
 	}
-	if asJSON {
-		if err := writeJSON(c.Stdout, all); err != nil {
-			return c.complain(err)
-		}
-	} else {
-		c.printExplanations(all)
+	if err := e.print(asJSON, all, settingsInWords); err != nil {
+		return err
 	}
 	if _, _, err := e.value("protocols"); err != nil {
-		return c.complain(errors.New("reading the value: Dovecot refuses the configuration as it is, and these are its lines alone: see pidgeon check"))
+		return errors.New("reading the value: Dovecot refuses the configuration as it is, and these are its lines alone: see pidgeon check")
 	}
-	return 0
+	return nil
 }
 
-func (c Call) unknownSetting(e explainer, name string) int {
+func (e explainer) unknown(name string) error {
 	complaint := "Dovecot " + e.Dovecot.Version + " has no setting " + name
 	if hint := lint.Suggest(e.ctx, e.Dovecot, name); hint != "" {
-		return c.Usage(complaint + ": " + hint)
+		return misuse(complaint + ": " + hint)
 	}
+	var variables []string
 	for _, v := range settings.Variables() {
-		if levenshtein.ComputeDistance(strings.ToUpper(name), v.Name) <= 2 {
-			return c.Usage(complaint + ": did you mean the variable " + v.Name + "?")
-		}
+		variables = append(variables, v.Name)
 	}
-	return c.Usage(complaint)
-}
-
-// printExplanations puts the line in force first.
-func (c Call) printExplanations(all []explanation) {
-	for i, e := range all {
-		if i > 0 {
-			fmt.Fprintln(c.Stdout)
-		}
-		fmt.Fprintf(c.Stdout, "%s = %s\n  holds %s\n", e.Setting, e.Value, e.Scope)
-		for _, s := range slices.Backward(e.Chain) {
-			c.printStep(s)
-		}
-		if len(e.Chain) == 0 {
-			fmt.Fprintln(c.Stdout, "  set by nobody: it is Dovecot's default")
-		} else {
-			fmt.Fprintf(c.Stdout, "  Dovecot's default: %s\n", e.Default)
-		}
+	if near := nearest(strings.ToUpper(name), variables); near != "" {
+		return misuse(complaint + ": did you mean the variable " + near + "?")
 	}
-}
-
-func (c Call) printStep(s step) {
-	what := "overwritten:"
-	if s.InForce {
-		what = "set by"
-	}
-	fmt.Fprintf(c.Stdout, "  %s %s:%d: %s\n", what, s.File, s.Line.Line, s.Value)
-	if s.Sum != "" {
-		fmt.Fprintf(c.Stdout, "    %s\n", s.Sum)
-	}
-	if s.ResizedFrom != 0 {
-		fmt.Fprintf(c.Stdout, "    resized from %d to go with the overrides\n", s.ResizedFrom)
-	}
-	for _, v := range s.Variables {
-		fmt.Fprintf(c.Stdout, "    from %s\n", v)
-	}
+	return misuse(complaint)
 }
 
 // explainVariable tells what a variable is, and which lines depend on it.
-func (c Call) explainVariable(e explainer, v settings.Variable, asJSON bool) int {
+func (e explainer) explainVariable(v settings.Variable, asJSON bool) error {
 	origin := e.origin(v.Name)
 	lines := e.chain(func(s step) bool { return slices.Contains(s.Variables, origin) })
-	if asJSON {
-		if err := writeJSON(c.Stdout, map[string]any{"variable": origin, "meaning": v.Doc, "lines": lines}); err != nil {
-			return c.complain(err)
-		}
-		return 0
-	}
-	fmt.Fprintf(c.Stdout, "%s\n  %s\n", origin, v.Doc)
-	if len(lines) == 0 {
-		fmt.Fprintln(c.Stdout, "  no line of Dovecot's configuration depends on it")
-		return 0
-	}
-	fmt.Fprintln(c.Stdout, "  these lines depend on it")
-	for _, s := range lines {
-		fmt.Fprintf(c.Stdout, "    %s:%d: %s = %s\n", s.File, s.Line.Line, s.Setting, s.Value)
-		if s.OverwrittenBy != "" {
-			fmt.Fprintf(c.Stdout, "      overwritten by %s\n", s.OverwrittenBy)
-		}
-	}
-	return 0
+	return e.print(asJSON, map[string]any{"variable": origin, "meaning": v.Doc, "lines": lines}, variableInWords)
 }
+
+// settingsInWords have the line in force first.
+const settingsInWords = `
+{{- range $i, $setting := .}}{{if $i}}
+{{end}}{{.Setting}} = {{.Value}}
+  holds {{.Scope}}
+  {{- range .LastFirst}}
+  {{if .InForce}}set by{{else}}overwritten:{{end}} {{.File}}:{{.Line.Line}}: {{.Value}}
+    {{- with .Sum}}
+    {{.}}
+    {{- end}}
+    {{- with .ResizedFrom}}
+    resized from {{.}} to go with the overrides
+    {{- end}}
+    {{- range .Variables}}
+    from {{.}}
+    {{- end}}
+  {{- end}}
+  {{if .Chain}}Dovecot's default: {{.Default}}{{else}}set by nobody: it is Dovecot's default{{end}}
+{{end}}`
+
+const variableInWords = `{{.variable}}
+  {{.meaning}}
+  {{if .lines}}these lines depend on it{{else}}no line of Dovecot's configuration depends on it{{end}}
+  {{- range .lines}}
+    {{.File}}:{{.Line.Line}}: {{.Setting}} = {{.Value}}
+    {{- with .OverwrittenBy}}
+      overwritten by {{.}}
+    {{- end}}
+  {{- end}}
+`

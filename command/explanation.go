@@ -25,6 +25,13 @@ type explanation struct {
 	Chain   []step `json:"chain"` // in the order in which Dovecot reads it
 }
 
+// LastFirst is the chain, with the line in force first.
+func (e explanation) LastFirst() []step {
+	chain := slices.Clone(e.Chain)
+	slices.Reverse(chain)
+	return chain
+}
+
 // step is a line that sets something.
 type step struct {
 	lint.Line
@@ -46,33 +53,38 @@ func (o origin) String() string { return fmt.Sprintf("%s=%s (%s)", o.Name, o.Val
 
 // explainer knows the lines of a candidate, which need not be a good one.
 type explainer struct {
-	*trial
+	*judgement
 	input render.Input
-	asked sizing.Sizes // without what overrides change
+	plain sizing.Sizes // without what overrides change
 	steps []step       // in the order in which Dovecot reads them
 }
 
-func (t *trial) explainer() (explainer, error) {
-	in, err := t.Read(t.request.Live)
+func (j *judgement) explainer() (explainer, error) {
+	in, err := j.Read(j.request.Live)
 	if err != nil {
 		return explainer{}, err
 	}
-	c, err := t.Build(in, t.store.Next())
+	c, err := j.Build(in, j.store.Next())
 	if err != nil {
 		return explainer{}, err
 	}
-	e := explainer{trial: t, asked: c.Sizes}
-	if c, _, err = t.Stage(t.ctx, t.store, c); err != nil {
+	e := explainer{judgement: j, plain: c.Sizes}
+	if c, _, err = j.Stage(j.ctx, j.store, c); err != nil {
 		return explainer{}, err
 	}
-	e.input = t.Input(c, c.Dir)
-	fields, err := render.Attribute(e.input)
+	e.input = j.Input(c, c.Dir)
+	attributed, err := render.Attribute(e.input)
 	inForce := map[string]string{}
 	for _, l := range slices.Backward(c.Lint.Lines()) {
-		s := e.step(l, fields[l.File])
-		s.OverwrittenBy, s.InForce = inForce[l.Setting], inForce[l.Setting] == ""
+		var fields []string
+		if lines := attributed[l.File]; l.Line <= len(lines) {
+			fields = lines[l.Line-1]
+		}
+		l.Value = e.shown(l.Value)
+		s := step{Line: l, OverwrittenBy: inForce[l.Setting], InForce: inForce[l.Setting] == "", Variables: e.origins(fields)}
+		s.Sum, s.ResizedFrom = e.sum(l, fields)
 		if s.InForce {
-			inForce[l.Setting] = fmt.Sprintf("%s:%d: %s", l.File, l.Line, s.Value)
+			inForce[l.Setting] = fmt.Sprintf("%s:%d: %s", l.File, l.Line, l.Value)
 		}
 		e.steps = append(e.steps, s)
 	}
@@ -80,25 +92,21 @@ func (t *trial) explainer() (explainer, error) {
 	return e, err
 }
 
-// step attributes a line; fields are those that the lines of its file depend on.
-func (e explainer) step(l lint.Line, fields [][]string) step {
-	s := step{Line: l}
-	s.Value = e.shown(l.Value)
-	if l.Line > len(fields) {
-		return s
-	}
-	s.Variables = e.origins(fields[l.Line-1])
+// sum tells how the limit came about that a line sets from fields, and which it would be
+// without overrides if that is another one.
+func (e explainer) sum(l lint.Line, fields []string) (text string, resizedFrom int) {
 	service, limit, _ := strings.Cut(strings.TrimPrefix(l.Setting, "service/"), "/")
-	sized := func(field string) bool { return strings.HasPrefix(field, "Sizes.Service."+service+".") }
 	sum, ok := e.input.Data.Sizes.Sum(service, limit)
+	sized := func(field string) bool { return strings.HasPrefix(field, "Sizes.Service."+service+".") }
 	number, _, _ := strings.Cut(l.Value, " ")
-	if ok && slices.ContainsFunc(fields[l.Line-1], sized) && (number == strconv.Itoa(sum.Total) || sum.Total == sizing.Unlimited) {
-		s.Sum = sum.String()
-		if was, _ := e.asked.Sum(service, limit); was.Total != sum.Total {
-			s.ResizedFrom = was.Total
-		}
+	same := number == strconv.Itoa(sum.Total) || sum.Total == sizing.Unlimited
+	if !ok || !same || !slices.ContainsFunc(fields, sized) {
+		return "", 0
 	}
-	return s
+	if was, _ := e.plain.Sum(service, limit); was.Total != sum.Total {
+		resizedFrom = was.Total
+	}
+	return sum.String(), resizedFrom
 }
 
 // origins are the variables behind fields.
@@ -114,14 +122,8 @@ func (e explainer) origins(fields []string) (all []origin) {
 	return all
 }
 
-// origin finds a variable's value. What the operator's own hold is not shown.
 func (e explainer) origin(name string) origin {
-	v := settings.Variable{Name: name, Secret: true}
-	for _, ours := range settings.Variables() {
-		if ours.Name == name {
-			v = ours
-		}
-	}
+	v, _ := variable(name)
 	environ := e.input.Data.Settings.Environ
 	value, from := environ[name], "environment"
 	if path, ok := environ[name+"_FILE"]; ok {
@@ -130,6 +132,15 @@ func (e explainer) origin(name string) origin {
 		value, from = v.Default, "default"
 	}
 	return origin{name, shown(v, value), from}
+}
+
+// variable finds one by its name. What the operator's own hold is not shown.
+func variable(name string) (v settings.Variable, ours bool) {
+	all := settings.Variables()
+	if i := slices.IndexFunc(all, func(v settings.Variable) bool { return v.Name == name }); i >= 0 {
+		return all[i], true
+	}
+	return settings.Variable{Name: name, Secret: true}, false
 }
 
 var generation = regexp.MustCompile(`/gen-\d+\b`)
@@ -142,9 +153,14 @@ func (e explainer) shown(value string) string {
 
 // settings explains a setting in every scope that has it: a name without a section
 // is looked for in all of them.
-func (e explainer) settings(name string) []explanation {
-	var all []explanation
-	scopes := e.scopes(name)
+func (e explainer) settings(name string) (all []explanation) {
+	scopes := []string{name}
+	for _, s := range e.steps {
+		inside := strings.HasPrefix(s.Setting, name+"/") || strings.HasSuffix(s.Setting, "/"+name)
+		if inside && !slices.Contains(scopes, s.Setting) {
+			scopes = append(scopes, s.Setting)
+		}
+	}
 	for _, setting := range scopes {
 		explained, ok := e.setting(setting)
 		list := len(scopes) > 1 && len(explained.Chain) == 0 && explained.Value == ""
@@ -155,31 +171,20 @@ func (e explainer) settings(name string) []explanation {
 	return all
 }
 
-func (e explainer) scopes(name string) []string {
-	scopes := []string{name}
-	for _, s := range e.steps {
-		inside := strings.HasPrefix(s.Setting, name+"/") || strings.HasSuffix(s.Setting, "/"+name)
-		if inside && !slices.Contains(scopes, s.Setting) {
-			scopes = append(scopes, s.Setting)
-		}
-	}
-	return scopes
-}
-
 // setting explains one. What Dovecot says of it counts more than what its lines
 // say, but it says nothing of a configuration that it refuses.
 func (e explainer) setting(setting string) (explanation, bool) {
-	explained := explanation{Setting: setting, Scope: dovecot.Scope(setting), Chain: e.chain(func(s step) bool { return s.Setting == setting })}
-	standard, known := e.Dovecot.Default(e.ctx, setting)
-	explained.Default, explained.Value = standard, standard
-	if n := len(explained.Chain); n > 0 {
-		explained.Value = explained.Chain[n-1].Value
+	chain := e.chain(func(s step) bool { return s.Setting == setting })
+	standard, hasDefault := e.Dovecot.Default(e.ctx, setting)
+	explained := explanation{Setting: setting, Value: standard, Scope: dovecot.Scope(setting), Default: standard, Chain: chain}
+	if n := len(chain); n > 0 {
+		explained.Value = chain[n-1].Value
 	}
-	value, said, err := e.value(setting)
-	if err == nil && said && (value != "" || explained.Value == standard) {
+	value, known, err := e.value(setting)
+	if err == nil && known && (value != "" || explained.Value == standard) {
 		explained.Value = e.shown(value)
 	}
-	return explained, known || said || len(explained.Chain) > 0
+	return explained, hasDefault || known || len(chain) > 0
 }
 
 // value asks Dovecot, which may refuse the configuration.
@@ -187,7 +192,7 @@ func (e explainer) value(setting string) (value string, ok bool, err error) {
 	return e.Dovecot.Value(e.ctx, filepath.Join(e.input.Data.Dir, config.Main), setting)
 }
 
-// chain are the lines that are asked for; JSON has an empty list where there are none.
-func (e explainer) chain(asked func(step) bool) []step {
-	return slices.DeleteFunc(append([]step{}, e.steps...), func(s step) bool { return !asked(s) })
+// chain are the lines that match; JSON has an empty list where there are none.
+func (e explainer) chain(match func(step) bool) []step {
+	return slices.DeleteFunc(append([]step{}, e.steps...), func(s step) bool { return !match(s) })
 }

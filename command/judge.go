@@ -3,15 +3,118 @@ package command
 import (
 	"context"
 	"encoding/json"
+	"errors"
+	"io/fs"
 	"log/slog"
 	"os"
 	"os/signal"
+	"path/filepath"
 	"syscall"
 
 	"pidgeon/candidate"
+	"pidgeon/container"
+	"pidgeon/dovecot"
 	"pidgeon/publish"
+	"pidgeon/settings"
+	"pidgeon/status"
 	"pidgeon/supervise"
 )
+
+// judgement is a judgement in the foreground, with a store of its own.
+type judgement struct {
+	Call
+	candidate.Host
+	ctx     context.Context
+	store   *publish.Store
+	request candidate.Request
+}
+
+// judging does work that needs a judgement. A signal ends what goes on, and what it has
+// left is removed.
+func (c Call) judging(work func(*judgement) error) error {
+	s, err := settings.Load(c.Environ)
+	if err != nil {
+		return err
+	}
+	ctx, stop := interruptible()
+	defer stop()
+	children, err := supervise.New(NewLogger(s))
+	if err != nil {
+		return err
+	}
+	defer children.Close()
+	dir, err := os.MkdirTemp("", "pidgeon-")
+	if err != nil {
+		return err
+	}
+	defer os.RemoveAll(dir)
+	// Dovecot's users have to get through to the rehearsal; a generation lets only its
+	// own group in.
+	if err := os.Chmod(dir, 0o755); err != nil {
+		return err
+	}
+	var facts container.Facts
+	if facts.Identity, err = container.Identify(string(s.RunDir)); err != nil {
+		return err
+	}
+	if facts.Machine, facts.Allowed, err = container.Measure(s.Demand()); err != nil {
+		return err
+	}
+	j := &judgement{Call: c, ctx: ctx}
+	j.request = candidate.Request{Facts: facts, Store: dir, StateDir: string(s.StateDir), SelfSigned: dir, Live: liveOf(ctx, s)}
+	if j.Host, j.store, err = c.host(ctx, j.request, children.Run); err != nil {
+		return err
+	}
+	return work(j)
+}
+
+func interruptible() (context.Context, context.CancelFunc) {
+	return signal.NotifyContext(context.Background(), syscall.SIGINT, syscall.SIGTERM, syscall.SIGHUP)
+}
+
+// liveOf is what the entrypoint that runs, if there is one, has Dovecot serve.
+func liveOf(ctx context.Context, s settings.Settings) (live candidate.Live) {
+	ctx, cancel := context.WithTimeout(ctx, healthPatience)
+	defer cancel()
+	if status.AskLive(ctx, string(s.RunDir), &live) != nil {
+		return candidate.Live{}
+	}
+	return live
+}
+
+// host is where the request is to be answered, and the store to stage in.
+func (c Call) host(ctx context.Context, r candidate.Request, run dovecot.Runner) (h candidate.Host, store *publish.Store, err error) {
+	h = candidate.Host{
+		Version: c.Version, Environ: c.Environ, Fixed: r.Fixed, Facts: r.Facts, Run: run,
+		SelfSigned: r.SelfSigned, Rehearsal: filepath.Join(r.Store, "rehearsal"),
+	}
+	if h.Dovecot, err = dovecot.Find(ctx, run); err != nil {
+		return h, nil, err
+	}
+	if h.Templates, err = fs.Sub(c.Templates, "templates/"+h.Dovecot.Dialect); err != nil {
+		return h, nil, err
+	}
+	store, err = publish.Open(r.Store, r.Facts.Identity.DovecotGroup())
+	return h, store, err
+}
+
+// verdict has a process of its own judge what is mounted at the moment. What is found
+// wrong is in the verdict; the error is of the judgement.
+func (j *judgement) verdict() (candidate.Verdict, error) {
+	v := candidate.Ask(j.ctx, j.Run, j.Call.Environ, j.request)
+	if j.ctx.Err() != nil {
+		return v, errors.New("interrupted")
+	}
+	return v, nil
+}
+
+// passed is the error of a verdict that is not a good one.
+func passed(v candidate.Verdict) error {
+	if faults := v.Findings.Faults(); len(faults) > 0 {
+		return faults
+	}
+	return nil
+}
 
 // Judge answers a candidate.Request; it is not for people. Each verdict that it writes
 // counts until it writes another, so that whatever ends it, something was said.
@@ -23,21 +126,16 @@ func Judge(c Call) int {
 	if err := json.NewDecoder(c.Stdin).Decode(&r); err != nil {
 		return ExitUsage
 	}
-	ctx, stop := signal.NotifyContext(context.Background(), syscall.SIGINT, syscall.SIGTERM, syscall.SIGHUP)
+	ctx, stop := interruptible()
 	defer stop()
 	children, err := supervise.New(slog.New(slog.DiscardHandler))
 	if err != nil {
-		return c.complain(err)
+		return c.exit(err)
 	}
 	defer children.Close()
 	out := json.NewEncoder(c.Stdout)
 	say := func(v candidate.Verdict) { _ = out.Encode(v) }
-	h, err := c.host(ctx, r, children.Run)
-	if err != nil {
-		say(candidate.Failure(err))
-		return ExitConfig
-	}
-	store, err := publish.Open(r.Store, r.Facts.Identity.DovecotGroup())
+	h, store, err := c.host(ctx, r, children.Run)
 	if err != nil {
 		say(candidate.Failure(err))
 		return ExitConfig

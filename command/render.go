@@ -1,6 +1,7 @@
 package command
 
 import (
+	"errors"
 	"fmt"
 	"maps"
 	"os"
@@ -19,37 +20,29 @@ import (
 func Render(c Call) int {
 	flags := c.flags()
 	diff, output := flags.Bool("diff", false, ""), flags.String("output", "", "")
-	if code, ok := c.parse(flags, false); !ok {
-		return code
-	}
-	if *diff && *output != "" {
-		return c.Usage("render takes --diff, or --output DIR")
-	}
-	t, err := c.open()
-	if err != nil {
-		return c.complain(err)
-	}
-	defer t.close()
-	v, err := t.judge()
-	if err == nil {
-		err = passed(v)
-	}
-	switch {
-	case err != nil:
-	case *diff:
-		err = c.printDiff(t, v.Dir)
-	default:
-		err = c.printFiles(v, *output)
-	}
-	if err != nil {
-		return c.complain(err)
-	}
-	return 0
+	return c.run(flags, func() error {
+		if *diff && *output != "" {
+			return misuse("render takes --diff, or --output DIR")
+		}
+		return c.judging(func(j *judgement) error {
+			v, err := j.verdict()
+			if err == nil {
+				err = passed(v)
+			}
+			switch {
+			case err != nil:
+				return err
+			case *diff:
+				return j.printDiff(v.Dir)
+			}
+			return j.printFiles(v, *output)
+		})
+	})
 }
 
 // printFiles writes the files to a directory, or prints them, but for those that nobody
 // should find in a log: passwords and the key.
-func (c Call) printFiles(v candidate.Verdict, output string) error {
+func (j *judgement) printFiles(v candidate.Verdict, output string) error {
 	files := slices.Clone(v.Files)
 	for i, f := range files {
 		var err error
@@ -62,7 +55,7 @@ func (c Call) printFiles(v candidate.Verdict, output string) error {
 	}
 	for _, f := range files {
 		if filepath.Ext(f.Name) == ".conf" {
-			fmt.Fprintf(c.Stdout, "#### %s (%s)\n%s\n", f.Name, f.Origin, f.Data)
+			fmt.Fprintf(j.Stdout, "#### %s (%s)\n%s\n", f.Name, f.Origin, f.Data)
 		}
 	}
 	return nil
@@ -71,10 +64,11 @@ func (c Call) printFiles(v candidate.Verdict, output string) error {
 func writeFiles(files config.Files, dir string) error {
 	for _, f := range files {
 		path := filepath.Join(dir, f.Name)
-		if err := os.MkdirAll(filepath.Dir(path), 0o750); err != nil {
-			return fmt.Errorf("writing the configuration: %w", err)
+		err := os.MkdirAll(filepath.Dir(path), 0o750)
+		if err == nil {
+			err = os.WriteFile(path, f.Data, f.Mode)
 		}
-		if err := os.WriteFile(path, f.Data, f.Mode); err != nil {
+		if err != nil {
 			return fmt.Errorf("writing the configuration: %w", err)
 		}
 	}
@@ -82,59 +76,52 @@ func writeFiles(files config.Files, dir string) error {
 }
 
 // printDiff compares what Dovecot understands with and without the overrides.
-func (c Call) printDiff(t *trial, dir string) error {
-	plain, err := t.plain()
+func (j *judgement) printDiff(dir string) error {
+	plain, err := j.plain()
 	if err != nil {
 		return err
 	}
-	before, err := t.Dovecot.Dump(t.ctx, filepath.Join(plain, config.Main), false)
-	if err != nil {
+	dump := func(dir string) (dovecot.Settings, error) {
+		text, err := j.Dovecot.Dump(j.ctx, filepath.Join(dir, config.Main), false)
+		return dovecot.ParseDump(strings.ReplaceAll(text, dir, "…")), err
+	}
+	before, err := dump(plain)
+	after, err2 := dump(dir)
+	if err := errors.Join(err, err2); err != nil {
 		return err
 	}
-	after, err := t.Dovecot.Dump(t.ctx, filepath.Join(dir, config.Main), false)
-	if err != nil {
-		return err
-	}
-	c.printChanges(dovecot.ParseDump(strings.ReplaceAll(before, plain, "…")), dovecot.ParseDump(strings.ReplaceAll(after, dir, "…")))
-	return nil
-}
-
-// plain stages what the configuration would be without overrides.
-func (t *trial) plain() (dir string, err error) {
-	in, err := t.Read(candidate.Live{})
-	if err != nil {
-		return "", err
-	}
-	store, err := publish.Open(filepath.Join(t.store.Dir, "plain"), t.store.GID)
-	if err != nil {
-		return "", err
-	}
-	in.Overrides = mount.Tree{}
-	c, err := t.Build(in, store.Next())
-	if err != nil {
-		return "", err
-	}
-	return store.Stage(c.Files)
-}
-
-func (c Call) printChanges(before, after dovecot.Settings) {
-	names := map[string]bool{}
-	for _, settings := range []dovecot.Settings{before, after} {
-		for name := range settings {
-			names[name] = true
-		}
-	}
-	for _, name := range slices.Sorted(maps.Keys(names)) {
+	all := maps.Clone(before)
+	maps.Copy(all, after)
+	for _, name := range slices.Sorted(maps.Keys(all)) {
 		old, had := before[name]
 		now, has := after[name]
 		if old == now && had == has {
 			continue
 		}
 		if had {
-			fmt.Fprintf(c.Stdout, "- %s = %s\n", name, old)
+			fmt.Fprintf(j.Stdout, "- %s = %s\n", name, old)
 		}
 		if has {
-			fmt.Fprintf(c.Stdout, "+ %s = %s\n", name, now)
+			fmt.Fprintf(j.Stdout, "+ %s = %s\n", name, now)
 		}
 	}
+	return nil
+}
+
+// plain stages what the configuration would be without overrides.
+func (j *judgement) plain() (dir string, err error) {
+	in, err := j.Read(candidate.Live{})
+	if err != nil {
+		return "", err
+	}
+	store, err := publish.Open(filepath.Join(j.store.Dir, "plain"), j.store.GID)
+	if err != nil {
+		return "", err
+	}
+	in.Overrides = mount.Tree{}
+	c, err := j.Build(in, store.Next())
+	if err != nil {
+		return "", err
+	}
+	return store.Stage(c.Files)
 }

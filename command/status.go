@@ -3,9 +3,6 @@ package command
 import (
 	"context"
 	"fmt"
-	"maps"
-	"slices"
-	"strings"
 	"text/tabwriter"
 	"time"
 
@@ -20,63 +17,56 @@ const healthPatience = 4 * time.Second
 func Status(c Call) int {
 	flags := c.flags()
 	asJSON := flags.Bool("json", false, "")
-	if code, ok := c.parse(flags, false); !ok {
-		return code
-	}
-	now, code := c.ask(status.AskSessions, "error:")
-	switch {
-	case code != 0:
-	case *asJSON:
-		_ = writeJSON(c.Stdout, now)
-	default:
-		c.printStatus(now)
-	}
-	return code
+	return c.run(flags, func() error {
+		now, err := c.ask(status.AskSessions, "error:")
+		if err != nil {
+			return err
+		}
+		table := tabwriter.NewWriter(c.Stdout, 0, 0, 2, ' ', 0)
+		defer table.Flush()
+		c.Stdout = table
+		return c.print(*asJSON, now, statusInWords)
+	})
 }
 
+const statusInWords = `pidgeon	{{.Version}}
+Dovecot	{{.Dovecot}}
+ready	{{.Ready}}
+generation	{{.Generation}} since {{.Since.Format "` + time.RFC3339 + `"}}
+overrides	{{range $i, $name := .Overrides}}{{if $i}} {{end}}{{$name}}{{end}}
+{{- range $name, $port := .Listeners}}
+listener	{{$name}} on port {{$port}}
+{{- end}}
+{{- range .Usage}}
+sessions	{{.}}
+{{- end}}
+{{- with .Uncounted}}
+uncounted	{{.}}
+{{- end}}
+{{- with .Container}}{{if .Limit}}
+container	has room for {{.Limit}} sessions ({{.By}})
+{{- end}}{{end}}
+{{- with .CertificateExpires}}{{if not .IsZero}}
+certificate	expires {{.Format "` + time.DateOnly + `"}}
+{{- end}}{{end}}
+degraded	{{.Degraded}}
+{{- range .Refused}}
+refused	{{.}}
+{{- end}}
+`
+
 // ask asks the running entrypoint.
-func (c Call) ask(request func(context.Context, string) (status.Document, error), failed string) (now status.Document, code int) {
+func (c Call) ask(request func(context.Context, string) (status.Document, error), failed string) (now status.Document, err error) {
 	s, err := settings.Load(c.Environ)
 	if err != nil {
-		return now, c.complain(err)
+		return now, err
 	}
 	ctx, cancel := context.WithTimeout(context.Background(), healthPatience)
 	defer cancel()
 	if now, err = request(ctx, string(s.RunDir)); err != nil {
-		fmt.Fprintln(c.Stderr, failed, err)
-		return now, 1
+		return now, failure{1, failed + " " + err.Error()}
 	}
-	return now, 0
-}
-
-func (c Call) printStatus(now status.Document) {
-	table := tabwriter.NewWriter(c.Stdout, 0, 0, 2, ' ', 0)
-	defer table.Flush()
-	row := func(name string, value any) { fmt.Fprintf(table, "%s\t%v\n", name, value) }
-	row("pidgeon", now.Version)
-	row("Dovecot", now.Dovecot)
-	row("ready", now.Ready)
-	row("generation", fmt.Sprintf("%s since %s", now.Generation, now.Since.Format(time.RFC3339)))
-	row("overrides", strings.Join(now.Overrides, " "))
-	for _, name := range slices.Sorted(maps.Keys(now.Listeners)) {
-		row("listener", fmt.Sprintf("%s on port %d", name, now.Listeners[name]))
-	}
-	for _, u := range now.Usage {
-		row("sessions", u)
-	}
-	if now.Uncounted != "" {
-		row("uncounted", now.Uncounted)
-	}
-	if now.Container.Limit > 0 {
-		row("container", fmt.Sprintf("has room for %d sessions (%s)", now.Container.Limit, now.Container.By))
-	}
-	if !now.CertificateExpires.IsZero() {
-		row("certificate", "expires "+now.CertificateExpires.Format(time.DateOnly))
-	}
-	row("degraded", now.Degraded)
-	for _, reason := range now.Refused {
-		row("refused", reason)
-	}
+	return now, nil
 }
 
 // Health tells whether the running entrypoint serves or, with --live, is there at all.
@@ -84,17 +74,15 @@ func Health(c Call) int {
 	flags := c.flags()
 	live := flags.Bool("live", false, "")
 	flags.Bool("ready", true, "")
-	if code, ok := c.parse(flags, false); !ok {
-		return code
-	}
-	now, code := c.ask(status.Ask, "unhealthy:")
-	if code != 0 {
-		return code
-	}
-	if err := now.Unhealthy(); err != nil && !*live {
-		fmt.Fprintln(c.Stderr, "unhealthy:", err)
-		return 1
-	}
-	fmt.Fprintf(c.Stdout, "healthy: generation %s, degraded: %t\n", now.Generation, now.Degraded)
-	return 0
+	return c.run(flags, func() error {
+		now, err := c.ask(status.Ask, "unhealthy:")
+		if err != nil {
+			return err
+		}
+		if err := now.Unhealthy(); err != nil && !*live {
+			return failure{1, "unhealthy: " + err.Error()}
+		}
+		fmt.Fprintf(c.Stdout, "healthy: generation %s, degraded: %t\n", now.Generation, now.Degraded)
+		return nil
+	})
 }

@@ -67,8 +67,8 @@ func TestHibernateInTime(t *testing.T) {
 func TestFollowHibernate(t *testing.T) {
 	ask := imap(1000, sizing.Performance)
 	sizes := sizing.Size(ask, roomy)
-	followed := sizes.Resize(inForce(sizes, "imap-login", func(s *sizing.Service) { s.ClientLimit = 10000 }), ask, roomy)
-	if got := followed.Service("imap-hibernate").Capacity(); got < 20000 {
+	resized := sizes.Resize(inForce(sizes, "imap-login", func(s *sizing.Service) { s.ClientLimit = 10000 }), ask, roomy)
+	if got := resized.Service("imap-hibernate").Capacity(); got < 20000 {
 		t.Errorf("keeps %d sessions, and 20000 may log in", got)
 	}
 }

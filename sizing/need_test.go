@@ -6,7 +6,7 @@ import (
 	"pidgeon/sizing"
 )
 
-func TestRoom(t *testing.T) {
+func TestCapacity(t *testing.T) {
 	cost := sizing.Cost{SecureKiB: 2000, PerformanceKiB: 1000}
 	ask := []sizing.Protocol{{Name: "imap", Sessions: 1000, Mode: sizing.Performance}}
 	need := sizing.NeedOf(ask, roomy, cost)
@@ -33,14 +33,14 @@ func TestRoom(t *testing.T) {
 }
 
 // Where too little is there for what was asked, both ways to look at it agree.
-func TestRoomAgreesWithWalls(t *testing.T) {
+func TestCapacityAgreesWithBottlenecks(t *testing.T) {
 	for _, n := range sessions {
 		for _, mode := range modes {
 			need := sizing.NeedOf(everything(n, mode), roomy, sizing.Costs("2.4"))
 			allowed := sizing.Allowed{Processes: need.Processes - 1, MemoryKiB: need.MemoryKiB / 2}
-			room, ok := need.Capacity(allowed)
-			if walls := need.Bottlenecks(allowed); !ok || len(walls) == 0 || walls[0] != room {
-				t.Errorf("%d, %s: room %+v, walls %+v", n, mode, room, walls)
+			capacity, ok := need.Capacity(allowed)
+			if bottlenecks := need.Bottlenecks(allowed); !ok || len(bottlenecks) == 0 || bottlenecks[0] != capacity {
+				t.Errorf("%d, %s: capacity %+v, bottlenecks %+v", n, mode, capacity, bottlenecks)
 			}
 		}
 	}

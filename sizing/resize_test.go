@@ -58,11 +58,11 @@ func TestResizePublishedOverrides(t *testing.T) {
 		t.Run(tt.name, func(t *testing.T) {
 			ask := imap(tt.ask, tt.mode)
 			sizes := sizing.Size(ask, roomy)
-			followed := sizes.Resize(inForce(sizes, "imap-login", tt.change), ask, roomy)
-			running := together(followed, "imap-login", tt.change)
+			resized := sizes.Resize(inForce(sizes, "imap-login", tt.change), ask, roomy)
+			running := together(resized, "imap-login", tt.change)
 			checkShape(t, running)
 			checkRules(t, running, imap(tt.holds, tt.mode))
-			was, got := sizes.Service("imap-login"), followed.Service("imap-login")
+			was, got := sizes.Service("imap-login"), resized.Service("imap-login")
 			if got.ProcessLimit != was.ProcessLimit || got.ClientLimit != was.ClientLimit || got.Requests != was.Requests {
 				t.Errorf("what was asked for is lost: %+v, was %+v", got, was)
 			}
@@ -74,15 +74,15 @@ func TestResizePublishedOverrides(t *testing.T) {
 func TestResizeOneOfSeveral(t *testing.T) {
 	ask := everything(100, sizing.Secure)
 	sizes := sizing.Size(ask, roomy)
-	followed := sizes.Resize(inForce(sizes, "pop3-login", func(s *sizing.Service) { s.ProcessLimit = 300 }), ask, roomy)
-	checkShape(t, followed)
-	checkRules(t, followed, ask)
+	resized := sizes.Resize(inForce(sizes, "pop3-login", func(s *sizing.Service) { s.ProcessLimit = 300 }), ask, roomy)
+	checkShape(t, resized)
+	checkRules(t, resized, ask)
 	for _, name := range []string{"imap-login", "imap", "managesieve", "submission"} {
-		if got, want := followed.Service(name), sizes.Service(name); got != want {
+		if got, want := resized.Service(name), sizes.Service(name); got != want {
 			t.Errorf("%s became %+v, was %+v", name, got, want)
 		}
 	}
-	if got := followed.Service("pop3").ProcessLimit; got != 300 {
+	if got := resized.Service("pop3").ProcessLimit; got != 300 {
 		t.Errorf("pop3 has process_limit %d, want 300", got)
 	}
 }
@@ -104,14 +104,14 @@ func TestResizeLoginsAlone(t *testing.T) {
 func TestResizeReusedSessions(t *testing.T) {
 	ask := imap(100, sizing.Secure)
 	sizes := sizing.Size(ask, roomy)
-	followed := sizes.Resize(inForce(sizes, "imap", func(s *sizing.Service) { s.Requests = 10 }), ask, roomy)
-	more := followed.Service("auth").ClientLimit - sizes.Service("auth").ClientLimit
+	resized := sizes.Resize(inForce(sizes, "imap", func(s *sizing.Service) { s.Requests = 10 }), ask, roomy)
+	more := resized.Service("auth").ClientLimit - sizes.Service("auth").ClientLimit
 	if want := sizes.Service("imap").ProcessLimit; more != want {
 		t.Errorf("auth takes %d more clients, want %d", more, want)
 	}
 }
 
-// Following what was followed changes nothing, or a reload would follow a reload.
+// Resizing what was resized changes nothing, or a reload would follow a reload.
 func TestResizeSettles(t *testing.T) {
 	for _, limit := range []int{1, 50, 113, 200, 5000} {
 		t.Run(fmt.Sprint(limit), func(t *testing.T) {
@@ -145,8 +145,8 @@ func TestResizeFewSessions(t *testing.T) {
 	if sizes.Service("imap").ProcessMinAvail < 2 {
 		t.Fatal("no session process is kept ready: this tests nothing")
 	}
-	followed := sizes.Resize(inForce(sizes, "imap", func(s *sizing.Service) { s.ProcessLimit = 1 }), ask, roomy)
-	if got := followed.Service("imap").ProcessMinAvail; got != 1 {
+	resized := sizes.Resize(inForce(sizes, "imap", func(s *sizing.Service) { s.ProcessLimit = 1 }), ask, roomy)
+	if got := resized.Service("imap").ProcessMinAvail; got != 1 {
 		t.Errorf("%d session processes are kept ready, and one is allowed", got)
 	}
 }

@@ -141,9 +141,9 @@ func (s Sizes) Resize(inForce []Service, protocols []Protocol, machine Machine) 
 
 // overridden returns the service with the limits in force.
 func (s Service) overridden(inForce []Service) Service {
-	for _, is := range inForce {
-		if is.Name == s.Name {
-			s.ProcessLimit, s.ClientLimit, s.Requests = is.ProcessLimit, is.ClientLimit, is.Requests
+	for _, now := range inForce {
+		if now.Name == s.Name {
+			s.ProcessLimit, s.ClientLimit, s.Requests = now.ProcessLimit, now.ClientLimit, now.Requests
 		}
 	}
 	return s

@@ -23,7 +23,7 @@ func WatchCapacity(ctx context.Context, log *slog.Logger, lines Log, now func() 
 		all, _ := s.count(ctx)
 		return gauges(all, s.Capacity)
 	}
-	watch(ctx, lines, look, func(g gauge, level int) { warn(log, g, level) })
+	watch(ctx, lines, look, func(g gauge, reached int) { warn(log, g, reached) })
 }
 
 // Log is what Dovecot logs, as a measure of what happens.
@@ -33,25 +33,21 @@ type Log interface {
 	Busy() <-chan struct{} // gets one
 }
 
-// spacing is the least time between two counts.
-const spacing = 250 * time.Millisecond
-
-// How often sessions are counted when nothing is logged: while all limits are far,
-// and from half of one on.
 const (
-	slow = time.Minute
-	fast = 10 * time.Second
+	spacing = 250 * time.Millisecond // the least time between two counts
+	slow    = time.Minute            // between two counts while nothing is logged
+	fast    = 10 * time.Second       // the same, from half of a limit on
 )
 
 // watch looks at the gauges. No gauges mean that they cannot be known now.
-func watch(ctx context.Context, lines Log, look func(context.Context) []gauge, say func(g gauge, level int)) {
+func watch(ctx context.Context, lines Log, look func(context.Context) []gauge, say func(g gauge, reached int)) {
 	told := warnings{}
 	for ctx.Err() == nil {
 		before, pace, wakeAt := lines.Lines(), slow, int64(0)
 		all := look(ctx)
 		for _, g := range all {
-			if level, news := told.rose(g); news {
-				say(g, level)
+			if reached, news := told.rose(g); news {
+				say(g, reached)
 			}
 			if g.percent() >= 50 {
 				pace = fast
@@ -102,41 +98,37 @@ func gauges(all []Usage, capacity sizing.Capacity) []gauge {
 
 func (g gauge) percent() int { return 100 * g.used / g.limit }
 
-// Levels, in percent, at which a gauge is worth a warning: the first while there is
-// time to raise the limit, the second before anyone is turned away.
-const (
-	high = 80
-	full = 95
-	// slack is by how much a gauge has to fall below a level before reaching it again
-	// is news.
-	slack = 10
-)
+// levels, in percent, are those that a gauge is worth a warning at: the first while
+// there is time to raise the limit, the second before anyone is turned away.
+var levels = []int{80, 95}
 
-var above, below = map[int]int{0: high, high: full}, map[int]int{full: high}
+// slack is by how much, in percent, a gauge has to fall below a level before reaching
+// it again is news.
+const slack = 10
 
-// warnings are the levels that were warned of, by protocol.
+// warnings are how many of the levels were warned of, by protocol.
 type warnings map[string]int
 
-// rose is the level that a gauge has reached, and whether it is news. Then it is
-// taken for told.
-func (w warnings) rose(g gauge) (level int, news bool) {
-	for next := above[0]; next > 0 && g.percent() >= next; next = above[next] {
-		level = next
+// rose is how many of the levels a gauge has reached, and whether one of them is
+// news. Then it is taken for told.
+func (w warnings) rose(g gauge) (reached int, news bool) {
+	for reached < len(levels) && g.percent() >= levels[reached] {
+		reached++
 	}
 	told := w[g.protocol]
-	for told > level && g.percent() < told-slack {
-		told = below[told]
+	for told > reached && g.percent() < levels[told-1]-slack {
+		told--
 	}
-	w[g.protocol] = max(told, level)
-	return level, level > told
+	w[g.protocol] = max(told, reached)
+	return reached, reached > told
 }
 
 // untilNext is how many more sessions the fullest gauge takes to its next level; 0 if
 // there is none.
 func (w warnings) untilNext(all []gauge) (least int) {
 	for _, g := range all {
-		if next := above[w[g.protocol]]; next > 0 {
-			n := max(1, (next*g.limit+99)/100-g.used)
+		if told := w[g.protocol]; told < len(levels) {
+			n := max(1, (levels[told]*g.limit+99)/100-g.used)
 			if least == 0 || n < least {
 				least = n
 			}
@@ -146,12 +138,12 @@ func (w warnings) untilNext(all []gauge) (least int) {
 }
 
 // warn logs that a limit comes near, and at the last moment what raises it.
-func warn(log *slog.Logger, g gauge, level int) {
+func warn(log *slog.Logger, g gauge, reached int) {
 	what, facts := "this container", []any{"held", g.used, "of", g.limit}
 	if g.protocol != "" {
 		what, facts = "sessions", append(facts, "protocol", g.protocol, "turned_away_above", g.maxConnections)
 	}
-	if level < full {
+	if reached < len(levels) {
 		log.Warn(what+" filling up", facts...)
 		return
 	}

@@ -74,10 +74,10 @@ func (s *server) look(context.Context) []gauge {
 	return []gauge{{protocol: "imap", used: int(s.used.Load()), limit: s.limit}}
 }
 
-func (s *server) say(g gauge, level int) {
+func (s *server) say(g gauge, reached int) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	s.told = append(s.told, fmt.Sprintf("%d%% at %d", level, g.used))
+	s.told = append(s.told, fmt.Sprintf("%d%% at %d", levels[reached-1], g.used))
 }
 
 // watched runs what happens to a server while it is watched.

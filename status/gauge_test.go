@@ -29,8 +29,8 @@ func TestAlarms(t *testing.T) {
 			told := warnings{}
 			var got []string
 			for _, used := range tt.used {
-				if level, news := told.rose(gauge{protocol: "imap", used: used, limit: tt.limit}); news {
-					got = append(got, fmt.Sprintf("%d at %d", level, used))
+				if reached, news := told.rose(gauge{protocol: "imap", used: used, limit: tt.limit}); news {
+					got = append(got, fmt.Sprintf("%d at %d", levels[reached-1], used))
 				}
 			}
 			if !slices.Equal(got, tt.want) {
@@ -44,7 +44,7 @@ func TestAlarms(t *testing.T) {
 // not.
 func TestUntilNext(t *testing.T) {
 	for _, limit := range []int{1, 2, 7, 10, 99, 100, 1000, 12345} {
-		for told, next := range map[int]int{0: high, high: full} {
+		for told, next := range levels {
 			for used := 0; used <= limit; used++ {
 				g := gauge{protocol: "imap", used: used, limit: limit}
 				if g.percent() >= next {
@@ -57,7 +57,7 @@ func TestUntilNext(t *testing.T) {
 				}
 			}
 		}
-		if n := (warnings{"imap": full}).untilNext([]gauge{{protocol: "imap", used: limit, limit: limit}}); n != 0 {
+		if n := (warnings{"imap": len(levels)}).untilNext([]gauge{{protocol: "imap", used: limit, limit: limit}}); n != 0 {
 			t.Errorf("limit %d: all is told, and %d are left until the next", limit, n)
 		}
 	}

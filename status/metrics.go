@@ -20,7 +20,7 @@ func ServeMetrics(listeners []net.Listener, now func() Snapshot) (stop func()) {
 		s := now()
 		d := s.document()
 		d.Usage = cache.count(s)
-		w.Header().Set("Content-Type", contentType)
+		w.Header().Set("Content-Type", "text/plain; version=0.0.4; charset=utf-8")
 		d.writeMetrics(w)
 	})
 	mux.HandleFunc("GET /healthz", func(w http.ResponseWriter, _ *http.Request) { fmt.Fprintln(w, "OK") })
@@ -52,11 +52,9 @@ func (c *usageCache) count(s Snapshot) []Usage {
 	return c.usage
 }
 
-// contentType is that of Prometheus' text format
-// (https://prometheus.io/docs/instrumenting/exposition_formats).
-const contentType = "text/plain; version=0.0.4; charset=utf-8"
-
-// writeMetrics writes what is known of the document.
+// writeMetrics writes what is known of the document, in Prometheus' text format
+// (https://prometheus.io/docs/instrumenting/exposition_formats). These 30 lines cost
+// PID 1 less than a library (docs/dependencies.md).
 func (d Document) writeMetrics(w io.Writer) {
 	truth := map[bool]int{true: 1}
 	gauge := func(name, help string, samples ...string) { family(w, name, "gauge", help, samples) }

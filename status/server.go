@@ -25,7 +25,7 @@ func serve(listeners []net.Listener, handler http.Handler) (stop func()) {
 	c.fewer.L = &c.mu
 	server := &http.Server{
 		Handler: http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
-			if r.Body != http.NoBody { // nothing that can be asked for has one: do not wait for it
+			if r.Body != http.NoBody { // no request that is understood has one: do not wait for it
 				_ = http.NewResponseController(w).SetReadDeadline(time.Now())
 			}
 			handler.ServeHTTP(w, r)
@@ -52,15 +52,34 @@ func serve(listeners []net.Listener, handler http.Handler) (stop func()) {
 	}
 }
 
+// listener admits clients. It goes on after errors: net/http gives up on ENOBUFS and
+// ENOMEM, which accept(2) returns where a container is out of memory.
+type listener struct {
+	net.Listener
+	clients *clients
+}
+
+func (l listener) Accept() (net.Conn, error) {
+	for {
+		conn, err := l.Listener.Accept()
+		if err == nil {
+			return l.clients.admit(conn), nil
+		}
+		if errors.Is(err, net.ErrClosed) {
+			return nil, err
+		}
+		time.Sleep(100 * time.Millisecond)
+	}
+}
+
 // clients are the connections that are served. The oldest that has not sent a whole
 // request gives way to a new one; where all have, the new one waits.
 type clients struct {
 	running sync.WaitGroup // their goroutines
-
-	mu     sync.Mutex
-	fewer  sync.Cond
-	all    []*client // oldest first
-	closed bool
+	mu      sync.Mutex
+	fewer   sync.Cond
+	all     []*client // oldest first
+	closed  bool
 }
 
 // client is a connection.
@@ -99,7 +118,7 @@ func (c *clients) changed(conn net.Conn, state http.ConnState) {
 		c.all[i].asked = true
 	case http.StateClosed:
 		c.all = slices.Delete(c.all, i, i+1)
-		c.fewer.Signal()
+		c.fewer.Broadcast() // each listener may wait
 		c.running.Done()
 	}
 }
@@ -121,24 +140,4 @@ func (c *clients) close() {
 func (*client) CloseWrite() error {
 	runtime.Goexit()
 	return nil
-}
-
-// listener admits clients. It goes on after errors: net/http gives up on ENOBUFS and
-// ENOMEM, which accept(2) returns where a container is out of memory.
-type listener struct {
-	net.Listener
-	clients *clients
-}
-
-func (l listener) Accept() (net.Conn, error) {
-	for {
-		conn, err := l.Listener.Accept()
-		if err == nil {
-			return l.clients.admit(conn), nil
-		}
-		if errors.Is(err, net.ErrClosed) {
-			return nil, err
-		}
-		time.Sleep(100 * time.Millisecond)
-	}
 }

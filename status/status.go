@@ -41,15 +41,12 @@ type Document struct {
 	Listeners  map[string]int `json:"listeners"`         // ports, by the name of the listener
 	Since      time.Time      `json:"since"`
 
-	// CertificateExpires is zero with TLS=no.
-	CertificateExpires time.Time `json:"certificate_expires,omitzero"`
-
-	Reloads    Reloads   `json:"reloads"`
-	LastReload time.Time `json:"last_reload"` // or start
-
-	Usage     []Usage   `json:"sessions,omitempty"`  // as counted for whoever asks
-	Uncounted string    `json:"uncounted,omitempty"` // why they could not be counted
-	Container Container `json:"container,omitzero"`
+	CertificateExpires time.Time `json:"certificate_expires,omitzero"` // zero with TLS=no
+	Reloads            Reloads   `json:"reloads"`
+	LastReload         time.Time `json:"last_reload"`         // or start
+	Usage              []Usage   `json:"sessions,omitempty"`  // as counted for whoever asks
+	Uncounted          string    `json:"uncounted,omitempty"` // why they could not be counted
+	Container          Container `json:"container,omitzero"`
 }
 
 // Reloads are how many changes Dovecot loaded, and how many were not carried out.

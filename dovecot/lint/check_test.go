@@ -186,7 +186,7 @@ func TestCheckNamesTheTemplate(t *testing.T) {
 	for _, dialect := range dovecottest.Dialects {
 		dir := t.TempDir()
 		dovecottest.Configuration(t, dialect, dir, "")
-		bad := dovecottest.Bases[dialect] + "bogus = 1\n"
+		bad := dovecottest.Fixture(dialect, "two-protocols.conf") + "bogus = 1\n"
 		files := config.Files{{Name: "conf.d/10-base.conf", Origin: "template 10-base.conf", Data: []byte(bad)}}
 		dovecottest.Write(t, dir, "conf.d/10-base.conf", bad)
 		found, err := Check(t.Context(), dovecottest.Installed(t, dialect, dir), dovecottest.Main, Parse(files, dovecottest.Here))

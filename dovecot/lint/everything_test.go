@@ -8,8 +8,8 @@ import (
 	"testing"
 
 	"pidgeon/config"
-	"pidgeon/tests/dovecottest"
 	"pidgeon/finding"
+	"pidgeon/tests/dovecottest"
 )
 
 // several writes a configuration with several overrides and checks it.

@@ -12,9 +12,9 @@ import (
 	"time"
 
 	"pidgeon/config"
-	"pidgeon/tests/dovecottest"
 	"pidgeon/dovecot/lint"
 	"pidgeon/finding"
+	"pidgeon/tests/dovecottest"
 )
 
 const mine = dovecottest.Override

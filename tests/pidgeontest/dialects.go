@@ -35,7 +35,7 @@ func OnEach(t *testing.T, test func(t *testing.T, dialect, root string)) {
 }
 
 // Gap skips, except where no gap is allowed.
-func Gap(t *testing.T, format string, args ...any) {
+func Gap(t testing.TB, format string, args ...any) {
 	t.Helper()
 	if os.Getenv("CI") == "true" {
 		t.Fatalf(format, args...)
