@@ -95,11 +95,11 @@ func (e *entrypoint) open() (err error) {
 	if e.facts.Identity, err = container.Identify(runDir); err != nil {
 		return err
 	}
-	lock, err := container.Prepare(s, e.facts.Identity)
+	unlock, err := container.Prepare(s, e.facts.Identity)
 	if err != nil {
 		return err
 	}
-	e.closing.add(func() { lock.Close() })
+	e.closing.add(unlock)
 	if e.facts.Machine, e.facts.Allowed, err = container.Measure(s.Demand()); err != nil {
 		return err
 	}

@@ -1,6 +1,7 @@
 package command
 
 import (
+	"errors"
 	"fmt"
 
 	"pidgeon/finding"
@@ -11,8 +12,11 @@ func Check(c Call) int {
 	flags := c.flags()
 	asJSON := flags.Bool("json", false, "")
 	return c.run(flags, func() error {
-		found, summary := c.survey()
-		err := c.print(*asJSON, found, "{{range .Warnings}}warning: {{.}}\n{{end}}")
+		found, summary, err := c.survey()
+		if err != nil {
+			return err
+		}
+		err = c.print(*asJSON, found, "{{range .Warnings}}warning: {{.}}\n{{end}}")
 		switch faults := found.Faults(); {
 		case err != nil:
 			return err
@@ -29,7 +33,7 @@ func Check(c Call) int {
 
 // survey finds all that is wrong with the sources as they are. JSON has an empty list
 // where nothing is.
-func (c Call) survey() (found finding.List, summary string) {
+func (c Call) survey() (found finding.List, summary string, interrupted error) {
 	found = finding.List{}
 	err := c.judging(func(j *judgement) error {
 		v, err := j.verdict()
@@ -39,5 +43,8 @@ func (c Call) survey() (found finding.List, summary string) {
 		}
 		return err
 	})
-	return append(found, finding.Of(err)...), summary
+	if errors.As(err, new(failure)) {
+		return nil, "", err
+	}
+	return append(found, finding.Of(err)...), summary, nil
 }

@@ -27,9 +27,11 @@ import (
 
 // Exit codes: the first two of sysexits(3), the last as a shell has it.
 const (
-	ExitUsage    = 64
-	ExitConfig   = 78 // the configuration cannot be used
-	exitNotFound = 127
+	ExitUsage  = 64
+	ExitConfig = 78 // the configuration cannot be used
+
+	exitInterrupted = 130 // as a shell has it for SIGINT
+	exitNotFound    = 127
 )
 
 // Call is one invocation of the program.

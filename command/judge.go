@@ -3,7 +3,6 @@ package command
 import (
 	"context"
 	"encoding/json"
-	"errors"
 	"io/fs"
 	"log/slog"
 	"os"
@@ -103,7 +102,7 @@ func (c Call) host(ctx context.Context, r candidate.Request, run dovecot.Runner)
 func (j *judgement) verdict() (candidate.Verdict, error) {
 	v := candidate.Ask(j.ctx, j.Run, j.Call.Environ, j.request)
 	if j.ctx.Err() != nil {
-		return v, errors.New("interrupted")
+		return v, failure{exitInterrupted, "interrupted"}
 	}
 	return v, nil
 }

@@ -16,9 +16,9 @@ import (
 	"pidgeon/settings"
 )
 
-// Prepare makes the directories and takes the lock on the run directory, which
-// the returned file holds.
-func Prepare(s settings.Settings, id Identity) (lock *os.File, err error) {
+// Prepare makes the directories and takes the locks on those that one entrypoint alone
+// may use. They are held until unlock.
+func Prepare(s settings.Settings, id Identity) (unlock func(), err error) {
 	for _, dir := range []string{string(s.RunDir), string(s.StateDir), s.DovecotState()} {
 		if err := os.MkdirAll(dir, 0o755); err != nil {
 			return nil, fmt.Errorf("making a directory: %w", err)
@@ -34,14 +34,22 @@ func Prepare(s settings.Settings, id Identity) (lock *os.File, err error) {
 	if err := prepareMail(string(s.MailDir), uid, gid); err != nil {
 		return nil, err
 	}
-	if lock, err = lockRun(string(s.RunDir)); err != nil {
+	run, err := lock("RUN_DIR", string(s.RunDir))
+	if err != nil {
 		return nil, err
 	}
-	if err := ClearRemains(s); err != nil {
-		lock.Close()
-		return nil, err
+	state, err := lock("STATE_DIR", string(s.StateDir))
+	if err == nil {
+		err = ClearRemains(s)
 	}
-	return lock, nil
+	unlock = func() {
+		run.Close()
+		state.Close()
+	}
+	if err != nil {
+		unlock()
+	}
+	return unlock, err
 }
 
 // prepareMail makes the mail directory. Root gives an empty one to the owner of
@@ -81,18 +89,18 @@ func InUse(dir string, uid int) (bool, error) {
 	return !errors.Is(err, io.EOF) || info.Sys().(*syscall.Stat_t).Uid == uint32(uid), nil
 }
 
-// lockRun keeps a second entrypoint out: the two would swap each other's
-// generations.
-func lockRun(dir string) (*os.File, error) {
-	lock, err := os.OpenFile(filepath.Join(dir, "lock"), os.O_CREATE|os.O_RDWR, 0o600)
+// lock keeps a second entrypoint out: the two would swap each other's generations, or
+// start with each other's users. A file system that knows no locks keeps nobody out.
+func lock(variable, dir string) (*os.File, error) {
+	file, err := os.OpenFile(filepath.Join(dir, "lock"), os.O_CREATE|os.O_RDWR, 0o600)
 	if err != nil {
-		return nil, fmt.Errorf("opening the lock of RUN_DIR: %w", err)
+		return nil, fmt.Errorf("opening the lock of %s: %w", variable, err)
 	}
-	if err := unix.Flock(int(lock.Fd()), unix.LOCK_EX|unix.LOCK_NB); err != nil {
-		lock.Close()
-		return nil, fmt.Errorf("locking %s: another pidgeon runs there: give each its own RUN_DIR", dir)
+	if err := unix.Flock(int(file.Fd()), unix.LOCK_EX|unix.LOCK_NB); errors.Is(err, unix.EWOULDBLOCK) {
+		file.Close()
+		return nil, fmt.Errorf("locking %s: another pidgeon runs there: give each its own %s", dir, variable)
 	}
-	return lock, nil
+	return file, nil
 }
 
 // ClearRemains removes what a killed Dovecot left and the next one would believe.

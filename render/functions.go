@@ -2,6 +2,7 @@ package render
 
 import (
 	"cmp"
+	"errors"
 	"fmt"
 	"regexp"
 	"strings"
@@ -56,9 +57,9 @@ func value(v any) (string, error) {
 	text := fmt.Sprint(v)
 	switch {
 	case strings.ContainsAny(text, "\n\r\x00"):
-		return "", fmt.Errorf("value %q holds a line end or a NUL byte, which no Dovecot setting can", text)
+		return "", errors.New("the value holds a line end or a NUL byte, which no Dovecot setting can")
 	case strings.Contains(text, "%{"):
-		return "", fmt.Errorf("value %q holds %%{, which begins a variable: write the setting without value if one is meant", text)
+		return "", errors.New("the value holds %{, which begins a variable: write the setting without value if one is meant")
 	}
 	if plain.MatchString(text) {
 		return text, nil

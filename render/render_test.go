@@ -65,7 +65,7 @@ func TestRenderFaults(t *testing.T) {
 		{"clock", "{{ now }}", mine + `:1: function "now" not defined` + unknown},
 		{"unknown template", `{{ template "nothing" }}`, mine + `:1: template "nothing" not defined` + unknown},
 		{"fail", "{{ if eq .Env.COLOUR \"green\" }}\n{{ fail \"no green: please\" }}{{ end }}", mine + ":2: error calling fail: no green: please"},
-		{"value with a line end", `{{ value "a\nb" }}`, mine + `:1: error calling value: value "a\nb" holds a line end or a NUL byte, which no Dovecot setting can`},
+		{"value with a line end", `{{ value "a\nb" }}`, mine + `:1: error calling value: the value holds a line end or a NUL byte, which no Dovecot setting can`},
 		{"sprig panics", `{{ first 5 }}`, mine + ":1: error calling first: Cannot find first on type int"},
 
 		{"output without end", `{{ range until 100000 }}{{ repeat 100 "x" }}{{ end }}`, mine + ": it writes more than 4 MiB: look for a loop that does not end"},
@@ -255,6 +255,20 @@ func TestRenderRepeats(t *testing.T) {
 	for range 50 {
 		if again := renderAll(t, in); !reflect.DeepEqual(first, again) {
 			t.Fatalf("the second rendering differs:\n%s\n%s", text(t, first, "overrides/10-x.conf"), text(t, again, "overrides/10-x.conf"))
+		}
+	}
+}
+
+// A value of the environment may be a secret, and an error goes into logs.
+func TestErrorsHoldNoValue(t *testing.T) {
+	for _, text := range []string{
+		`{{ value .Env.PASSWORD }}`, `{{ fail .Env.PASSWORD }}`, `{{ fail (.Env.PASSWORD | quote) }}`, `{{ first (index .Env "PASSWORD") }}`,
+		`{{ .Env.PASSWORD | mustToJson | mustFromJson | fail }}`, `{{ fail (printf "%s%s" .Env.PASSWORD .Env.PART) }}`, `{{ index .Env.PASSWORD "x" }}`,
+	} {
+		in := one(t, "10-x.conf.tmpl", text)
+		in.Data.Env["PASSWORD"], in.Data.Env["PART"] = "hunter2\nand more", "hunter2"
+		if got := complaint(t, in); strings.Contains(got, "hunter2") || strings.Contains(got, "and more") {
+			t.Errorf("%s: %s", text, got)
 		}
 	}
 }

@@ -7,6 +7,7 @@ import (
 	"io/fs"
 	"path"
 	"regexp"
+	"slices"
 	"strconv"
 	"strings"
 	"text/template"
@@ -117,7 +118,29 @@ func (t *templates) fail(err error, origin string) {
 		f.Line, _ = strconv.Atoi(m[2])
 		f.Problem, f.Hint = m[3], hint(m[3])
 	}
+	f.Problem = t.withoutValues(f.Problem)
 	t.faults = append(t.faults, f)
+}
+
+// withoutValues leaves out what the environment holds, because it may be a secret and
+// an error goes into logs: functions quote what they cannot take. What stands in a file
+// of the operator's is none.
+func (t *templates) withoutValues(problem string) string {
+	var secrets []string
+	for _, value := range t.in.Data.Env {
+		text := fmt.Sprint(value)
+		written := slices.ContainsFunc(slices.Concat(t.in.Templates, t.in.Overrides), func(f config.File) bool {
+			return bytes.Contains(f.Data, []byte(text))
+		})
+		if len(text) > 3 && !written { // shorter ones tell nothing
+			secrets = append(secrets, text, strings.Trim(strconv.Quote(text), `"`))
+		}
+	}
+	slices.SortFunc(secrets, func(a, b string) int { return len(b) - len(a) }) // one may be part of another
+	for _, secret := range secrets {
+		problem = strings.ReplaceAll(problem, secret, "…")
+	}
+	return problem
 }
 
 func hint(problem string) string {

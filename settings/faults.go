@@ -107,5 +107,23 @@ func (s Settings) contradictions(faults finding.List) (found finding.List) {
 		}
 		owner[port] = v.Name
 	}
+	return append(found, s.nested()...)
+}
+
+// nested finds directories inside one another: RUN_DIR is cleared at each start, and the
+// others are volumes.
+func (s Settings) nested() (found finding.List) {
+	dirs := []struct {
+		name string
+		path Path
+	}{{"RUN_DIR", s.RunDir}, {"STATE_DIR", s.StateDir}, {"MAIL_DIR", s.MailDir}}
+	for i, a := range dirs {
+		for j, b := range dirs {
+			inside := a.path != "" && b.path != "" && strings.HasPrefix(string(a.path)+"/", string(b.path)+"/")
+			if inside && (i > j || i < j && a.path != b.path) {
+				found = append(found, fault(a.name, "lies in "+b.name, "give each a directory of its own, or mail may be lost"))
+			}
+		}
+	}
 	return found
 }

@@ -185,6 +185,10 @@ func TestLoadFaults(t *testing.T) {
 		{"misspelt file", []string{"USER_FILE=/x"}, []string{`USER_FILE is not a variable of pidgeon: did you mean USERS_FILE?`}},
 		{"a short name is one letter off at most", []string{"LISTNER=*", "TLSX=no"}, []string{`TLSX is not a variable of pidgeon: did you mean TLS?`}},
 
+		{"one directory in another", []string{"STATE_DIR=/srv/mail/state", "RUN_DIR=/x"}, []string{`STATE_DIR lies in MAIL_DIR: give each a directory of its own, or mail may be lost`}},
+		{"one directory for two", []string{"STATE_DIR=/srv/x/", "RUN_DIR=/srv/x"}, []string{`STATE_DIR lies in RUN_DIR: give each a directory of its own, or mail may be lost`}},
+		{"directories side by side", []string{"STATE_DIR=/srv/x-state", "RUN_DIR=/srv/x"}, nil},
+
 		{"all at once: unknown names, then the order of the table", []string{
 			"LOG_FORMAT=xml", "STOP_GRACE=x", "IMAP_PORT=x", "USERS=broken", "PROTOCOLS=ftp", "MAIL_DIR=x", "TLS_CERT_PATH_FILE=/nonexistent", "IMAP_MOD=secure",
 		}, []string{

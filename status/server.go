@@ -5,7 +5,6 @@ import (
 	"log/slog"
 	"net"
 	"net/http"
-	"runtime"
 	"slices"
 	"sync"
 	"time"
@@ -132,12 +131,4 @@ func (c *clients) close() {
 		of.Close()
 	}
 	c.fewer.Broadcast()
-}
-
-// CloseWrite ends the goroutine of the connection. net/http calls it after it has
-// refused a request, and would sleep for half a second before it closes the
-// connection: 16 clients could keep out all others.
-func (*client) CloseWrite() error {
-	runtime.Goexit()
-	return nil
 }
