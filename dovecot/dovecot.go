@@ -6,10 +6,13 @@ package dovecot
 import (
 	"bytes"
 	"context"
+	"errors"
 	"fmt"
 	"os"
 	"os/exec"
 	"regexp"
+	"slices"
+	"strings"
 	"sync"
 	"time"
 )
@@ -42,15 +45,15 @@ var versionText = regexp.MustCompile(`^(\d+\.\d+)\.\d+`)
 // What --version prints, "2.4.1-4 (7d8c0e5759)", is a constant in the program.
 var versionConstant = regexp.MustCompile(`\x002\.[34]\.[0-9.-]+ \([0-9a-f]{6,}\)\x00`)
 
-// versionInside reads the version from the program's file, nil if it is not to be
+// versionInside reads the version from the program's file, empty if it is not to be
 // found there. To run the program takes 3 ms, and a start of Dovecot 50.
-func versionInside(path string) []byte {
+func versionInside(path string) string {
 	info, err := os.Stat(path)
 	if err != nil || info.Size() > 1<<20 {
-		return nil
+		return ""
 	}
 	program, _ := os.ReadFile(path)
-	return bytes.Trim(versionConstant.Find(program), "\x00")
+	return strings.Trim(string(versionConstant.Find(program)), "\x00")
 }
 
 // Find looks for Dovecot in PATH and asks it for its version.
@@ -64,16 +67,16 @@ func Find(ctx context.Context, run Runner) (*Dovecot, error) {
 		return nil, err
 	}
 	out := versionInside(d.Program)
-	if out == nil {
+	if out == "" {
 		if out, err = d.output(ctx, exec.Command(d.Program, "--version")); err != nil {
 			return nil, fmt.Errorf("asking %s for its version: %w", d.Program, err)
 		}
 	}
-	m := versionText.FindSubmatch(out)
+	m := versionText.FindStringSubmatch(out)
 	if m == nil {
 		return nil, fmt.Errorf("reading the version of %s: no number in %q", d.Program, out)
 	}
-	d.Version, d.Dialect = string(m[0]), string(m[1])
+	d.Version, d.Dialect = m[0], m[1]
 	if d.Dialect != "2.3" && d.Dialect != "2.4" {
 		return nil, fmt.Errorf("using Dovecot %s: only 2.3 and 2.4 are known", d.Version)
 	}
@@ -93,18 +96,28 @@ func lookPath(name string) (string, error) {
 // Foreground is the command that runs the configuration conf in the foreground.
 func (d *Dovecot) Foreground(conf string) *exec.Cmd { return exec.Command(d.Program, "-F", "-c", conf) }
 
-// output returns what a command prints; its error holds what the command wrote
-// to standard error.
-func (d *Dovecot) output(ctx context.Context, cmd *exec.Cmd) ([]byte, error) {
+// ask runs a command and returns what it prints and what it writes to standard error,
+// nothing if it did not come to its end.
+func (d *Dovecot) ask(ctx context.Context, cmd *exec.Cmd) (out, said string, err error) {
 	ctx, cancel := context.WithTimeoutCause(ctx, patience, errPatience)
 	defer cancel()
-	var out, complaint bytes.Buffer
-	cmd.Stdout, cmd.Stderr = &out, &complaint
-	err := d.Run(ctx, cmd)
-	if err != nil && complaint.Len() > 0 {
-		return out.Bytes(), &refusal{complaint.String(), err}
+	var stdout, stderr bytes.Buffer
+	cmd.Stdout, cmd.Stderr = &stdout, &stderr
+	err = d.Run(ctx, cmd)
+	if ctx.Err() != nil {
+		return "", "", context.Cause(ctx)
 	}
-	return out.Bytes(), err
+	return stdout.String(), stderr.String(), err
+}
+
+// output returns what a command prints; its error holds what the command wrote
+// to standard error.
+func (d *Dovecot) output(ctx context.Context, cmd *exec.Cmd) (string, error) {
+	out, said, err := d.ask(ctx, cmd)
+	if err != nil && said != "" {
+		err = &refusal{said, err}
+	}
+	return out, err
 }
 
 // refusal is a command that ended with an error and said why.
@@ -115,3 +128,34 @@ type refusal struct {
 
 func (r *refusal) Error() string { return r.text }
 func (r *refusal) Unwrap() error { return r.err }
+
+const getent = "/usr/bin/getent"
+
+// notFound tells whether getent ended because there is no such entry (getent(1)).
+// From any other end nothing follows.
+func notFound(err error) bool {
+	var exit interface{ ExitCode() int }
+	return errors.As(err, &exit) && exit.ExitCode() == 2
+}
+
+// Resolve asks for the addresses of a name the way Dovecot does. Where that cannot
+// be asked, there are none, and no error.
+func (d *Dovecot) Resolve(ctx context.Context, name string) ([]string, error) {
+	out, err := d.output(ctx, exec.Command(getent, "ahosts", name))
+	if errors.Is(err, errPatience) || notFound(err) {
+		return nil, fmt.Errorf("resolving %s: %w", name, err)
+	}
+	var addresses []string
+	for line := range strings.Lines(out) {
+		if address, _, _ := strings.Cut(line, " "); !slices.Contains(addresses, address) {
+			addresses = append(addresses, address)
+		}
+	}
+	return addresses, nil
+}
+
+// Lacks tells whether no such entry is in a database (passwd, group), looked for
+// wherever Dovecot would.
+func (d *Dovecot) Lacks(ctx context.Context, database, name string) bool {
+	return notFound(d.Run(ctx, exec.Command(getent, database, name)))
+}

@@ -32,14 +32,6 @@ const unnamedPrefix = "#"
 // Unnamed tells whether a socket has no name of its own.
 func (s Socket) Unnamed() bool { return strings.HasPrefix(s.Name, unnamedPrefix) }
 
-// title names a socket for people.
-func (s Socket) title() string {
-	if s.Unnamed() {
-		return s.Service + " " + s.Name
-	}
-	return s.Name
-}
-
 // Setting is the full name of one of the socket's settings.
 func (s Socket) Setting(name string) string {
 	return "service/" + s.Service + "/" + s.Kind + "/" + s.Name + "/" + name
@@ -93,9 +85,13 @@ func (s Settings) Listeners() []config.Listener {
 	var all []config.Listener
 	for _, l := range s.Sockets() {
 		port, set := s.Int(l.Setting("port"))
+		name := l.Name
+		if l.Unnamed() {
+			name = l.Service + " " + name
+		}
 		if l.Kind == Inet && set && port != 0 && s.runs(l.Service) {
 			all = append(all, config.Listener{
-				Name: l.title(), Protocol: config.ProtocolServed(l.Service), Port: port, Addresses: s.addresses(l),
+				Name: name, Protocol: config.ProtocolServed(l.Service), Port: port, Addresses: s.addresses(l),
 				TLS: s[l.Setting("ssl")] == "yes", HAProxy: s[l.Setting("haproxy")] == "yes",
 			})
 		}

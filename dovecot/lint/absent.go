@@ -1,12 +1,15 @@
 package lint
 
 import (
+	"cmp"
 	"context"
 	"errors"
+	"fmt"
 	"os"
 	"path/filepath"
 	"slices"
 	"strings"
+	"sync"
 
 	"pidgeon/config"
 	"pidgeon/dovecot"
@@ -60,20 +63,12 @@ func (a absence) plugin(s *statement, names ...string) (f finding.Finding) {
 		hint := "leave it out, or install it"
 		if near := nearest(name, a.plugins); near != "" {
 			hint = near
-		} else if now, ok := pluginsNow[name]; ok && a.dovecot.Dialect == "2.4" {
-			hint = "in Dovecot 2.4 " + now
+		} else if row := rowOf("plugins", name); row != nil && a.dovecot.Dialect == "2.4" {
+			hint = spelled(row, "2.4").hint()
 		}
 		return s.fault(finding.MissingPlugin, "the plugin "+name+" is not installed", hint)
 	}
 	return f
-}
-
-// pluginsNow are plugins of 2.3 that 2.4 does not have.
-var pluginsNow = map[string]string{
-	"zlib": "it is mail_compress", "imap_zlib": "COMPRESS is always there: leave it out",
-	"listescape": "set mailbox_list_storage_escape_char", "mailbox_alias": "it is gone: use mailbox_special_use",
-	"old_stats": "it is gone", "imap_old_stats": "it is gone", "replication": "there is no replication any more",
-	"fts_lucene": "use fts_flatcurve or fts_solr", "fts_squat": "use fts_flatcurve or fts_solr",
 }
 
 // pluginsIn are the plugins of a directory, lib10_quota_plugin.so; nil where there are
@@ -111,6 +106,37 @@ func (a absence) account(ctx context.Context, s *statement, database string, mis
 	}
 	if a.lacks[asked] {
 		return s.fault(missing, "the "+what+" "+s.value+" does not exist", "name one that /etc/"+database+" in the image has")
+	}
+	return f
+}
+
+// idle finds sections for services that Dovecot does not have: it takes note of
+// them, and never starts anything.
+func (c *Config) idle(ctx context.Context, d *dovecot.Dovecot) finding.List {
+	services := sync.OnceValue(func() []string { return d.Services(ctx) })
+	return c.each(func(s *statement) (f finding.Finding) {
+		if s.kind != opening || s.key != "service" || c.last(c.service(s.name), "executable") != nil {
+			return f
+		}
+		if len(services()) == 0 || slices.Contains(services(), s.name) {
+			return f
+		}
+		hint := cmp.Or(nearest(s.name, services()), "give it an executable, or remove the section")
+		return s.warning(finding.OtherMeaning, "Dovecot "+d.Dialect+" has no service "+s.name+", and does nothing with this section", hint)
+	})
+}
+
+// chrooted finds services that a chroot takes what they need away from, or that
+// take no notice of it.
+func chrooted(s *statement) (f finding.Finding) {
+	if !s.sets() || s.key != "chroot" || !s.within("service") || s.value == "" || s.value == "/" {
+		return f
+	}
+	switch service := s.in.name; {
+	case service == "auth" || service == "auth-worker": // the rehearsal does not see it: its user is in no file
+		return s.fault(finding.UnreadableFile, fmt.Sprintf("%s sees nothing outside of %s, and so no file with users", service, s.value), "leave the chroot of this service out")
+	case listed(service, "unconfined"):
+		return s.warning(finding.NoEffect, "Dovecot does not look at the chroot of the service "+service, "set mail_chroot for all users, or chroot in the user database")
 	}
 	return f
 }

@@ -4,6 +4,7 @@ import (
 	"cmp"
 	"context"
 	"regexp"
+	"slices"
 	"strings"
 
 	"pidgeon/dovecot"
@@ -50,49 +51,12 @@ func (c *Config) culprit(said dovecot.Complaint) *statement {
 	return c.last(nil, key)
 }
 
-// verdicts are what doveconf says, what kind of fault that is, and what to write
-// instead. The first whose words occur counts.
-var verdicts = [...]struct {
-	words string
-	code  finding.Code
-	hint  string
-}{
-	{"Garbage after '{'", finding.OneLineSection, "write the {, each setting and the } on a line of its own"},
-	{"Missing '}'", finding.UnclosedSection, "close the section that begins here with a } on a line of its own"},
-	{"Unexpected '}'", finding.UnexpectedBrace, "remove it, or open its section with {"},
-	{"Expecting '{'", finding.NoSetting, "write setting = value, or name { … }"},
-	{"Missing key name", finding.NoSetting, "write setting = value"},
-	{"is missing section name", finding.UnnamedSection, "write a name of your choice before the {"},
-	{"is missing name", finding.UnnamedSection, "write the name of the service before the {"},
-	{"restart_request_count must be higher than 0", finding.OtherDialect, "write restart_request_count = unlimited for what 2.3 called service_count = 0"},
-	{"must be higher than 0", finding.InvalidValue, "leave it out for the default, or write a number"},
-	{"Unknown protocol", finding.UnknownProtocol, "set PROTOCOLS to some of imap, pop3, lmtp, sieve and submission"},
-	{"Recursive include", finding.RecursiveInclude, ""},
-	{"No matches", finding.MissingFile, "mount the file and write its whole path: a relative one counts from the copy that Dovecot reads"},
-	{"No such file", finding.MissingFile, "mount the file, or correct the path"},
-	{"Permission denied", finding.UnreadableFile, "let this process read the file"},
-	{"dovecot_config_version", finding.OwnedSetting, "leave it out: pidgeon sets it"},
-	{"dovecot_storage_version", finding.OwnedSetting, "leave it out: pidgeon sets it"},
-	{"Unknown setting", finding.UnknownSetting, "correct its name, or remove the line"},
-	{"Unknown section name", finding.UnknownSetting, "correct its name, or remove the line"},
-	{"Unknown variable", finding.InvalidValue, ""},
-	{"Invalid ", finding.InvalidValue, ""},
-	{"Not a valid", finding.InvalidValue, ""},
-	{"Setting is a named", finding.InvalidValue, ""},
-	{"lower than required", finding.LimitTooLow, "raise it to the number that is required, or leave it out: pidgeon sizes it"},
-	{"won't change the setting inside", finding.NoEffect, "set it inside the filter too"},
-	{"has been replaced", finding.ObsoleteSetting, ""},
-	{"has been renamed", finding.ObsoleteSetting, ""},
-	{"has been removed", finding.ObsoleteSetting, ""},
-	{"no longer", finding.ObsoleteSetting, ""},
-}
-
 // understand tells what kind of fault doveconf reports, and what to write
 // instead.
 func understand(problem string) (finding.Code, string) {
-	for _, v := range verdicts {
-		if strings.Contains(problem, v.words) {
-			return v.code, v.hint
+	for _, row := range table()["verdicts"] {
+		if strings.Contains(problem, row[0]) {
+			return finding.Code(row[1]), row[2]
 		}
 	}
 	return finding.Refused, ""
@@ -107,4 +71,65 @@ func unknown(problem string) (string, bool) {
 	}
 	name, _, _ = strings.Cut(name, " (")
 	return name[strings.LastIndex(name, " ")+1:], ok
+}
+
+// "Nov 23 15:20:48 imap(user)<7><…>: Error: …"; doveconf's come without a time. The
+// master repeats itself with a longer pause each time.
+var complaint = regexp.MustCompile(`^(?:[A-Z][a-z]{2} [ \d]\d [\d:]{8} )?(\S.*?: (?:Error|Fatal|Panic): .*?)(?:, throttling for [\d.]+ secs)?$`)
+
+// Logged are the complaints in a log of Dovecot's, each with the line that is likely to
+// be behind it.
+func (c *Config) Logged(log string) finding.List {
+	var found finding.List
+	seen := map[string]bool{}
+	for line := range strings.Lines(log) {
+		m := complaint.FindStringSubmatch(strings.TrimSpace(line))
+		if m == nil || seen[m[1]] {
+			continue
+		}
+		seen[m[1]] = true
+		_, hint := understand(m[1])
+		f := finding.Finding{Code: finding.RehearsalFailed, Problem: m[1], Hint: hint}
+		if s, line := c.likelyLine(m[1]); s != nil {
+			f.File, f.Line = s.file.Origin, line
+		}
+		found = append(found, f)
+	}
+	return found
+}
+
+// "imap-login: Error: …" is by a service, "service(imap-login): …" about one.
+var ofService = regexp.MustCompile(`^([a-z-]+)(?:\(\d+\))?: |service\(([^)]+)\)`)
+
+// likelyLine guesses who set what a log line complains of: the last line of an
+// override whose setting, or whose value, the complaint names, or else the last
+// section of an override about the service that it names.
+func (c *Config) likelyLine(complaint string) (s *statement, line int) {
+	services := map[string]bool{}
+	for _, m := range ofService.FindAllStringSubmatch(complaint, -1) {
+		services[m[1]], services[m[2]] = true, true
+	}
+	lower := strings.ToLower(complaint) // 2.4 names mechanisms in capitals
+	var about *statement
+	for _, s := range slices.Backward(c.statements) {
+		if !s.file.Override {
+			continue
+		}
+		if s.sets() && (strings.Contains(lower, strings.ToLower(s.key)) || hasWordOf(s.value, lower)) {
+			return s, s.last
+		}
+		if about == nil && s.kind == opening && s.key == "service" && services[s.name] {
+			about = s
+		}
+	}
+	if about != nil {
+		return about, about.first
+	}
+	return nil, 0
+}
+
+// hasWordOf looks for one of the words of a value; short ones (yes, 1) say nothing.
+func hasWordOf(value, complaint string) bool {
+	words := strings.FieldsFunc(strings.ToLower(value), func(r rune) bool { return strings.ContainsRune(" \t:", r) })
+	return slices.ContainsFunc(words, func(word string) bool { return len(word) > 3 && strings.Contains(complaint, word) })
 }

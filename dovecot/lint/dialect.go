@@ -17,8 +17,11 @@ func (c *Config) otherWords(dialect string, refused bool) finding.List {
 		words = (*statement).newer
 	}
 	return c.each(func(s *statement) (f finding.Finding) {
-		if hint := s.renamed(dialect); hint != "" && refused {
-			return s.fault(finding.OtherDialect, "Unknown setting: "+s.key, hint)
+		// A setting of 2.4 may be one of 2.3's too, so there doveconf has to complain first.
+		if refused && dialect == "2.4" && (s.sets() || s.kind == opening) {
+			if hint := otherDialect(s.around(), s.key, dialect); hint != "" {
+				return s.fault(finding.OtherDialect, "Unknown setting: "+s.key, hint)
+			}
 		}
 		if problem, hint := words(s); problem != "" && (refused || s.sets()) {
 			f = s.fault(finding.OtherDialect, problem, hint)
@@ -26,15 +29,6 @@ func (c *Config) otherWords(dialect string, refused bool) finding.List {
 		}
 		return f
 	})
-}
-
-// renamed looks a statement up in the table. A setting of 2.4 may be one of
-// 2.3's too, so there doveconf has to complain first.
-func (s *statement) renamed(dialect string) string {
-	if dialect == "2.3" || !s.sets() && s.kind != opening {
-		return ""
-	}
-	return otherDialect(s.around(), s.key, dialect)
 }
 
 // otherMeaning is what 2.3 understands in another way than it was meant.
@@ -53,39 +47,32 @@ func otherMeaning(s *statement) (f finding.Finding) {
 
 // newer looks for 2.4's words.
 func (s *statement) newer() (problem, hint string) {
-	_, isList := listed[s.key]
 	now, old, found := newVariable(s.value)
 	switch {
-	case s.kind == opening && isList && s.name == "":
+	case s.kind == opening && s.name == "" && listed(s.key, "listed"):
 		return "Unknown setting: " + s.key + " { }", "this is Dovecot 2.3, where it is a list: " + s.key + " = name name …"
 	case !s.sets():
 	case found && !s.secret():
 		return "the variable " + now + " is of Dovecot 2.4", "in Dovecot 2.3 it is " + old
-	case s.kind == assignment && pemSetting[s.key] && strings.HasPrefix(s.value, "/"):
+	case s.kind == assignment && listed(s.key, "pem") && strings.HasPrefix(s.value, "/"):
 		return s.key + " takes the path itself for a certificate or key", "in Dovecot 2.3 write " + s.key + " = <" + s.value
 	}
 	return "", ""
 }
-
-// listed are lists of 2.4 that are one line in 2.3.
-var listed = map[string]bool{"protocols": true, "mail_plugins": true, "auth_mechanisms": true, "imap_capability": true}
-
-// pemSetting are settings of 2.3 that hold PEM, mostly read from a file with <.
-var pemSetting = map[string]bool{"ssl_cert": true, "ssl_key": true, "ssl_ca": true, "ssl_dh": true, "ssl_alt_cert": true, "ssl_alt_key": true, "ssl_client_cert": true, "ssl_client_key": true}
 
 // older looks for 2.3's words.
 func (s *statement) older() (problem, hint string) {
 	old, now, found := oldVariable(s.value)
 	reference := reference23.FindStringSubmatch(s.raw)
 	switch {
-	case s.kind == opening && s.name == "" && slices.Contains(namedNow, s.key):
+	case s.kind == opening && s.name == "" && listed(s.key, "named"):
 		return s.key + " { } is missing section name", "in Dovecot 2.4 it has one: " + s.key + " NAME {"
 	case s.kind == opening && s.key == "dict" && s.name == "":
 		return "dict { } is missing section name", "in Dovecot 2.4 write dict_server { dict NAME { … } }"
 	case s.kind == fromFile && strings.HasSuffix(s.key, "_file"):
 		return s.key + " is given the contents of a file in the place of its path", "in Dovecot 2.4 write " + s.key + " = " + s.value
 	case !s.sets() || s.secret():
-	case found && !slices.Contains(timeFormats, s.key):
+	case found && !listed(s.key, "time formats"):
 		return "the variable " + old + " is of Dovecot 2.3, 2.4 takes it as it stands", "in Dovecot 2.4 it is " + now
 	case reference != nil && reference[1] == s.key:
 		return "$" + s.key + " is of Dovecot 2.3, 2.4 takes it as it stands", "in Dovecot 2.4 write " + s.key + " { name = yes } on three lines, which adds to the list"
@@ -94,12 +81,6 @@ func (s *statement) older() (problem, hint string) {
 	}
 	return "", ""
 }
-
-// namedNow are sections that need a name in 2.4.
-var namedNow = []string{"passdb", "userdb", "namespace"}
-
-// timeFormats hold the letters of strftime.
-var timeFormats = []string{"log_timestamp", "event_exporter_time_format", "time_format"}
 
 var reference23 = regexp.MustCompile(`(?:^|\s)\$([a-z]+(?:_[a-z]+)+)(?:\s|$)`)
 
@@ -111,4 +92,50 @@ func (s *statement) cosmetic() bool {
 // secret tells whether a value may hold any characters.
 func (s *statement) secret() bool {
 	return strings.Contains(s.key, "password") || strings.Contains(s.key, "secret") || strings.HasSuffix(s.key, "_key")
+}
+
+var (
+	letter   = regexp.MustCompile(`(^|[^%])%([0-9.,-]*[LUMHNETRX]*)([abcdhlmnprsuw])\b`)
+	longName = regexp.MustCompile(`%\{\s*(\w+)\s*([|}])`)
+)
+
+// oldVariable finds a variable of 2.3 in a value and says what 2.4 has for it.
+func oldVariable(value string) (old, now string, found bool) {
+	if m := letter.FindStringSubmatch(value); m != nil {
+		old, now = "%"+m[2]+m[3], rowOf("variables", m[3])[1]
+		if m[2] != "" {
+			filter := rowOf("modifiers", m[2])
+			if filter == nil {
+				return old, "a chain of filters such as %{user | md5 | substr(0, 8) % 256 | hex(2)}", true
+			}
+			now += " | " + filter[1]
+		}
+		return old, "%{" + now + "}", true
+	}
+	for _, m := range longName.FindAllStringSubmatch(value, -1) {
+		if row := rowOf("variables", m[1]); row != nil && len(m[1]) > 1 {
+			return "%{" + m[1] + "}", "%{" + row[1] + "}", true
+		}
+	}
+	return "", "", false
+}
+
+// newVariable finds a variable of 2.4 in a value and says what 2.3 has for it.
+func newVariable(value string) (now, old string, found bool) {
+	for _, m := range longName.FindAllStringSubmatchIndex(value, -1) {
+		name, whole := value[m[2]:m[3]], value[m[0]:]
+		if end := strings.IndexByte(whole, '}'); end > 0 {
+			whole = whole[:end+1]
+		}
+		inner := strings.Join(strings.Fields(strings.ReplaceAll(strings.Trim(whole, "%{}"), "|", " | ")), " ")
+		for _, row := range slices.Concat(table()["variables"], table()["rewritten"]) {
+			if inner == row[1] && len(row[0]) > 1 {
+				return whole, "%{" + row[0] + "}", true
+			}
+		}
+		if value[m[4]] == '|' {
+			return whole, "%L" + name[:1] + " and such", true
+		}
+	}
+	return "", "", false
 }

@@ -85,7 +85,7 @@ func (r *reader) enter(s *statement) {
 		return
 	}
 	in := section{around: s.in, kind: s.key, name: s.name}
-	if in.name == "" && (s.key == "passdb" || s.key == "userdb" || s.key == "namespace" || s.key == "inet_listener") {
+	if in.name == "" && listed(s.key, "cumulative") {
 		r.unnamed++
 		in.number = r.unnamed
 	}

@@ -1,54 +1,55 @@
 package lint
 
 import (
-	_ "embed"
+	"cmp"
+	"context"
+	"maps"
 	"slices"
 	"strings"
 	"sync"
+
+	"github.com/agnivade/levenshtein"
+
+	"pidgeon/dovecot"
 )
 
-//go:embed spellings.txt
-var spellingTable string
-
-// spelling is what both dialects call one thing.
-type spelling struct {
-	from, to []string // the other dialect's names and this one's, each with its section
-	how      string
+// Suggest says what a setting that nothing sets and that has no default was
+// probably meant to be.
+func Suggest(ctx context.Context, d *dovecot.Dovecot, setting string) string {
+	defaults, err := d.Defaults(ctx)
+	if err != nil {
+		return ""
+	}
+	parts := strings.Split(setting, "/")
+	section, name := "", parts[len(parts)-1]
+	if len(parts) > 1 {
+		section = parts[max(0, len(parts)-3)]
+	}
+	return cmp.Or(otherDialect(section, name, d.Dialect), suggestion(defaults, section, name))
 }
 
 // spellings are looked up by the dialect to translate to, and by a name of the other
 // one without its section.
 var spellings = sync.OnceValue(func() map[string]map[string][]spelling {
 	all := map[string]map[string][]spelling{"2.3": {}, "2.4": {}}
-	for line := range strings.Lines(spellingTable) {
-		column := strings.SplitN(strings.TrimSpace(line), "|", 3)
-		if len(column) != 3 || strings.HasPrefix(line, "#") {
-			continue
-		}
-		before, now, how := names(column[0]), names(column[1]), strings.TrimSpace(column[2])
-		for dialect, s := range map[string]spelling{"2.3": {now, before, how}, "2.4": {before, now, how}} {
+	for dialect, byLeaf := range all {
+		for _, row := range table()["settings"] {
+			s := spelled(row, dialect)
 			for _, name := range s.from {
 				leaf := name[strings.Index(name, "/")+1:]
-				all[dialect][leaf] = append(all[dialect][leaf], s)
+				byLeaf[leaf] = append(byLeaf[leaf], s)
 			}
 		}
 	}
 	return all
 })
 
-func names(column string) []string {
-	if column = strings.TrimSpace(column); column == "-" {
-		return nil
-	}
-	return strings.Split(column, ", ")
-}
-
 // otherDialect says how this dialect spells a name of the other one; it is empty
 // where the name is not known to be one. Without a section any is looked into.
 func otherDialect(section, name, dialect string) string {
 	for _, s := range spellings()[dialect][name] {
 		if slices.ContainsFunc(s.from, func(known string) bool { return matches(known, section, name) }) {
-			return s.hint(dialect)
+			return s.hint()
 		}
 	}
 	return ""
@@ -67,35 +68,61 @@ func matches(known, section, name string) bool {
 	return leaf == name && kind == section
 }
 
-// hint tells the new name, and how to convert the value. On 2.3 the conversion
-// is told only where there is no name.
-func (s spelling) hint(dialect string) string {
-	where, gone := "in Dovecot 2.4 it is ", "gone"
-	if dialect == "2.3" {
-		where, gone = "this is Dovecot 2.3, where it is ", "not known"
+// suggestion says what an unknown name was probably meant to be.
+func suggestion(defaults dovecot.Settings, section, name string) string {
+	if near := nearest(name, namesIn(defaults, section)); near != "" {
+		return near
 	}
-	switch names := leaves(s.to, dialect); {
-	case names == "":
-		return where + gone + ": " + s.how
-	case s.how == "" || dialect == "2.3":
-		return where + names
-	default:
-		return where + names + ": " + s.how
+	for _, kind := range list("sections") {
+		if kind != section && slices.Contains(namesIn(defaults, kind), name) {
+			return "it belongs into a section " + kind + " NAME { … }"
+		}
 	}
+	global := namesIn(defaults, "")
+	if section != "" && slices.Contains(global, name) {
+		return "it is a global setting: write it outside of " + section + " { }"
+	}
+	return nearest(name, global)
 }
 
-// leaves are names without their section, but for those in plugin { }.
-func leaves(names []string, dialect string) string {
-	var all []string
-	for _, name := range names {
-		section, leaf, inSection := strings.Cut(name, "/")
-		switch {
-		case !inSection:
-			leaf = name
-		case section == "plugin" && dialect == "2.3":
-			leaf += " in plugin { }"
-		}
-		all = append(all, leaf)
+// namesIn are the names that may stand in a section of a kind, "" for outside of
+// all.
+func namesIn(defaults dovecot.Settings, section string) []string {
+	all := map[string]bool{}
+	for _, name := range list("unlisted/" + section) {
+		all[name] = true
 	}
-	return strings.Join(all, ", ")
+	for path := range defaults {
+		parts := strings.Split(path, "/")
+		around, leaf := parts[:len(parts)-1], parts[len(parts)-1]
+		if section == "" {
+			all[parts[0]] = true
+			continue
+		}
+		if slices.Contains(around, section) {
+			all[leaf] = true
+		}
+		if name, ok := strings.CutPrefix(leaf, section+"_"); ok { // as 2.4 calls it outside of the section
+			all[name] = true
+		}
+	}
+	return slices.Sorted(maps.Keys(all))
+}
+
+// nearest asks whether up to three known names were meant by a name; it is empty if
+// none is near.
+func nearest(name string, names []string) string {
+	allowed := min(3, max(1, len(name)/4))
+	var near [4][]string
+	for _, candidate := range names {
+		if d := levenshtein.ComputeDistance(name, candidate); d <= allowed {
+			near[d] = append(near[d], candidate)
+		}
+	}
+	for _, best := range near {
+		if len(best) > 0 {
+			return "did you mean " + strings.Join(best[:min(3, len(best))], " or ") + "?"
+		}
+	}
+	return ""
 }

@@ -3,13 +3,21 @@ package master
 import (
 	"bufio"
 	"bytes"
+	"cmp"
+	"context"
+	"crypto/tls"
 	"errors"
 	"fmt"
 	"io/fs"
 	"maps"
+	"net"
 	"os"
 	"slices"
 	"strconv"
+	"strings"
+	"time"
+
+	"pidgeon/config"
 )
 
 // Listening returns the TCP ports that somebody in this network namespace
@@ -17,7 +25,7 @@ import (
 // place from a user when all are taken, and then fails though nothing is wrong.
 func Listening() (map[int]bool, error) {
 	ports := map[int]bool{}
-	err := eachSocket(func(s socket) {
+	err := eachSocket(tables, func(s socket) {
 		if s.state == stateListen {
 			ports[s.port] = true
 		}
@@ -55,7 +63,7 @@ func Missing(listeners map[string]int) *Refused {
 // come and go between two parts (seen on a busy host); inodes tell.
 func CountConnections(ports map[int]bool) (map[int]int, error) {
 	counts, seen := map[int]int{}, map[uint64]bool{}
-	err := eachSocket(func(s socket) {
+	err := eachSocket(tables, func(s socket) {
 		held := s.inode != 0 && (s.state == stateEstablished || s.state == stateCloseWait)
 		if held && ports[s.port] && !seen[s.inode] {
 			counts[s.port]++
@@ -78,30 +86,30 @@ type socket struct {
 	inode       uint64 // 0 if no process holds it
 }
 
-// eachSocket reads the tables of this network namespace.
-func eachSocket(yield func(socket)) error {
-	for _, table := range []string{"/proc/net/tcp", "/proc/net/tcp6"} {
-		err := readSockets(table, yield)
-		if err != nil && !errors.Is(err, fs.ErrNotExist) { // no IPv6
-			return fmt.Errorf("reading %s: %w", table, err)
+// tables are those of this network namespace; without IPv6 the second is missing.
+var tables = []string{"/proc/net/tcp", "/proc/net/tcp6"}
+
+func eachSocket(tables []string, yield func(socket)) error {
+	for _, table := range tables {
+		f, err := os.Open(table)
+		if errors.Is(err, fs.ErrNotExist) {
+			continue
+		}
+		if err != nil {
+			return fmt.Errorf("reading TCP sockets: %w", err)
+		}
+		lines := bufio.NewScanner(f)
+		for lines.Scan() {
+			if s, ok := parseSocket(lines.Bytes()); ok {
+				yield(s)
+			}
+		}
+		f.Close()
+		if err := lines.Err(); err != nil {
+			return fmt.Errorf("reading TCP sockets: %w", err)
 		}
 	}
 	return nil
-}
-
-func readSockets(table string, yield func(socket)) error {
-	f, err := os.Open(table)
-	if err != nil {
-		return err
-	}
-	defer f.Close()
-	lines := bufio.NewScanner(f)
-	for lines.Scan() {
-		if s, ok := parseSocket(lines.Bytes()); ok {
-			yield(s)
-		}
-	}
-	return lines.Err()
 }
 
 // parseSocket reads a line like "  0: 0100007F:0CEA 00000000:0000 0A … INODE …";
@@ -110,25 +118,70 @@ func readSockets(table string, yield func(socket)) error {
 func parseSocket(line []byte) (s socket, ok bool) {
 	i := 0
 	for field := range bytes.FieldsSeq(line) {
+		var n uint64
+		var err error
 		switch i {
 		case 1:
 			_, hex, _ := bytes.Cut(field, []byte(":"))
-			port, err := strconv.ParseUint(string(hex), 16, 16)
-			if err != nil {
-				return s, false
-			}
-			s.port = int(port)
+			n, err = strconv.ParseUint(string(hex), 16, 16)
+			s.port = int(n)
 		case 3:
-			state, err := strconv.ParseUint(string(field), 16, 8)
-			if err != nil {
-				return s, false
-			}
-			s.state, ok = int(state), true
+			n, err = strconv.ParseUint(string(field), 16, 8)
+			s.state, ok = int(n), err == nil
 		case 9:
 			s.inode, _ = strconv.ParseUint(string(field), 10, 64)
 			return s, ok
 		}
+		if err != nil {
+			return s, false
+		}
 		i++
 	}
 	return s, ok
+}
+
+// ErrSilent is a listener that took a connection and said nothing for 5 s. The
+// machine may be overloaded: nothing is known of the listener.
+var ErrSilent = errors.New("it says nothing")
+
+const greetingPatience = 5 * time.Second
+
+// Greets connects to a listener as a client does, and waits for its greeting. It
+// sees what a rehearsal, which has no TCP sockets, cannot: what is set for some
+// addresses alone. For the time of the greeting it takes a place from a user. A
+// listener whose greeting is not known counts as if it had greeted.
+func Greets(ctx context.Context, l config.Listener) error {
+	want := config.ProtocolNamed(l.Protocol).Greeting
+	if want == "" || l.HAProxy {
+		return nil
+	}
+	ctx, cancel := context.WithTimeout(ctx, greetingPatience)
+	defer cancel()
+	line, err := greeting(ctx, l)
+	switch {
+	case errors.Is(err, os.ErrDeadlineExceeded) || errors.Is(err, context.DeadlineExceeded):
+		return fmt.Errorf("%s on port %d: %w", l.Name, l.Port, ErrSilent)
+	case err != nil:
+		return fmt.Errorf("%s on port %d does not greet: %w", l.Name, l.Port, err)
+	case !strings.HasPrefix(line, want):
+		return fmt.Errorf("%s on port %d greets with %q", l.Name, l.Port, strings.TrimSpace(line))
+	}
+	return nil
+}
+
+func greeting(ctx context.Context, l config.Listener) (string, error) {
+	address := append(slices.Clip(l.Addresses), "*")[0]
+	here := map[string]string{"*": "127.0.0.1", "0.0.0.0": "127.0.0.1", "::": "::1"}[address]
+	var dialer net.Dialer
+	conn, err := dialer.DialContext(ctx, "tcp", net.JoinHostPort(cmp.Or(here, address), strconv.Itoa(l.Port)))
+	if err != nil {
+		return "", err
+	}
+	defer conn.Close()
+	deadline, _ := ctx.Deadline()
+	_ = conn.SetDeadline(deadline)
+	if l.TLS {
+		conn = tls.Client(conn, &tls.Config{InsecureSkipVerify: true})
+	}
+	return bufio.NewReaderSize(conn, 512).ReadString('\n')
 }

@@ -41,7 +41,7 @@ func TestReadSockets(t *testing.T) {
 		t.Fatal(err)
 	}
 	var got []socket
-	if err := readSockets(table, func(s socket) { got = append(got, s) }); err != nil {
+	if err := eachSocket([]string{table}, func(s socket) { got = append(got, s) }); err != nil {
 		t.Fatal(err)
 	}
 	want := []socket{{3306, stateListen, 1}, {143, stateEstablished, 1}, {143, stateEstablished, 0}, {993, stateListen, 0}}

@@ -11,6 +11,7 @@
 package master
 
 import (
+	"bufio"
 	"context"
 	"errors"
 	"fmt"
@@ -19,6 +20,7 @@ import (
 	"os"
 	"os/exec"
 	"path/filepath"
+	"regexp"
 	"strings"
 	"sync"
 	"sync/atomic"
@@ -131,4 +133,71 @@ func (p *Process) await(ctx context.Context, state string) error {
 // Ready waits until the master serves.
 func (p *Process) Ready(ctx context.Context) error {
 	return p.await(ctx, "READY=1")
+}
+
+// "Nov 23 15:20:48 master: Error: …", or with another log_timestamp of digits. It counts
+// at the beginning alone: Dovecot logs the names that users try, which may be anything.
+var masterComplains = regexp.MustCompile(`^(?:[A-Z][a-z]{2} [ \d]\d [\d:]{8} |[\d][\dTZ:., +-]*)?master: (?:Error|Fatal|Panic): (.*)`)
+
+// maxComplaints bounds what is kept between two reloads.
+const maxComplaints = 20
+
+// "service(imap-login): child 372 returned error 89 (Fatal failure)" says nothing of
+// a reload: a process that starts while one goes on may find the config service
+// gone, and is started again (seen on 2.4.1 with many logins).
+var childEnded = regexp.MustCompile(`^service\(.*\): child \d+ (?:returned error|killed with signal) `)
+
+// readLog passes on what Dovecot logs, and takes note of what the master complains of.
+func (p *Process) readLog(log io.Writer) {
+	lines := bufio.NewReaderSize(p.logged, 64<<10)
+	for first := true; ; {
+		line, err := lines.ReadSlice('\n') // a longer line comes in parts, and passes all the same
+		log.Write(line)
+		p.wake(p.lines.Add(1))
+		if found := masterComplains.FindSubmatch(line); first && found != nil && !childEnded.Match(found[1]) {
+			p.mu.Lock()
+			if len(p.complained) < maxComplaints {
+				p.complained = append(p.complained, string(found[1]))
+			}
+			p.mu.Unlock()
+		}
+		first = !errors.Is(err, bufio.ErrBufferFull)
+		if err != nil && !errors.Is(err, bufio.ErrBufferFull) {
+			return
+		}
+	}
+}
+
+// complaints returns the master's error lines since the last call.
+func (p *Process) complaints() []string {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	complaints := p.complained
+	p.complained = nil
+	return complaints
+}
+
+// Lines is how many lines Dovecot has logged. A login logs one at least, so it
+// bounds the number of logins between two looks, unless an override silences them.
+func (p *Process) Lines() int64 { return p.lines.Load() }
+
+// WakeAt has Busy get a value when Lines reaches a number; never, when that is 0. It
+// replaces what it was told before.
+func (p *Process) WakeAt(lines int64) {
+	p.wakeAt.Store(lines)
+	p.wake(p.lines.Load())
+}
+
+// Busy gets a value as WakeAt was told.
+func (p *Process) Busy() <-chan struct{} { return p.busy }
+
+func (p *Process) wake(lines int64) {
+	at := p.wakeAt.Load()
+	if at == 0 || lines < at || !p.wakeAt.CompareAndSwap(at, 0) {
+		return
+	}
+	select {
+	case p.busy <- struct{}{}:
+	default: // not taken yet: one is enough
+	}
 }

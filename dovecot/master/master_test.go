@@ -377,3 +377,26 @@ func TestNewStaleSocket(t *testing.T) {
 		m.Close() // the socket stays: the kernel does not remove it
 	}
 }
+
+// A complaint is the master's if it begins its line: other processes log what users
+// say.
+func TestMasterComplains(t *testing.T) {
+	for line, want := range map[string]bool{
+		"Nov 23 15:20:48 master: Error: x":                                               true,
+		"Nov  3 15:20:48 master: Panic: x":                                               true,
+		"master: Fatal: x":                                                               true,
+		"2026-11-23 15:20:48 master: Error: x":                                           true,
+		"2026-11-23T15:20:48.123+01:00 master: Error: x":                                 true,
+		"Nov 23 15:20:48 master: Warning: x":                                             false,
+		"Nov 23 15:20:48 auth: Info: static(x master: Error: boo,127.0.0.1): unknown":    false,
+		"Nov 23 15:20:48 imap-login: Info: Aborted: user=<master: Error: boo>":           false,
+		"Nov 23 15:20:48 imap(1 master: Error: boo)<7><x>: Info: Logged out":             false,
+		"2026-11-23 15:20:48 imap-login: Info: Aborted: user=<1 master: Error: boo>":     false,
+		"Nov 23 15:20:48 webmaster: Error: x":                                            false,
+		"Nov 23 15:20:48 auth: Error: Nov 23 15:20:48 master: Error: what a script said": false,
+	} {
+		if got := masterComplains.MatchString(line); got != want {
+			t.Errorf("%s: %t", line, got)
+		}
+	}
+}

@@ -3,6 +3,7 @@ package master
 import (
 	"bufio"
 	"bytes"
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -38,19 +39,42 @@ type Sessions struct {
 func (p *Process) CountSessions(ctx context.Context, baseDir string) (map[string]Sessions, error) {
 	isOlder := p.olderThanReload()
 	counts := map[string]Sessions{}
-	err := eachLogin(ctx, p.dialect, baseDir, func(l logins) {
-		c := counts[l.protocol]
-		c.All += l.n
-		if isOlder(l.pid) {
-			c.Older += l.n
-		}
-		counts[l.protocol] = c
-	})
+	ctx, cancel := context.WithTimeout(ctx, anvilPatience)
+	defer cancel()
+	var d net.Dialer
+	conn, err := d.DialContext(ctx, "unix", filepath.Join(baseDir, "anvil"))
 	if err != nil {
-		return nil, err
+		return nil, fmt.Errorf("asking anvil: %w", err)
 	}
-	return counts, nil
+	defer conn.Close()
+	deadline, _ := ctx.Deadline()
+	conn.SetDeadline(deadline)
+	if _, err := conn.Write([]byte(anvilQuestions[p.dialect])); err != nil {
+		return nil, fmt.Errorf("asking anvil: %w", err)
+	}
+	lines := bufio.NewScanner(conn)
+	for skip := anvilPreamble[p.dialect]; lines.Scan(); skip-- {
+		if skip > 0 {
+			continue
+		}
+		if len(lines.Bytes()) == 0 {
+			return counts, nil
+		}
+		protocol, pid, n, err := parseLogins(p.dialect, lines.Bytes())
+		if err != nil {
+			return nil, err
+		}
+		c := counts[protocol]
+		c.All += n
+		if isOlder(pid) {
+			c.Older += n
+		}
+		counts[protocol] = c
+	}
+	return nil, fmt.Errorf("asking anvil: %w", cmp.Or(lines.Err(), errHungUp))
 }
+
+var errHungUp = errors.New("it hung up")
 
 // IsSession reports whether a process of that name serves a logged-in user. On
 // SIGTERM it says BYE, through a login process if the session has TLS, so that one
@@ -75,51 +99,10 @@ var anvilQuestions = map[string]string{
 // and the names of further user names, which may be none.
 var anvilPreamble = map[string]int{"2.4": 2}
 
-// logins are sessions that one process serves.
-type logins struct {
-	protocol string
-	pid, n   int
-}
-
-// eachLogin asks anvil who is logged in.
-func eachLogin(ctx context.Context, dialect, baseDir string, yield func(logins)) error {
-	ctx, cancel := context.WithTimeout(ctx, anvilPatience)
-	defer cancel()
-	var d net.Dialer
-	conn, err := d.DialContext(ctx, "unix", filepath.Join(baseDir, "anvil"))
-	if err != nil {
-		return fmt.Errorf("asking anvil: %w", err)
-	}
-	defer conn.Close()
-	deadline, _ := ctx.Deadline()
-	conn.SetDeadline(deadline)
-	if _, err := conn.Write([]byte(anvilQuestions[dialect])); err != nil {
-		return fmt.Errorf("asking anvil: %w", err)
-	}
-	lines := bufio.NewScanner(conn)
-	for skip := anvilPreamble[dialect]; lines.Scan(); skip-- {
-		if skip > 0 {
-			continue
-		}
-		if len(lines.Bytes()) == 0 {
-			return nil
-		}
-		l, err := parseLogins(dialect, lines.Bytes())
-		if err != nil {
-			return err
-		}
-		yield(l)
-	}
-	if lines.Err() == nil {
-		return errors.New("asking anvil: it hung up")
-	}
-	return fmt.Errorf("asking anvil: %w", lines.Err())
-}
-
-// parseLogins reads "imap/USER/ADDRESS PID N" (2.3: a line for each process and
-// user) or "PID USER imap ADDRESS …" (2.4: a line for each session); tabs divide,
-// and are escaped in names.
-func parseLogins(dialect string, line []byte) (logins, error) {
+// parseLogins reads how many sessions one process serves: "imap/USER/ADDRESS PID N"
+// (2.3: a line for each process and user) or "PID USER imap ADDRESS …" (2.4: a line for
+// each session); tabs divide, and are escaped in names.
+func parseLogins(dialect string, line []byte) (protocol string, process, n int, err error) {
 	var fields [4][]byte
 	copy(fields[:], bytes.SplitN(line, []byte("\t"), len(fields)))
 	service, pid, count := fields[2], fields[0], []byte("1")
@@ -127,12 +110,11 @@ func parseLogins(dialect string, line []byte) (logins, error) {
 		service, _, _ = bytes.Cut(fields[0], []byte("/"))
 		pid, count = fields[1], fields[2]
 	}
-	l := logins{protocol: config.ProtocolServed(string(service))}
-	var err, err2 error
-	l.pid, err = strconv.Atoi(string(pid))
-	l.n, err2 = strconv.Atoi(string(count))
-	if err != nil || err2 != nil || l.protocol == "" {
-		return l, fmt.Errorf("asking anvil: it answers %q", line)
+	protocol = config.ProtocolServed(string(service))
+	process, err = strconv.Atoi(string(pid))
+	n, err2 := strconv.Atoi(string(count))
+	if err != nil || err2 != nil || protocol == "" {
+		err = fmt.Errorf("asking anvil: it answers %q", line)
 	}
-	return l, nil
+	return protocol, process, n, err
 }

@@ -110,7 +110,7 @@ func BenchmarkCountSessions(b *testing.B) {
 	b.ReportAllocs()
 	for b.Loop() {
 		for range 10_000 {
-			if _, err := parseLogins("2.4", line); err != nil {
+			if _, _, _, err := parseLogins("2.4", line); err != nil {
 				b.Fatal(err)
 			}
 			if s, ok := parseSocket(socket); !ok || s.inode != 812345 {

@@ -8,15 +8,56 @@ import (
 	"errors"
 	"fmt"
 	"net"
+	"slices"
 	"strings"
 	"time"
 
 	"pidgeon/config"
 )
 
+// step is a line that is said, nothing for a greeting, and how a good answer begins.
+type step struct {
+	say, good string
+	tls       bool // it is left out without TLS; what is said asks for TLS, which then begins
+}
+
 // protocolTests are how the protocols are tried, by their names.
 var protocolTests = map[string]func(*dialogue, private) error{
-	"imap": tryIMAP, "pop3": tryPOP3, "sieve": trySieve, "submission": trySubmission, "lmtp": tryLMTP,
+	"imap": conversation([]string{"* BYE", "a NO", "a BAD", "b NO", "b BAD", "c NO", "c BAD"},
+		step{good: "* OK"}, step{"a STARTTLS", "a OK", true}, step{say: "b LOGIN {user} {password}", good: "b OK"}, step{say: "c SELECT INBOX", good: "c OK"}),
+	"pop3": conversation([]string{"-ERR"},
+		step{good: "+OK"}, step{"STLS", "+OK", true}, step{say: "USER {user}", good: "+OK"}, step{say: "PASS {password}", good: "+OK"}),
+	"sieve": conversation([]string{"NO", "BYE"},
+		step{good: "OK"}, step{"STARTTLS", "OK", true}, step{"", "OK", true}, step{say: `AUTHENTICATE "PLAIN" "{token}"`, good: "OK"}, step{say: "LISTSCRIPTS", good: "OK"}),
+	// It stops before the login, which needs the relay.
+	"submission": conversation([]string{"4", "5"},
+		step{good: "220 "}, step{say: "EHLO pidgeon", good: "250 "}, step{"STARTTLS", "220 ", true}),
+	// It goes as far as naming the recipient: with a message, scripts of the operator's
+	// could send mail.
+	"lmtp": conversation([]string{"4", "5"},
+		step{good: "220 "}, step{say: "LHLO pidgeon", good: "250 "}, step{say: "MAIL FROM:<>", good: "250 "}, step{say: "RCPT TO:<{user}>", good: "250 "}),
+}
+
+// conversation goes through steps. An answer that begins with one of the bad ends it.
+func conversation(bad []string, steps ...step) func(*dialogue, private) error {
+	return func(d *dialogue, p private) error {
+		token := base64.StdEncoding.EncodeToString([]byte("\x00" + rehearsalUser + "\x00" + p.password))
+		filled := strings.NewReplacer("{user}", rehearsalUser, "{password}", p.password, "{token}", token)
+		for _, s := range steps {
+			if s.tls && p.Effective["ssl"] == "no" {
+				continue
+			}
+			if err := d.step(filled.Replace(s.say), s.good, bad); err != nil {
+				return err
+			}
+			if s.tls && s.say != "" {
+				if err := d.secure(); err != nil {
+					return err
+				}
+			}
+		}
+		return nil
+	}
 }
 
 // tryProtocols goes through every protocol that is on, and stops at the first failure.
@@ -72,41 +113,27 @@ type dialogue struct {
 	awaited string // the beginning of the answer that is waited for
 }
 
-// expect reads lines until one begins with good; one that begins with a bad
-// prefix ends the test.
-func (d *dialogue) expect(good string, bad ...string) error {
+// step says a line, if there is one, and reads lines until one begins with good; one
+// that begins with a bad prefix ends the test.
+func (d *dialogue) step(say, good string, bad []string) error {
+	if say != "" {
+		if _, err := d.conn.Write([]byte(say + "\r\n")); err != nil {
+			return err
+		}
+	}
 	d.awaited = good
 	for {
 		line, err := d.lines.ReadString('\n')
 		line = strings.TrimSpace(line)
-		if err != nil {
+		switch {
+		case err != nil:
 			return fmt.Errorf("the server hung up while %q was expected: %w", good, err)
-		}
-		if strings.HasPrefix(line, good) {
+		case strings.HasPrefix(line, good):
 			return nil
-		}
-		for _, prefix := range bad {
-			if strings.HasPrefix(line, prefix) {
-				return errors.New("the server answered: " + line)
-			}
+		case slices.ContainsFunc(bad, func(prefix string) bool { return strings.HasPrefix(line, prefix) }):
+			return errors.New("the server answered: " + line)
 		}
 	}
-}
-
-// send says a line and expects its answer.
-func (d *dialogue) send(line, good string, bad ...string) error {
-	if _, err := d.conn.Write([]byte(line + "\r\n")); err != nil {
-		return err
-	}
-	return d.expect(good, bad...)
-}
-
-// startTLS asks for TLS and goes over to it.
-func (d *dialogue) startTLS(line, good string, bad ...string) error {
-	if err := d.send(line, good, bad...); err != nil {
-		return err
-	}
-	return d.secure()
 }
 
 // secure goes over to TLS, which shows that key and certificate fit. Who the
@@ -118,81 +145,4 @@ func (d *dialogue) secure() error {
 	}
 	d.conn, d.lines = conn, bufio.NewReader(conn)
 	return nil
-}
-
-func (p private) tls() bool { return p.Effective["ssl"] != "no" }
-
-func tryIMAP(d *dialogue, p private) error {
-	if err := d.expect("* OK", "* BYE"); err != nil {
-		return err
-	}
-	if p.tls() {
-		if err := d.startTLS("a STARTTLS", "a OK", "a NO", "a BAD"); err != nil {
-			return err
-		}
-	}
-	if err := d.send(fmt.Sprintf("b LOGIN %s %s", rehearsalUser, p.password), "b OK", "b NO", "b BAD", "* BYE"); err != nil {
-		return err
-	}
-	return d.send("c SELECT INBOX", "c OK", "c NO", "c BAD", "* BYE")
-}
-
-func tryPOP3(d *dialogue, p private) error {
-	if err := d.expect("+OK", "-ERR"); err != nil {
-		return err
-	}
-	if p.tls() {
-		if err := d.startTLS("STLS", "+OK", "-ERR"); err != nil {
-			return err
-		}
-	}
-	if err := d.send("USER "+rehearsalUser, "+OK", "-ERR"); err != nil {
-		return err
-	}
-	return d.send("PASS "+p.password, "+OK", "-ERR")
-}
-
-func trySieve(d *dialogue, p private) error {
-	if err := d.expect("OK", "NO", "BYE"); err != nil {
-		return err
-	}
-	if p.tls() {
-		if err := d.startTLS("STARTTLS", "OK", "NO", "BYE"); err != nil {
-			return err
-		}
-		if err := d.expect("OK", "NO", "BYE"); err != nil {
-			return err
-		}
-	}
-	token := base64.StdEncoding.EncodeToString([]byte("\x00" + rehearsalUser + "\x00" + p.password))
-	if err := d.send(fmt.Sprintf("AUTHENTICATE \"PLAIN\" \"%s\"", token), "OK", "NO", "BYE"); err != nil {
-		return err
-	}
-	return d.send("LISTSCRIPTS", "OK", "NO", "BYE")
-}
-
-// trySubmission stops before the login, which needs the relay.
-func trySubmission(d *dialogue, p private) error {
-	if err := d.expect("220 ", "4", "5"); err != nil {
-		return err
-	}
-	if err := d.send("EHLO pidgeon", "250 ", "4", "5"); err != nil || !p.tls() {
-		return err
-	}
-	return d.startTLS("STARTTLS", "220 ", "4", "5")
-}
-
-// tryLMTP goes as far as naming the recipient: with a message, scripts of the
-// operator's could send mail.
-func tryLMTP(d *dialogue, _ private) error {
-	if err := d.expect("220 ", "4", "5"); err != nil {
-		return err
-	}
-	if err := d.send("LHLO pidgeon", "250 ", "4", "5"); err != nil {
-		return err
-	}
-	if err := d.send("MAIL FROM:<>", "250 ", "4", "5"); err != nil {
-		return err
-	}
-	return d.send("RCPT TO:<"+rehearsalUser+">", "250 ", "4", "5")
 }

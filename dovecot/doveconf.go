@@ -1,0 +1,179 @@
+package dovecot
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"os/exec"
+	"regexp"
+	"slices"
+	"strconv"
+	"strings"
+)
+
+// Effective asks what the configuration main comes to for the given settings. A
+// setting that 2.4 leaves at a built-in default is missing from the answer.
+func (d *Dovecot) Effective(ctx context.Context, main string, names ...string) (Settings, error) {
+	out, err := d.prints(ctx, append([]string{"-c", main}, names...)...)
+	if err != nil {
+		return nil, fmt.Errorf("reading the effective configuration: %w", err)
+	}
+	return ParseDump(out), nil
+}
+
+// Dump is all that differs from Dovecot's defaults, as doveconf -n prints it. With
+// secrets it tells two configurations apart by their keys and passwords too, and
+// is not to be shown.
+func (d *Dovecot) Dump(ctx context.Context, main string, secrets bool) (string, error) {
+	args := []string{"-n", "-c", main}
+	if secrets {
+		args = append(args, "-P")
+	}
+	out, err := d.prints(ctx, args...)
+	if err != nil {
+		return "", fmt.Errorf("reading the effective configuration: %w", err)
+	}
+	var settings strings.Builder
+	for line := range strings.Lines(out) {
+		if !strings.HasPrefix(line, "# ") { // a banner that names the file
+			settings.WriteString(line)
+		}
+	}
+	return settings.String(), nil
+}
+
+// Defaults are all settings that Dovecot knows, by their sections, with what they are
+// where nothing sets them. Dovecot is asked once.
+func (d *Dovecot) Defaults(ctx context.Context) (Settings, error) {
+	d.asking.Lock()
+	defer d.asking.Unlock()
+	if d.defaults != nil {
+		return d.defaults, nil
+	}
+	out, err := d.prints(ctx, "-d", "-s")
+	if err != nil {
+		return nil, fmt.Errorf("asking for all settings: %w", err)
+	}
+	d.defaults = ParseDump(out)
+	return d.defaults, nil
+}
+
+// Services are the names of those that Dovecot comes with, none if it does not say.
+func (d *Dovecot) Services(ctx context.Context) []string {
+	defaults, _ := d.Defaults(ctx)
+	var all []string
+	for name := range defaults {
+		if parts := strings.Split(name, "/"); len(parts) > 2 && parts[0] == "service" {
+			all = append(all, parts[1])
+		}
+	}
+	slices.Sort(all)
+	return slices.Compact(all)
+}
+
+// prints is what doveconf prints. It may end well and have printed no configuration: a
+// broken disk or library prints anything, or nothing where all settings are asked for.
+func (d *Dovecot) prints(ctx context.Context, args ...string) (string, error) {
+	out, err := d.output(ctx, exec.Command(d.Doveconf, args...))
+	switch all := args[0] != "-c"; {
+	case err == nil && all && out == "":
+		err = errors.New("doveconf prints nothing")
+	case err == nil && strings.Contains(out, "\x00"):
+		err = errors.New("doveconf prints what is no configuration")
+	}
+	return out, err
+}
+
+// Value asks Dovecot what a setting comes to in the configuration main; ok is
+// false where it does not say, as 2.4 does not for some defaults.
+func (d *Dovecot) Value(ctx context.Context, main, setting string) (value string, ok bool, err error) {
+	name, asked := setting, []string{setting}
+	inside, _ := strings.CutPrefix(setting, "protocol/")
+	if protocol, inner, ok := strings.Cut(inside, "/"); ok && inside != setting { // protocol/imap/mail_plugins
+		name, asked = inner, []string{"-f", "protocol=" + protocol, inner}
+	}
+	s, err := d.Effective(ctx, main, asked...)
+	value, ok = s[name]
+	return value, ok, err
+}
+
+// Default is the value of a setting that nothing sets.
+func (d *Dovecot) Default(ctx context.Context, setting string) (value string, ok bool) {
+	defaults, _ := d.Defaults(ctx)
+	parts := strings.Split(setting, "/")
+	for _, name := range []string{setting, parts[0] + "_" + parts[len(parts)-1], parts[len(parts)-1]} {
+		if value, ok = defaults[name]; ok {
+			return value, true
+		}
+	}
+	return "", false
+}
+
+// Complaint is one of doveconf's.
+type Complaint struct {
+	Fatal   bool
+	File    string // as Dovecot reads it
+	Line    int    // 0 for one about the whole
+	Problem string
+}
+
+// Complaints are what doveconf says of the configuration main. An error means that it
+// said nothing, or not why it ended with one.
+func (d *Dovecot) Complaints(ctx context.Context, main string) ([]Complaint, error) {
+	_, said, err := d.ask(ctx, exec.Command(d.Doveconf, "-x", "-n", "-c", main)) // with -x its output holds keys and passwords
+	complaints := parseComplaints(said)
+	if err != nil && !slices.ContainsFunc(complaints, func(c Complaint) bool { return c.Fatal }) {
+		return nil, fmt.Errorf("checking with doveconf: %w", err)
+	}
+	return complaints, nil
+}
+
+var (
+	// "doveconf: Fatal: Error in configuration file F line N: …", and without line.
+	fatalText = regexp.MustCompile(`(?s)(?:Error in configuration file |: Error: )(\S+?)(?: line (\d+))?: (.*)$`)
+	// "doveconf: Warning: [Configuration file ]F line N: …"
+	warningText = regexp.MustCompile(`doveconf: Warning: (?:Obsolete setting in |Configuration file )?(/\S+?)(?: line |:)(\d+): (.*)$`)
+	startedAt   = regexp.MustCompile(` ?\(section started at (\S+):(\d+)\)`)
+)
+
+// parseComplaints reads doveconf's standard error. A sentence that quotes a line end
+// goes on in the next line, after another "Fatal:" (2.4.1).
+func parseComplaints(said string) []Complaint {
+	var all []Complaint
+	for line := range strings.Lines(said) {
+		line = strings.TrimSpace(line)
+		_, fatal, isFatal := strings.Cut(line, "Fatal: ")
+		if _, panicked, ok := strings.Cut(line, "Panic: "); ok {
+			fatal, isFatal = panicked, true
+		}
+		switch {
+		case isFatal && strings.HasPrefix(fatal, ")") && len(all) > 0:
+			all[len(all)-1].Problem += fatal
+		case isFatal:
+			all = append(all, parseFatal(fatal))
+		case strings.Contains(line, "Warning: NOTE: You can get a new clean config file"): // of no use here
+		case strings.Contains(line, "Warning: "):
+			c := Complaint{Problem: strings.TrimPrefix(line, "doveconf: Warning: ")}
+			c.place(warningText.FindStringSubmatch(line))
+			all = append(all, c)
+		}
+	}
+	return all
+}
+
+func parseFatal(text string) Complaint {
+	c := Complaint{Fatal: true, Problem: text}
+	c.place(fatalText.FindStringSubmatch(text))
+	if m := startedAt.FindStringSubmatch(c.Problem); m != nil {
+		c.place(append(m, startedAt.ReplaceAllString(c.Problem, "")))
+	}
+	return c
+}
+
+// place takes file, line and problem from a match.
+func (c *Complaint) place(match []string) {
+	if match != nil {
+		c.File, c.Problem = match[1], match[3]
+		c.Line, _ = strconv.Atoi(match[2])
+	}
+}

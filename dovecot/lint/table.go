@@ -1,0 +1,110 @@
+package lint
+
+import (
+	_ "embed"
+	"slices"
+	"strings"
+	"sync"
+)
+
+//go:embed dialects.txt
+var dialects string
+
+// table holds the rows of dialects.txt by their section, each as the columns that the
+// section's heading names.
+var table = sync.OnceValue(func() map[string][][]string {
+	all := map[string][][]string{}
+	section, columns := "", 0
+	for line := range strings.Lines(dialects) {
+		switch line = strings.TrimSpace(line); {
+		case line == "" || line[0] == '#':
+		case line[0] == '[':
+			name, heading, _ := strings.Cut(line[1:], "]")
+			section, columns = name, strings.Count(heading, "|")+1
+		default:
+			row := strings.SplitN(line, "|", columns)
+			for i := range row {
+				row[i] = strings.TrimSpace(row[i])
+			}
+			all[section] = append(all[section], row)
+		}
+	}
+	return all
+})
+
+// rowOf is the row of a section of the table that begins with a name, nil if none does.
+func rowOf(section, name string) []string {
+	for _, row := range table()[section] {
+		if row[0] == name {
+			return row
+		}
+	}
+	return nil
+}
+
+// list is one of the table's lists.
+func list(name string) (words []string) {
+	if row := rowOf("lists", name); row != nil {
+		words = strings.Fields(row[1])
+	}
+	return words
+}
+
+// listed tells whether a word is in a list of the table's.
+func listed(word, name string) bool { return slices.Contains(list(name), word) }
+
+// spelling is what both dialects call one thing.
+type spelling struct {
+	dialect  string   // to translate to
+	from, to []string // the other dialect's names and this one's, each with its section
+	how      string
+}
+
+// spelled reads a row.
+func spelled(row []string, dialect string) spelling {
+	before, now := names(row[0]), names(row[1])
+	if dialect == "2.3" {
+		before, now = now, before
+	}
+	return spelling{dialect, before, now, row[2]}
+}
+
+func names(column string) []string {
+	if column == "-" {
+		return nil
+	}
+	return strings.Split(column, ", ")
+}
+
+// hint tells the new name, and how to convert the value. On 2.3 the conversion
+// is told only where there is no name.
+func (s spelling) hint() string {
+	where, gone := "in Dovecot 2.4 it is ", "gone"
+	if s.dialect == "2.3" {
+		where, gone = "this is Dovecot 2.3, where it is ", "not known"
+	}
+	switch names := s.leaves(); {
+	case names == "":
+		return where + gone + ": " + s.how
+	case s.how == "" || s.dialect == "2.3":
+		return where + names
+	default:
+		return where + names + ": " + s.how
+	}
+}
+
+// leaves are the new names without their section, but for those in plugin { }.
+func (s spelling) leaves() string {
+	var all []string
+	for _, name := range s.to {
+		section, leaf, inSection := strings.Cut(name, "/")
+		switch {
+		case !inSection:
+			leaf = name
+		case section == "plugin" && s.dialect == "2.3":
+			leaf += " in plugin { }"
+		}
+		all = append(all, leaf)
+	}
+	return strings.Join(all, ", ")
+}

@@ -1,0 +1,86 @@
+package lint
+
+import (
+	"os"
+	"path/filepath"
+	"regexp"
+	"slices"
+	"strings"
+	"testing"
+
+	"pidgeon/finding"
+)
+
+// Every row has the columns of its section, and every section and list is one that the
+// code asks for and the head of the file explains.
+func TestTable(t *testing.T) {
+	var code strings.Builder
+	files, _ := filepath.Glob("*.go")
+	for _, file := range files {
+		if text, _ := os.ReadFile(file); !strings.HasSuffix(file, "_test.go") {
+			code.Write(text)
+		}
+	}
+	head, _, _ := strings.Cut(dialects, "\n[")
+	asked := func(name string) {
+		if !strings.Contains(code.String(), `"`+name+`"`) || !regexp.MustCompile(`(?m)^# +`+name).MatchString(head) {
+			t.Errorf("%s is not asked for, or not explained", name)
+		}
+	}
+	columns := map[string]int{"settings": 3, "plugins": 3, "variables": 2, "rewritten": 2, "modifiers": 2, "verdicts": 3, "lists": 2}
+	for section, rows := range table() {
+		asked(section)
+		for _, row := range rows {
+			if len(row) != columns[section] || row[0] == "" && row[1] == "" {
+				t.Errorf("%s: %q", section, row)
+			}
+			if section == "lists" {
+				kind, _, inSection := strings.Cut(row[0], "/")
+				asked(kind + map[bool]string{true: "/"}[inSection])
+			}
+		}
+	}
+}
+
+// Each verdict is reached, and its code is one that is documented.
+func TestVerdicts(t *testing.T) {
+	codes, err := os.ReadFile("../../docs/findings.md")
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, row := range table()["verdicts"] {
+		if code, hint := understand("x: " + row[0] + " y"); code != finding.Code(row[1]) || hint != row[2] {
+			t.Errorf("%s comes after one that says %s", row[0], hint)
+		}
+		if !strings.Contains(string(codes), "| `"+row[1]+"` |") {
+			t.Errorf("%s is no code", row[1])
+		}
+	}
+}
+
+// Each variable of the table is found, and each list names something once.
+func TestVariablesOfTheTable(t *testing.T) {
+	for _, row := range slices.Concat(table()["variables"], table()["rewritten"]) {
+		old := "%" + row[0]
+		if len(row[0]) > 1 {
+			old = "%{" + row[0] + "}"
+			if whole, got, _ := newVariable("/srv/%{" + row[1] + "}/x"); whole != "%{"+row[1]+"}" || got != old {
+				t.Errorf("%s: got %s", row[1], got)
+			}
+		}
+		if _, got, _ := oldVariable("/srv/" + old + "/x"); got != "%{"+row[1]+"}" && rowOf("rewritten", row[0]) == nil {
+			t.Errorf("%s: got %s", old, got)
+		}
+	}
+	for _, row := range table()["modifiers"] {
+		if _, got, _ := oldVariable("%" + row[0] + "u"); got != "%{user | "+row[1]+"}" {
+			t.Errorf("%s: got %s", row[0], got)
+		}
+	}
+	for _, row := range table()["lists"] {
+		words := list(row[0])
+		if slices.Sort(words); len(slices.Compact(words)) != len(strings.Fields(row[1])) {
+			t.Errorf("%s names something twice", row[0])
+		}
+	}
+}
