@@ -43,7 +43,7 @@ type entrypoint struct {
 	watcher  *watch.Watcher
 
 	state     lifecycle.State
-	told      map[string]bool // the warnings that were logged
+	logged    map[string]bool // the warnings of the last verdict and of those since
 	announced bool            // what this container holds was said
 	snapshot  atomic.Pointer[status.Snapshot]
 	jobs      background           // the last one that was begun
@@ -72,7 +72,7 @@ func runEntrypoint(c command.Call) int {
 		return command.Unusable(log, err)
 	}
 	defer children.Close()
-	e := &entrypoint{version: c.Version, environ: c.Environ, settings: s, log: log, signals: signals, children: children, told: map[string]bool{}, events: make(chan lifecycle.Event, 1), jobs: inBackground(func(context.Context) {})}
+	e := &entrypoint{version: c.Version, environ: c.Environ, settings: s, log: log, signals: signals, children: children, logged: map[string]bool{}, events: make(chan lifecycle.Event, 1), jobs: inBackground(func(context.Context) {})}
 	e.state.Policy = lifecycle.Policy{LastGood: s.OnInvalid != "fail", Trust: s.OnInvalid != "fail"}
 	defer e.closing.close()
 	if err := e.open(); err != nil {
@@ -225,13 +225,13 @@ func (e *entrypoint) heed(v candidate.Verdict) {
 	}
 	said := map[string]bool{}
 	for _, f := range v.Findings.Warnings() {
-		if said[f.Error()] = true; !e.told[f.Error()] {
+		if said[f.Error()] = true; !e.logged[f.Error()] {
 			e.log.Warn("noticed", "what", f)
 		}
-		e.told[f.Error()] = true
+		e.logged[f.Error()] = true
 	}
 	if v.Outcome == candidate.Passed && !v.Trusted { // a shorter list is not the whole
-		e.told = said
+		e.logged = said
 	}
 }
 

@@ -32,7 +32,7 @@ func Status(c Call) int {
 const statusInWords = `pidgeon	{{.Version}}
 Dovecot	{{.Dovecot}}
 ready	{{.Ready}}
-generation	{{.Generation}} since {{.Since.Format "` + time.RFC3339 + `"}}
+generation	{{or .Generation "none yet"}}{{if not .Since.IsZero}} since {{.Since.Format "` + time.RFC3339 + `"}}{{end}}
 overrides	{{range $i, $name := .Overrides}}{{if $i}} {{end}}{{$name}}{{end}}
 {{- range $name, $port := .Listeners}}
 listener	{{$name}} on port {{$port}}

@@ -69,7 +69,7 @@ refused	two
 		"status of a start": {status.Document{}, statusInWords, `pidgeon	
 Dovecot	
 ready	false
-generation	 since 0001-01-01T00:00:00Z
+generation	none yet
 overrides	
 degraded	false
 `},

@@ -150,7 +150,12 @@ func parseComplaints(said string) []Complaint {
 		case isFatal && strings.HasPrefix(fatal, ")") && len(all) > 0:
 			all[len(all)-1].Problem += fatal
 		case isFatal:
-			all = append(all, parseFatal(fatal))
+			c := Complaint{Fatal: true, Problem: fatal}
+			c.place(fatalText.FindStringSubmatch(fatal))
+			if m := startedAt.FindStringSubmatch(c.Problem); m != nil {
+				c.place(append(m, startedAt.ReplaceAllString(c.Problem, "")))
+			}
+			all = append(all, c)
 		case strings.Contains(line, "Warning: NOTE: You can get a new clean config file"): // of no use here
 		case strings.Contains(line, "Warning: "):
 			c := Complaint{Problem: strings.TrimPrefix(line, "doveconf: Warning: ")}
@@ -159,15 +164,6 @@ func parseComplaints(said string) []Complaint {
 		}
 	}
 	return all
-}
-
-func parseFatal(text string) Complaint {
-	c := Complaint{Fatal: true, Problem: text}
-	c.place(fatalText.FindStringSubmatch(text))
-	if m := startedAt.FindStringSubmatch(c.Problem); m != nil {
-		c.place(append(m, startedAt.ReplaceAllString(c.Problem, "")))
-	}
-	return c
 }
 
 // place takes file, line and problem from a match.

@@ -113,12 +113,9 @@ func (s Settings) addresses(l Socket) []string {
 // if the protocol is on, and has listeners in the settings even if not; all others do
 // always.
 func (s Settings) runs(service string) bool {
-	for _, p := range config.Protocols() {
-		if p.Login == service {
-			return s.On(p.Name)
-		}
-	}
-	return true
+	all := config.Protocols()
+	i := slices.IndexFunc(all, func(p config.Protocol) bool { return p.Login == service })
+	return i < 0 || s.On(all[i].Name)
 }
 
 // SocketFaults finds sockets of a configuration that Dovecot must not make: it

@@ -94,10 +94,7 @@ func Scope(setting string) string {
 // last two exists: service_count in 2.3, restart_request_count in 2.4.
 func LimitSettings(service string) []string {
 	prefix := "service/" + service + "/"
-	return []string{
-		prefix + "process_limit", prefix + "client_limit",
-		prefix + "service_count", prefix + "restart_request_count",
-	}
+	return []string{prefix + "process_limit", prefix + "client_limit", prefix + "service_count", prefix + "restart_request_count"}
 }
 
 // unlimited is how sizes say that a process is never replaced.
@@ -147,6 +144,9 @@ var mailPaths = []string{
 	"mail_volatile_path", "mail_alt_path", "mail_cache_path", "mail_index_private_path",
 }
 
+// wholePath is how a path that begins at the root begins within mail_location.
+var wholePath = regexp.MustCompile(`(?:^|:)(?:[^:=]*=)?/`)
+
 // MailBelow are settings that move all mail with a whole path below a directory. Drivers,
 // and what lies in a user's home, stay as they are.
 func (s Settings) MailBelow(dir string) Settings {
@@ -157,17 +157,9 @@ func (s Settings) MailBelow(dir string) Settings {
 		}
 	}
 	if location, ok := s["mail_location"]; ok {
-		parts := strings.Split(location, ":")
-		for i, part := range parts {
-			key, path, assigned := strings.Cut(part, "=")
-			switch {
-			case strings.HasPrefix(part, "/"):
-				parts[i] = dir + part
-			case assigned && strings.HasPrefix(path, "/"):
-				parts[i] = key + "=" + dir + path
-			}
-		}
-		moved["mail_location"] = strings.Join(parts, ":")
+		moved["mail_location"] = wholePath.ReplaceAllStringFunc(location, func(match string) string {
+			return strings.TrimSuffix(match, "/") + dir + "/"
+		})
 	}
 	return moved
 }
@@ -187,11 +179,10 @@ func (s Settings) userField(name string) string {
 
 // MailOwner is who owns mail: uid and gid, unless an override says otherwise.
 func (s Settings) MailOwner(uid, gid int) (int, int) {
-	if n, err := strconv.Atoi(s.userField("uid")); err == nil {
-		uid = n
-	}
-	if n, err := strconv.Atoi(s.userField("gid")); err == nil {
-		gid = n
+	for field, id := range map[string]*int{"uid": &uid, "gid": &gid} {
+		if n, err := strconv.Atoi(s.userField(field)); err == nil {
+			*id = n
+		}
 	}
 	return uid, gid
 }

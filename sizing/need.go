@@ -7,8 +7,8 @@ import (
 
 // Cost is what one idle TLS session takes, INBOX open and empty, in KiB of memory
 // that is not shared (proportional set size). Active sessions with large mailboxes
-// take more. "tools/bench.sh sessions -sessions 1000" measures it, and prints the line
-// to be written here.
+// take more. The KiB/session of "tools/bench.sh sessions -sessions 1000" is what is
+// written here.
 type Cost struct {
 	SecureKiB, PerformanceKiB int
 	// ClientKiB is what is left of PerformanceKiB when many clients share a session

@@ -152,7 +152,7 @@ func (p *Process) leadsSession() bool { return p.cmd.SysProcAttr.Setsid }
 // killSession reports whether there was anybody to kill.
 func killSession(session int) (found bool) {
 	for _, p := range processes() {
-		if p.session == session && p.live() {
+		if p.session == session { // zombies too, until they are reaped
 			found = true
 			_ = unix.Kill(p.pid, unix.SIGKILL)
 		}

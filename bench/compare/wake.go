@@ -18,8 +18,8 @@ type keeping struct {
 
 var keepings = []keeping{
 	{"all-in-one", "client_limit = 20000\n process_limit = 1"},
-	{"1000-as-by-default", "client_limit = 1000\n process_limit = 100"},
-	{"as-pidgeon-sets-it", ""},
+	{"1000-by-default", "client_limit = 1000\n process_limit = 100"},
+	{"pidgeon's-own", ""},
 }
 
 const (

@@ -3,7 +3,7 @@ package lint
 import (
 	"cmp"
 	"context"
-	"path/filepath"
+	"fmt"
 	"slices"
 	"strings"
 
@@ -58,17 +58,6 @@ func (c *Config) overrides(yield func(*statement) bool) {
 	}
 }
 
-// origin is how the operator knows a file that Dovecot names.
-func (c *Config) origin(path string) string {
-	if f := c.byPath[path]; f != nil {
-		return f.Origin
-	}
-	if path == "" {
-		return ""
-	}
-	return filepath.Clean(path)
-}
-
 // unique drops what is said twice: doveconf 2.3 repeats its verdict for each
 // plugin it asks, and the lint may have found the same line.
 func unique(found finding.List) finding.List {
@@ -87,20 +76,78 @@ func unique(found finding.List) finding.List {
 // ordered puts findings in the order in which Dovecot reads their files, those
 // without a file last.
 func (c *Config) ordered(found finding.List) finding.List {
-	places := map[string]int{"": len(c.statements) + 1}
-	for i, s := range c.statements {
-		if _, known := places[s.file.Origin]; !known {
-			places[s.file.Origin] = i
-		}
-	}
 	place := func(f finding.Finding) int {
-		if at, known := places[f.File]; known {
-			return at
+		if f.File == "" {
+			return len(c.order) + 2
 		}
-		return len(c.statements)
+		return cmp.Or(c.order[f.File], len(c.order)+1)
 	}
 	slices.SortStableFunc(found, func(a, b finding.Finding) int {
 		return cmp.Or(place(a)-place(b), strings.Compare(a.File, b.File), a.Line-b.Line)
 	})
 	return found
+}
+
+// withoutEffect finds lines of overrides that change nothing, and says why.
+func (c *Config) withoutEffect(ctx context.Context, d *dovecot.Dovecot) finding.List {
+	return c.each(func(s *statement) (f finding.Finding) {
+		if !s.sets() || s.in.cumulative() {
+			return f
+		}
+		all := c.setters[s.target()]
+		place, _ := slices.BinarySearchFunc(all, s.at, func(other *statement, at int) int { return other.at - at })
+		before, after := all[:place], all[place+1:]
+		same := ""
+		switch i := slices.IndexFunc(after, (*statement).sets); {
+		case i >= 0 && !c.builtUpon(s, after[i]):
+			return s.warning(finding.Overwritten, s.key+" is overwritten by "+after[len(after)-1].place(), "remove one of the two lines")
+		case len(before) > 0:
+			same = s.repeats(before[len(before)-1])
+		case s.isDefault(ctx, d):
+			same = "it is Dovecot's default"
+		}
+		if same != "" {
+			f = s.warning(finding.SameValue, fmt.Sprintf("%s has this value already: %s", s.key, same), "the line can go")
+		}
+		return f
+	})
+}
+
+// cumulative tells whether sections do not merge, or are read once for each
+// connection, so that a later one says nothing about what stands in them.
+func (in *section) cumulative() bool {
+	for ; in != nil; in = in.around {
+		if in.number > 0 || strings.HasPrefix(in.kind, "local") || strings.HasPrefix(in.kind, "remote") {
+			return true
+		}
+	}
+	return false
+}
+
+// builtUpon tells whether a value between two statements, or the later one's, names the
+// setting: $mail_plugins in 2.3, $SET:mail_plugins in 2.4.
+func (c *Config) builtUpon(s, later *statement) bool {
+	places := c.mentions[s.key]
+	i, _ := slices.BinarySearch(places, s.at+1)
+	return i < len(places) && places[i] <= later.at
+}
+
+// repeats is where a statement's value was set before, empty if it is another value.
+func (s *statement) repeats(before *statement) string {
+	if strings.Contains(s.raw, "$") || before.kind != s.kind || before.value != s.value || !before.file.Override && listed(s.key, "sized") {
+		return ""
+	}
+	return before.place()
+}
+
+// isDefault tells whether a statement sets what holds where nothing is set. In a
+// filter that is the global value.
+func (s *statement) isDefault(ctx context.Context, d *dovecot.Dovecot) bool {
+	name := s.fullName()
+	if strings.Contains(s.raw, "$") || s.kind != assignment || s.in != nil && !strings.HasPrefix(name, "service/") || listed(name, "changing") {
+		return false
+	}
+	defaults, err := d.Defaults(ctx)
+	value, ok := defaults[name]
+	return err == nil && ok && unquoted(value) == s.value
 }

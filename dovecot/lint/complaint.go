@@ -3,6 +3,7 @@ package lint
 import (
 	"cmp"
 	"context"
+	"path/filepath"
 	"regexp"
 	"slices"
 	"strings"
@@ -14,14 +15,22 @@ import (
 // placed is a complaint in the operator's words: the line that it is about, and who
 // wrote it.
 func (c *Config) placed(ctx context.Context, d *dovecot.Dovecot, said dovecot.Complaint) finding.Finding {
-	f := finding.Finding{File: c.origin(said.File), Line: said.Line, Problem: c.origins.Replace(said.Problem), Warning: !said.Fatal}
+	file := said.File
+	switch known := c.byPath[file]; {
+	case known != nil:
+		file = known.Origin
+	case file != "":
+		file = filepath.Clean(file)
+	}
+	f := finding.Finding{File: file, Line: said.Line, Problem: c.origins.Replace(said.Problem), Warning: !said.Fatal}
 	section := ""
 	if s := c.culprit(said); s != nil {
 		section = s.around()
 		f.File, f.Line = s.file.Origin, max(said.Line, s.first)
 	}
 	f.Code, f.Hint = understand(said.Problem)
-	if name, ok := unknown(said.Problem); ok {
+	if m := unknown.FindStringSubmatch(said.Problem); m != nil {
+		name := m[1]
 		f.Problem = "Unknown setting: " + name
 		if hint := otherDialect(section, name, d.Dialect); hint != "" {
 			f.Code, f.Hint = finding.OtherDialect, hint
@@ -31,6 +40,10 @@ func (c *Config) placed(ctx context.Context, d *dovecot.Dovecot, said dovecot.Co
 	}
 	return f
 }
+
+// unknown finds the name that doveconf does not know: "service { bogus" in 2.3,
+// "bogus (service_bogus … not found either.)" in 2.4.
+var unknown = regexp.MustCompile(`(?s)Unknown (?:setting|section name): (?:.*? )??([^ ]*)(?: \(|$)`)
 
 // "service(imap-login): process_limit must be higher than 0"
 var ofSetting = regexp.MustCompile(`service\(([^)]+)\): (\w+)`)
@@ -60,17 +73,6 @@ func understand(problem string) (finding.Code, string) {
 		}
 	}
 	return finding.Refused, ""
-}
-
-// unknown is the name that doveconf does not know: "service { bogus" in 2.3,
-// "bogus (service_bogus … not found either.)" in 2.4.
-func unknown(problem string) (string, bool) {
-	_, name, ok := strings.Cut(problem, "Unknown setting: ")
-	if !ok {
-		_, name, ok = strings.Cut(problem, "Unknown section name: ")
-	}
-	name, _, _ = strings.Cut(name, " (")
-	return name[strings.LastIndex(name, " ")+1:], ok
 }
 
 // "Nov 23 15:20:48 imap(user)<7><…>: Error: …"; doveconf's come without a time. The

@@ -23,6 +23,8 @@ type Config struct {
 	statements []*statement
 	sections   map[section]*section
 	setters    map[target][]*statement // by what they set or open, in order
+	mentions   map[string][]int        // places of statements whose value names a setting, by that name
+	order      map[string]int          // of the files that are read, by their origins, from 1 on
 	origins    *strings.Replacer       // of paths as Dovecot reads them
 }
 
@@ -55,7 +57,7 @@ func Parse(files config.Files, dir string) *Config {
 }
 
 func parse(files config.Files, dir string, elsewhere *elsewhere) *Config {
-	c := &Config{elsewhere: elsewhere, byPath: map[string]*file{}, sections: map[section]*section{}, setters: map[target][]*statement{}}
+	c := &Config{elsewhere: elsewhere, byPath: map[string]*file{}, sections: map[section]*section{}, setters: map[target][]*statement{}, mentions: map[string][]int{}, order: map[string]int{}}
 	var origins []string
 	for _, f := range files {
 		if filepath.Ext(f.Name) == ".conf" {
@@ -109,13 +111,6 @@ func (c *Config) value(name, fallback string) string {
 		return s.value
 	}
 	return fallback
-}
-
-// others are the statements that set or open the same before and after one.
-func (c *Config) others(s *statement) (before, after []*statement) {
-	all := c.setters[s.target()]
-	i, _ := slices.BinarySearchFunc(all, s.at, func(other *statement, at int) int { return other.at - at })
-	return all[:i], all[i+1:]
 }
 
 // in finds the statement that a line of a file belongs to, nil if it holds none.

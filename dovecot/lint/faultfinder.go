@@ -38,12 +38,12 @@ const (
 func (c *Config) everything(ctx context.Context, d *dovecot.Dovecot, main string, first finding.List) finding.List {
 	f := &faultFinder{Config: c, dovecot: d}
 	defer func() { os.RemoveAll(f.dir) }()
-	if err := f.copy(main); err != nil {
+	if c.byPath[main] == nil || f.copy(main) != nil {
 		return first // better than none
 	}
 	ctx, cancel := context.WithTimeout(ctx, roundsPatience)
 	defer cancel()
-	found := f.syntax()
+	found := append(f.encoding(), f.each(unreadable)...)
 	f.blank(found...)
 	words := f.otherWords(d.Dialect, true)
 	f.blank(words...)
@@ -58,22 +58,26 @@ func (c *Config) everything(ctx context.Context, d *dovecot.Dovecot, main string
 // copy writes what was given beside the configuration, or, where that is not possible,
 // into the temporary directory. It may hold passwords.
 func (f *faultFinder) copy(main string) (err error) {
-	if f.byPath[main] == nil {
-		return errors.New("copying the configuration: its main file is not among those given")
-	}
-	if f.dir, err = os.MkdirTemp(filepath.Dir(main), "trial-"); err != nil {
-		if f.dir, err = os.MkdirTemp("", "pidgeon-trial-"); err != nil {
-			return fmt.Errorf("copying the configuration: %w", err)
+	if f.dir, err = os.MkdirTemp(filepath.Dir(main), "check-"); err != nil {
+		if f.dir, err = os.MkdirTemp("", "pidgeon-check-"); err != nil {
+			return err
 		}
 	}
 	f.main = filepath.Join(f.dir, filepath.Base(main))
 	var files config.Files
 	for _, file := range f.files {
+		files = append(files, file.File)
+	}
+	return f.write(files)
+}
+
+// write writes the files of the copy, and reads it anew.
+func (f *faultFinder) write(files config.Files) error {
+	for _, file := range files {
 		path := filepath.Join(f.dir, file.Name)
 		if err := errors.Join(os.MkdirAll(filepath.Dir(path), 0o700), os.WriteFile(path, file.Data, 0o600)); err != nil {
 			return err
 		}
-		files = append(files, file.File)
 	}
 	f.Config = parse(files, f.dir, f.elsewhere)
 	return nil
@@ -84,11 +88,16 @@ func (f *faultFinder) copy(main string) (err error) {
 func (f *faultFinder) rounds(ctx context.Context, blanked bool) finding.List {
 	var found finding.List
 	for range maxRounds {
-		next, ok := f.next(ctx)
+		said, _ := f.dovecot.Complaints(ctx, f.main)
 		if ctx.Err() != nil {
 			break
 		}
-		if !ok || blanked && next.Line == 0 {
+		first := slices.IndexFunc(said, func(c dovecot.Complaint) bool { return c.Fatal })
+		if first < 0 {
+			return found
+		}
+		next := f.placed(ctx, f.dovecot, said[first])
+		if blanked && next.Line == 0 {
 			return found
 		}
 		if missing := strings.Contains(next.Problem, "but it is missing"); !missing || !blanked {
@@ -102,16 +111,6 @@ func (f *faultFinder) rounds(ctx context.Context, blanked bool) finding.List {
 	return append(found, finding.Finding{Code: finding.MoreFaults, Problem: "there may be more faults than these", Hint: "correct these and check again", Warning: true})
 }
 
-// next is the first fault that doveconf finds in the copy.
-func (f *faultFinder) next(ctx context.Context) (next finding.Finding, ok bool) {
-	said, _ := f.dovecot.Complaints(ctx, f.main)
-	i := slices.IndexFunc(said, func(c dovecot.Complaint) bool { return c.Fatal })
-	if i < 0 {
-		return next, false
-	}
-	return f.placed(ctx, f.dovecot, said[i]), true
-}
-
 // blank empties the lines that cause faults; a fault in a section's first line is one
 // of the whole. A section without a name gets one, so that what stands in it is looked
 // at too. It reports whether that changed anything.
@@ -119,7 +118,7 @@ func (f *faultFinder) blank(faults ...finding.Finding) (changed bool) {
 	var files config.Files
 	for _, file := range f.files {
 		lines := bytes.Split(file.Data, []byte("\n"))
-		covered := make([]int, len(lines)+1) // by how many faults more, or fewer, than the line before
+		until := make([]int, len(lines)) // by the first line of what a fault covers
 		for _, fault := range faults {
 			if fault.File != file.Origin || fault.Line == 0 || fault.Line > len(lines) {
 				continue
@@ -130,23 +129,20 @@ func (f *faultFinder) blank(faults ...finding.Finding) (changed bool) {
 				continue
 			}
 			first, last := file.extent(lines, fault.Line)
-			covered[first-1]++
-			covered[last]--
+			until[first-1] = max(until[first-1], last)
 		}
-		depth := 0
+		end := 0
 		for n := range lines {
-			if depth += covered[n]; depth > 0 {
+			if end = max(end, until[n]); n < end {
 				lines[n] = nil
 			}
 		}
-		if data := bytes.Join(lines, []byte("\n")); !bytes.Equal(data, file.Data) {
-			file.Data = data
-			changed = os.WriteFile(file.path, data, 0o600) == nil
-		}
+		data := bytes.Join(lines, []byte("\n"))
+		changed = changed || !bytes.Equal(data, file.Data)
+		file.Data = data
 		files = append(files, file.File)
 	}
-	f.Config = parse(files, f.dir, f.elsewhere)
-	return changed
+	return changed && f.write(files) == nil
 }
 
 // extent are the lines that a fault in one of them is of.
@@ -161,11 +157,6 @@ func (f *file) extent(lines [][]byte, line int) (first, last int) {
 	return s.first, max(s.last, s.end)
 }
 
-// syntax finds what keeps an override from being read as it was meant. It speaks
-// as Dovecot does, which would name the first of these faults alone, and some of
-// them in another file.
-func (c *Config) syntax() finding.List { return append(c.encoding(), c.each(unreadable)...) }
-
 // encoding finds bytes in overrides that no text holds.
 func (c *Config) encoding() finding.List {
 	var found finding.List
@@ -173,24 +164,23 @@ func (c *Config) encoding() finding.List {
 		if !f.Override {
 			continue
 		}
+		note := func(at int, code finding.Code, problem, hint string) {
+			line := 1 + bytes.Count(f.Data[:at], []byte("\n"))
+			found = append(found, finding.Finding{Code: code, File: f.Origin, Line: line, Problem: problem, Hint: hint})
+		}
 		if bytes.HasPrefix(f.Data, []byte("\ufeff")) {
-			found = append(found, finding.Finding{
-				Code: finding.ByteOrderMark, File: f.Origin, Line: 1,
-				Problem: "the file begins with a byte-order mark, which Dovecot takes for part of the first setting's name",
-				Hint:    "save it as UTF-8 without a byte-order mark",
-			})
+			note(0, finding.ByteOrderMark, "the file begins with a byte-order mark, which Dovecot takes for part of the first setting's name", "save it as UTF-8 without a byte-order mark")
 		}
 		if i := bytes.IndexByte(f.Data, 0); i >= 0 {
-			found = append(found, finding.Finding{
-				Code: finding.NULByte, File: f.Origin, Line: 1 + bytes.Count(f.Data[:i], []byte("\n")),
-				Problem: "the line holds a NUL byte, at which Dovecot stops reading it",
-				Hint:    "this is not a text file: remove it, or save it as UTF-8",
-			})
+			note(i, finding.NULByte, "the line holds a NUL byte, at which Dovecot stops reading it", "this is not a text file: remove it, or save it as UTF-8")
 		}
 	}
 	return found
 }
 
+// unreadable finds what keeps a statement from being read as it was meant. It speaks as
+// Dovecot does, which would name the first of these faults alone, and some of them in
+// another file.
 func unreadable(s *statement) (f finding.Finding) {
 	problem := ""
 	switch {

@@ -23,19 +23,31 @@ func (c *Config) ChangedListeners(s dovecot.Settings, asked []config.Listener) f
 		if want.Port == 0 || !ok || !s.On(p.Name) {
 			continue
 		}
-		socket := dovecot.SocketOf(p, want.Name)
+		variable, socket := strings.ToUpper(want.Name)+"_PORT", dovecot.SocketOf(p, want.Name)
+		note := func(setting, problem, hint string) {
+			found = append(found, c.blamed(c.section(c.service(socket.Service), socket.Kind, socket.Name), setting, finding.Finding{
+				Code: finding.ChangedListener, Warning: true, Problem: "the listener " + want.Name + " " + problem, Hint: hint,
+			}))
+		}
 		port, set := s.Int(socket.Setting("port"))
-		if !set || port != 0 {
-			open[p.Name] = true
-			found = append(found, c.changed(s, socket, want, port, set)...)
+		if set && port == 0 {
+			note("port", fmt.Sprintf("is off, and %s asks for port %d", variable, want.Port), "to have it off, set "+variable+"=0")
+			closed[p.Name] = found[len(found)-1]
 			continue
 		}
-		f := c.blamed(c.socket(socket), "port", finding.Finding{
-			Code: finding.ChangedListener, Warning: true,
-			Problem: fmt.Sprintf("the listener %s is off, and %s asks for port %d", want.Name, portVariable(want), want.Port),
-			Hint:    "to have it off, set " + portVariable(want) + "=0",
-		})
-		found, closed[p.Name] = append(found, f), f
+		open[p.Name] = true
+		if set && port != want.Port {
+			note("port", fmt.Sprintf("is on port %d, and %s asks for %d", port, variable, want.Port), fmt.Sprintf("set %s=%d", variable, port))
+		}
+		if s[socket.Setting("haproxy")] == "yes" {
+			note("haproxy", "turns away who does not come through a proxy that speaks HAProxy's protocol", "give such a proxy a listener of its own")
+		}
+		switch encrypted, implicit := s[socket.Setting("ssl")], strings.HasSuffix(want.Name, "s"); {
+		case implicit && encrypted == "no":
+			note("ssl", "does not speak TLS, which its clients begin with", "leave the line out, unless a proxy before it ends TLS")
+		case !implicit && encrypted == "yes":
+			note("ssl", "begins with TLS, which its clients do not expect", "leave the line out: "+want.Name+"s is the listener for that")
+		}
 	}
 	for _, protocol := range slices.Sorted(maps.Keys(closed)) {
 		if f := closed[protocol]; !open[protocol] && protocol != "lmtp" { // LMTP may do with a Unix socket
@@ -46,37 +58,6 @@ func (c *Config) ChangedListeners(s dovecot.Settings, asked []config.Listener) f
 	}
 	return found
 }
-
-// changed finds what keeps clients from finding a listener, or from getting through.
-func (c *Config) changed(s dovecot.Settings, socket dovecot.Socket, want config.Listener, port int, set bool) finding.List {
-	var found finding.List
-	note := func(setting, problem, hint string) {
-		found = append(found, c.blamed(c.socket(socket), setting, finding.Finding{
-			Code: finding.ChangedListener, Warning: true, Problem: "the listener " + want.Name + " " + problem, Hint: hint,
-		}))
-	}
-	if set && port != want.Port {
-		note("port", fmt.Sprintf("is on port %d, and %s asks for %d", port, portVariable(want), want.Port), fmt.Sprintf("set %s=%d", portVariable(want), port))
-	}
-	if s[socket.Setting("haproxy")] == "yes" {
-		note("haproxy", "turns away who does not come through a proxy that speaks HAProxy's protocol", "give such a proxy a listener of its own")
-	}
-	implicit := strings.HasSuffix(want.Name, "s")
-	switch encrypted := s[socket.Setting("ssl")]; {
-	case implicit && encrypted == "no":
-		note("ssl", "does not speak TLS, which its clients begin with", "leave the line out, unless a proxy before it ends TLS")
-	case !implicit && encrypted == "yes":
-		note("ssl", "begins with TLS, which its clients do not expect", "leave the line out: "+want.Name+"s is the listener for that")
-	}
-	return found
-}
-
-func (c *Config) socket(s dovecot.Socket) *section {
-	return c.section(c.service(s.Service), s.Kind, s.Name)
-}
-
-// portVariable is the variable that a listener's port comes from.
-func portVariable(l config.Listener) string { return strings.ToUpper(l.Name) + "_PORT" }
 
 // WithSockets adds the sockets that overrides name: doveconf 2.3 keeps quiet about
 // one whose section is empty.

@@ -1,10 +1,12 @@
 package lint
 
 import (
+	"cmp"
 	"fmt"
 	"io"
 	"os"
 	"path/filepath"
+	"regexp"
 	"strings"
 	"syscall"
 
@@ -25,6 +27,7 @@ type reader struct {
 // is to be understood as it was meant.
 func (r *reader) file(f *file) {
 	f.read = true
+	r.order[f.Origin] = cmp.Or(r.order[f.Origin], len(r.order)+1)
 	depth := len(r.open)
 	var joined []byte
 	first := 0
@@ -56,11 +59,18 @@ func (r *reader) leave(depth int) {
 	}
 }
 
+var mention = regexp.MustCompile(`\$(?:SET:)?(\w+)`)
+
 func (r *reader) statement(s *statement, depth int) {
 	s.in, s.at = r.in, len(r.statements)
 	r.statements, s.file.statements = append(r.statements, s), append(s.file.statements, s)
 	if s.sets() || s.kind == opening {
 		r.setters[s.target()] = append(r.setters[s.target()], s)
+	}
+	if strings.Contains(s.raw, "$") {
+		for _, m := range mention.FindAllStringSubmatch(s.raw, -1) {
+			r.mentions[m[1]] = append(r.mentions[m[1]], s.at)
+		}
 	}
 	switch {
 	case s.kind == opening, s.kind == oneLine && strings.Count(s.raw, "{") > strings.Count(s.raw, "}"):

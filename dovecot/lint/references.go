@@ -30,50 +30,33 @@ func (r Reference) Problem(f finding.Finding) finding.Finding {
 	return f
 }
 
-// pairs are the settings that belong together: 2.3's, then 2.4's.
-var pairs = [...][2]string{
-	{"ssl_cert", "ssl_key"},
-	{"ssl_alt_cert", "ssl_alt_key"},
-	{"ssl_server_cert_file", "ssl_server_key_file"},
-	{"ssl_server_alt_cert_file", "ssl_server_alt_key_file"},
-}
-
 // Pairs are the certificates and keys that overrides name, each with its other
 // half: that of the same section, or else the global one.
 func (c *Config) Pairs() []Pair {
 	var found []Pair
 	seen := map[Pair]bool{}
 	for s := range c.overrides {
-		if !s.sets() {
-			continue
-		}
-		if pair, ok := c.pair(s); ok && !seen[pair] {
-			seen[pair] = true
-			found = append(found, pair)
+		for _, names := range table()["pairs"] {
+			if !s.sets() || !slices.Contains(names, s.key) {
+				continue
+			}
+			pair := Pair{c.named(s.in, names[0]), c.named(s.in, names[1])}
+			if pair.Certificate.Path != "" && pair.Key.Path != "" && !seen[pair] {
+				seen[pair], found = true, append(found, pair)
+			}
 		}
 	}
 	return found
 }
 
-func (c *Config) pair(s *statement) (Pair, bool) {
-	for _, names := range pairs {
-		if s.key == names[0] || s.key == names[1] {
-			cert, ok := c.settingIn(s.in, names[0])
-			key, ok2 := c.settingIn(s.in, names[1])
-			return Pair{cert, key}, ok && ok2
-		}
-	}
-	return Pair{}, false
-}
-
-// settingIn finds the file that a setting names in a section, or else globally.
-func (c *Config) settingIn(in *section, setting string) (Reference, bool) {
-	for _, in := range []*section{in, nil} {
+// named is the file that a setting names in a section, or else globally.
+func (c *Config) named(in *section, setting string) (r Reference) {
+	for _, in := range []*section{nil, in} {
 		if s := c.last(in, setting); s != nil && strings.HasPrefix(s.value, "/") {
-			return Reference{s.value, s.file.Origin, s.last, s.file.Override}, true
+			r = Reference{s.value, s.file.Origin, s.last, s.file.Override}
 		}
 	}
-	return Reference{}, false
+	return r
 }
 
 // References are the files that overrides name and Dovecot reads at a reload

@@ -29,15 +29,17 @@ func Suggest(ctx context.Context, d *dovecot.Dovecot, setting string) string {
 }
 
 // spellings are looked up by the dialect to translate to, and by a name of the other
-// one without its section.
-var spellings = sync.OnceValue(func() map[string]map[string][]spelling {
-	all := map[string]map[string][]spelling{"2.3": {}, "2.4": {}}
-	for dialect, byLeaf := range all {
-		for _, row := range table()["settings"] {
-			s := spelled(row, dialect)
+// one: alone, in its section, or in any (/name) but plugin, as the names of plugins had a
+// section of their own in 2.3, and have none in 2.4. Of several rows the first counts.
+var spellings = sync.OnceValue(func() map[[2]string]spelling {
+	all := map[[2]string]spelling{}
+	for _, row := range slices.Backward(table()["settings"]) {
+		for _, s := range []spelling{spelled(row, "2.3"), spelled(row, "2.4")} {
 			for _, name := range s.from {
-				leaf := name[strings.Index(name, "/")+1:]
-				byLeaf[leaf] = append(byLeaf[leaf], s)
+				all[[2]string{s.dialect, name}] = s
+				if kind, leaf, inSection := strings.Cut(name, "/"); inSection && kind != "plugin" {
+					all[[2]string{s.dialect, "/" + leaf}] = s
+				}
 			}
 		}
 	}
@@ -47,25 +49,14 @@ var spellings = sync.OnceValue(func() map[string]map[string][]spelling {
 // otherDialect says how this dialect spells a name of the other one; it is empty
 // where the name is not known to be one. Without a section any is looked into.
 func otherDialect(section, name, dialect string) string {
-	for _, s := range spellings()[dialect][name] {
-		if slices.ContainsFunc(s.from, func(known string) bool { return matches(known, section, name) }) {
-			return s.hint()
-		}
+	s, ok := spellings()[[2]string{dialect, name}]
+	if !ok || section == "plugin" {
+		s, ok = spellings()[[2]string{dialect, section + "/" + name}]
 	}
-	return ""
-}
-
-// matches compares a name of the table with one in a section. The names of
-// plugins had a section of their own in 2.3, and have none in 2.4.
-func matches(known, section, name string) bool {
-	kind, leaf, inSection := strings.Cut(known, "/")
-	switch {
-	case !inSection:
-		return known == name && section != "plugin"
-	case section == "":
-		return leaf == name && kind != "plugin"
+	if !ok {
+		return ""
 	}
-	return leaf == name && kind == section
+	return s.hint()
 }
 
 // suggestion says what an unknown name was probably meant to be.

@@ -1,7 +1,6 @@
 package lint
 
 import (
-	"maps"
 	"slices"
 	"strings"
 	"testing"
@@ -22,13 +21,10 @@ func TestSpellings(t *testing.T) {
 		listed[dialect] = defaults
 	}
 	known := map[string]map[string]bool{"2.3": {}, "2.4": {}}
-	for dialect, byLeaf := range spellings() {
-		for _, s := range slices.Concat(slices.Collect(maps.Values(byLeaf))...) {
-			for _, name := range s.to {
+	for _, row := range table()["settings"] {
+		for i, dialect := range dovecottest.Dialects {
+			for _, name := range names(row[i]) {
 				known[dialect][name] = true
-			}
-			for _, name := range s.from {
-				known[map[string]string{"2.3": "2.4", "2.4": "2.3"}[dialect]][name] = true
 			}
 		}
 	}

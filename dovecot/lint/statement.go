@@ -112,9 +112,7 @@ func (s *statement) assign(value string) {
 func (s *statement) open(rest string) {
 	name, after, braced := strings.Cut(rest, "{")
 	switch {
-	case strings.HasSuffix(s.key, "{") && rest == "":
-		s.kind = noSetting // "service{": Dovecot wants a space
-	case !braced:
+	case !braced: // as in "service{": Dovecot wants a space
 		s.kind = noSetting
 	case strings.TrimSpace(after) != "":
 		s.kind = oneLine

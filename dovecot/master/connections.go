@@ -20,10 +20,10 @@ import (
 	"pidgeon/config"
 )
 
-// Listening returns the TCP ports that somebody in this network namespace
+// listening returns the TCP ports that somebody in this network namespace
 // listens on. It looks instead of connecting: a probe that connects takes a
 // place from a user when all are taken, and then fails though nothing is wrong.
-func Listening() (map[int]bool, error) {
+func listening() (map[int]bool, error) {
 	ports := map[int]bool{}
 	err := eachSocket(tables, func(s socket) {
 		if s.state == stateListen {
@@ -36,7 +36,7 @@ func Listening() (map[int]bool, error) {
 // Missing names the listeners, by their ports, that nobody listens for though a
 // reload was carried out. It is nil if there are none, or /proc/net cannot be read.
 func Missing(listeners map[string]int) *Refused {
-	there, err := Listening()
+	there, err := listening()
 	if err != nil {
 		return nil
 	}

@@ -16,11 +16,11 @@ func TestListening(t *testing.T) {
 			continue
 		}
 		port := l.Addr().(*net.TCPAddr).Port
-		if ports, err := Listening(); err != nil || !ports[port] {
+		if ports, err := listening(); err != nil || !ports[port] {
 			t.Errorf("%s: port %d is not seen (%v)", address, port, err)
 		}
 		l.Close()
-		if ports, err := Listening(); err != nil || ports[port] {
+		if ports, err := listening(); err != nil || ports[port] {
 			t.Errorf("%s: port %d is seen though nobody listens (%v)", address, port, err)
 		}
 	}

@@ -147,7 +147,7 @@ func TestReload(t *testing.T) {
 		if err := p.Reload(t.Context(), p.hup); err != nil {
 			t.Fatalf("a good change: %v", err)
 		}
-		if ports, err := Listening(); err != nil || !ports[port] {
+		if ports, err := listening(); err != nil || !ports[port] {
 			t.Errorf("the reload is confirmed, and nobody listens on %d (%v)", port, err)
 		}
 
@@ -157,7 +157,7 @@ func TestReload(t *testing.T) {
 		if refused.Partial || len(refused.Complaints) == 0 {
 			t.Errorf("a bad change: partial %t, %v", refused.Partial, refused)
 		}
-		if ports, err := Listening(); err != nil || !ports[port] {
+		if ports, err := listening(); err != nil || !ports[port] {
 			t.Errorf("after a refused reload nobody listens on %d (%v)", port, err)
 		}
 
