@@ -74,6 +74,9 @@ const (
 	interval = 100 * time.Millisecond
 	// probePatience is what a user has who waits for the login.
 	probePatience = 10 * time.Second
+	// retryPause is what a mail program waits before it tries again. At once it may meet the
+	// same reload (seen once, on a busy machine).
+	retryPause = 300 * time.Millisecond
 )
 
 // probeAll starts a login every interval, whether or not the one before it has
@@ -114,6 +117,7 @@ func (p *prober) try(n int) {
 	attempt.err = login(p.port, user)
 	attempt.to = time.Now()
 	if attempt.err != nil {
+		time.Sleep(retryPause)
 		attempt.again = login(p.port, user)
 	}
 	p.mu.Lock()
