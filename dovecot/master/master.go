@@ -152,8 +152,6 @@ func (p *Process) readLog(log io.Writer) {
 	lines := bufio.NewReaderSize(p.logged, 64<<10)
 	for first := true; ; {
 		line, err := lines.ReadSlice('\n') // a longer line comes in parts, and passes all the same
-		log.Write(line)
-		p.wake(p.lines.Add(1))
 		if found := masterComplains.FindSubmatch(line); first && found != nil && !childEnded.Match(found[1]) {
 			p.mu.Lock()
 			if len(p.complained) < maxComplaints {
@@ -162,6 +160,8 @@ func (p *Process) readLog(log io.Writer) {
 			p.mu.Unlock()
 		}
 		first = !errors.Is(err, bufio.ErrBufferFull)
+		log.Write(line) // now that it is noted: whoever reads it may reload
+		p.wake(p.lines.Add(1))
 		if err != nil && !errors.Is(err, bufio.ErrBufferFull) {
 			return
 		}
