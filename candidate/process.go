@@ -56,21 +56,21 @@ func Ask(ctx context.Context, run dovecot.Runner, environ []string, r Request) V
 	cmd.Env, cmd.Stdin, cmd.Stdout = environ, bytes.NewReader(request), &said
 	cmd.SysProcAttr = &syscall.SysProcAttr{Setsid: true}
 	err = run(ctx, cmd)
-	verdict, any := last(&said.Buffer)
-	if !any {
+	verdict, ok := last(&said.Buffer)
+	if !ok {
 		return Failure(fmt.Errorf("judging the configuration: no verdict: %w", err))
 	}
 	return verdict
 }
 
 // last is the last verdict that was written whole.
-func last(written io.Reader) (verdict Verdict, any bool) {
+func last(written io.Reader) (verdict Verdict, ok bool) {
 	for in := json.NewDecoder(written); ; {
 		var v Verdict
 		if err := in.Decode(&v); err != nil {
-			return verdict, any
+			return verdict, ok
 		}
-		verdict, any = v, true
+		verdict, ok = v, true
 	}
 }
 

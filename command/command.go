@@ -21,16 +21,17 @@ import (
 	"github.com/agnivade/levenshtein"
 
 	"pidgeon/finding"
+	"pidgeon/lifecycle"
 	"pidgeon/settings"
 	"pidgeon/supervise"
 )
 
-// Exit codes: the first two of sysexits(3), the last as a shell has it.
+// Exit codes: the first two of sysexits(3), the others as a shell has them.
 const (
 	ExitUsage  = 64
-	ExitConfig = 78 // the configuration cannot be used
+	ExitConfig = lifecycle.ExitConfig
 
-	exitInterrupted = 130 // as a shell has it for SIGINT
+	exitInterrupted = 130
 	exitNotFound    = 127
 )
 
