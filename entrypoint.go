@@ -106,7 +106,8 @@ func (e *entrypoint) open() (err error) {
 	// What is left to do is done one thing after the other, most of it in other
 	// processes: a processor more would cost memory.
 	runtime.GOMAXPROCS(1)
-	if e.server.Store, err = publish.Open(runDir, e.facts.Identity.DovecotGroup()); err != nil {
+	uid, gid := e.facts.Identity.DovecotUser()
+	if e.server.Store, err = publish.Open(runDir, uid, gid); err != nil {
 		return err
 	}
 	e.publishState()

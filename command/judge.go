@@ -93,7 +93,8 @@ func (c Call) host(ctx context.Context, r candidate.Request, run dovecot.Runner)
 	if h.Templates, err = fs.Sub(c.Templates, "templates/"+h.Dovecot.Dialect); err != nil {
 		return h, nil, err
 	}
-	store, err = publish.Open(r.Store, r.Facts.Identity.DovecotGroup())
+	uid, gid := r.Facts.Identity.DovecotUser()
+	store, err = publish.Open(r.Store, uid, gid)
 	return h, store, err
 }
 

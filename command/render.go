@@ -114,7 +114,7 @@ func (j *judgement) plain() (dir string, err error) {
 	if err != nil {
 		return "", err
 	}
-	store, err := publish.Open(filepath.Join(j.store.Dir, "plain"), j.store.GID)
+	store, err := publish.Open(filepath.Join(j.store.Dir, "plain"), j.store.UID, j.store.GID)
 	if err != nil {
 		return "", err
 	}

@@ -79,13 +79,13 @@ func (i Identity) enter(dir string) error {
 		renameio.WriteFile(filepath.Join(dir, "shadow"), nil, 0o600))
 }
 
-// DovecotGroup is the group of Dovecot's internal user, which has to read what
-// root writes; -1 where we are not root or there is none.
-func (i Identity) DovecotGroup() int {
-	if g, err := user.LookupGroup("dovecot"); err == nil && i.Root() {
-		if gid, err := strconv.Atoi(g.Gid); err == nil {
-			return gid
-		}
+// DovecotUser is Dovecot's internal user, which has to read what root writes; -1 where
+// we are not root or there is none.
+func (i Identity) DovecotUser() (uid, gid int) {
+	uid, gid = -1, -1
+	if u, err := user.Lookup("dovecot"); err == nil && i.Root() {
+		_, _ = fmt.Sscan(u.Uid, &uid)
+		_, _ = fmt.Sscan(u.Gid, &gid)
 	}
-	return -1
+	return uid, gid
 }

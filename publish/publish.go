@@ -19,8 +19,9 @@ const currentLink = "current"
 type Store struct {
 	// Dir holds gen-000012/ and its like, and the link `current`.
 	Dir string
-	// GID is the group that may read the generations, -1 for our own.
-	GID int
+	// UID and GID are Dovecot's internal user, or -1 for our own: files of the mode
+	// config.ForAuth are its own, and its group may read the rest.
+	UID, GID int
 
 	last int // the highest number seen or given
 }
@@ -28,12 +29,12 @@ type Store struct {
 // Open makes dir and clears away what an earlier life left there: the half
 // written, and generations newer than the current one, which were staged and
 // never published. Numbers go on rising from where they were.
-func Open(dir string, gid int) (*Store, error) {
+func Open(dir string, uid, gid int) (*Store, error) {
 	dir, err := filepath.Abs(dir)
 	if err != nil {
 		return nil, fmt.Errorf("opening the generations: %w", err)
 	}
-	s := &Store{Dir: dir, GID: gid}
+	s := &Store{Dir: dir, UID: uid, GID: gid}
 	if err := makeDirs(dir); err != nil {
 		return nil, fmt.Errorf("opening the generations: %w", err)
 	}

@@ -12,7 +12,7 @@ import (
 
 func opened(t *testing.T, dir string) *Store {
 	t.Helper()
-	s, err := Open(dir, -1)
+	s, err := Open(dir, -1, -1)
 	if err != nil {
 		t.Fatal(err)
 	}

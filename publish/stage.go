@@ -70,12 +70,11 @@ func (s *Store) write(dir string, files config.Files) error {
 
 // grant sets the mode whatever our umask is, once the group is right.
 func (s *Store) grant(name string, mode fs.FileMode) error {
-	if s.GID >= 0 {
-		if err := os.Chown(name, -1, s.GID); err != nil {
-			return err
-		}
+	owner := -1
+	if mode == config.ForAuth {
+		owner = s.UID
 	}
-	return os.Chmod(name, mode)
+	return errors.Join(os.Chown(name, owner, s.GID), os.Chmod(name, mode))
 }
 
 // writeFile makes a file that nobody else can read, and returns the digest of its

@@ -82,7 +82,7 @@ func secrets(data Data) config.Files {
 	}
 	files := config.Files{
 		{Name: config.DirFile, Origin: "pidgeon", Mode: 0o640, Data: []byte(data.Dir + "\n")},
-		{Name: "users", Origin: "USERS", Mode: 0o640, Data: users.Bytes()},
+		{Name: "users", Origin: "USERS", Mode: config.ForAuth, Data: users.Bytes()},
 	}
 	if len(data.Certificate) > 0 {
 		files = append(files,

@@ -219,8 +219,11 @@ func TestRenderWithoutCertificate(t *testing.T) {
 func TestRenderModes(t *testing.T) {
 	for _, f := range renderAll(t, one(t, "10-x.conf", "")) {
 		want := fs.FileMode(0o640)
-		if f.Name == "tls.key" {
+		switch f.Name {
+		case "tls.key":
 			want = 0o600
+		case "users":
+			want = config.ForAuth
 		}
 		if f.Mode != want {
 			t.Errorf("%s has mode %04o, want %04o", f.Name, f.Mode, want)
