@@ -47,7 +47,7 @@ func (h Host) Read(live Live) (Sources, error) {
 		in.warn(finding.Remark, "", "nobody can log in: add a user with USERS=name:password, or a user database in an override")
 	}
 	in.readOverrides(live)
-	in.readCertificate(h.SelfSigned)
+	in.readCertificate(h.SelfSigned, live)
 	return in, nil
 }
 
@@ -71,8 +71,9 @@ func (in *Sources) readOverrides(live Live) {
 }
 
 // readCertificate falls back to a self-signed pair, also for one that is at fault: what
-// else is wrong can be told all the same.
-func (in *Sources) readCertificate(selfSigned string) {
+// else is wrong can be told all the same. In a running server that one stays, whatever
+// it names: mail programs may have been told to trust it.
+func (in *Sources) readCertificate(selfSigned string, live Live) {
 	s := in.Settings
 	if s.TLS == "no" {
 		return
@@ -83,11 +84,15 @@ func (in *Sources) readCertificate(selfSigned string) {
 		err = nil
 	}
 	in.Faults = append(in.Faults, finding.Of(err)...)
+	now := time.Now()
+	if kept, ok := certificate.Kept(selfSigned, now); ok && live.Running && pair.Certificate == nil {
+		pair = kept
+	}
 	if pair.Certificate == nil {
-		pair, err = certificate.SelfSigned(selfSigned, string(s.Hostname), time.Now())
+		pair, err = certificate.SelfSigned(selfSigned, string(s.Hostname), now)
 		in.Faults = append(in.Faults, finding.Of(err)...)
 	}
-	if now := time.Now(); pair.NotAfter.Sub(now) < expiryWarning && pair.Certificate != nil {
+	if pair.NotAfter.Sub(now) < expiryWarning && pair.Certificate != nil {
 		in.Warnings = append(in.Warnings, expiry(string(s.TLSCertPath), pair.NotAfter, now))
 	}
 	in.Certificate = pair

@@ -22,14 +22,24 @@ const (
 	renewal  = 30 * 24 * time.Hour
 )
 
+// Kept returns the pair kept in dir, whatever host it names, unless it is about to
+// expire.
+func Kept(dir string, now time.Time) (pair Pair, ok bool) {
+	pair, err := Load(paths(dir))
+	return pair, err == nil && now.Add(renewal).Before(pair.NotAfter)
+}
+
+func paths(dir string) (cert, key string) {
+	return filepath.Join(dir, "tls.crt"), filepath.Join(dir, "tls.key")
+}
+
 // SelfSigned returns the pair kept in dir, and makes a new one where there is
 // none, where it names another host, or where it is about to expire.
 func SelfSigned(dir, host string, now time.Time) (Pair, error) {
-	certPath, keyPath := filepath.Join(dir, "tls.crt"), filepath.Join(dir, "tls.key")
-	pair, err := Load(certPath, keyPath)
-	if err == nil && slices.Contains(pair.Names, host) && now.Add(renewal).Before(pair.NotAfter) {
+	if pair, ok := Kept(dir, now); ok && slices.Contains(pair.Names, host) {
 		return pair, nil
 	}
+	certPath, keyPath := paths(dir)
 	cert, key, err := generate(host, now)
 	if err != nil {
 		return Pair{}, fmt.Errorf("making a self-signed certificate: %w", err)
