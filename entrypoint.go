@@ -5,7 +5,6 @@ import (
 	"context"
 	"encoding/json"
 	"log/slog"
-	"net"
 	"os"
 	"path/filepath"
 	"runtime"
@@ -19,6 +18,7 @@ import (
 	"pidgeon/command"
 	"pidgeon/container"
 	"pidgeon/dovecot"
+	"pidgeon/exporter"
 	"pidgeon/lifecycle"
 	"pidgeon/mount"
 	"pidgeon/publish"
@@ -46,7 +46,8 @@ type entrypoint struct {
 	logged    map[string]bool // the warnings of the last verdict and of those since
 	announced bool            // what this container holds was said
 	snapshot  atomic.Pointer[status.Snapshot]
-	jobs      background           // the last one that was begun
+	jobs      background // the last one that was begun
+	exporter  background
 	events    chan lifecycle.Event // of jobs
 	closing   closers
 }
@@ -116,29 +117,12 @@ func (e *entrypoint) open() (err error) {
 		return err
 	}
 	e.closing.add(control.Close)
-	e.closing.add(status.ServeMetrics(e.listenForMetrics(), e.now))
+	sockets := exporter.Listen(e.log, s)
+	e.exporter = inBackground(func(ctx context.Context) { exporter.Keep(ctx, e.log, e.children.Run, runDir, sockets) })
 	e.watcher = watch.New(e.log, watch.Options{})
 	e.watcher.Watch(mount.Dirs(string(s.OverridesDir)), append(s.Files, string(s.TLSCertPath), string(s.TLSKeyPath)))
 	e.closing.add(inBackground(e.watcher.Run).end)
 	return nil
-}
-
-// listenForMetrics says where it cannot: mail is served all the same.
-func (e *entrypoint) listenForMetrics() (listeners []net.Listener) {
-	port := int(e.settings.MetricsPort)
-	addresses, _ := candidate.WithoutIPv6(e.settings.Listen)
-	for _, address := range addresses {
-		if port == 0 {
-			break
-		}
-		l, err := candidate.Listen(address, port)
-		if err != nil {
-			e.log.Error("no metrics", "address", address, "port", port, "error", err, "hint", candidate.BindHint("metrics", err))
-			continue
-		}
-		listeners = append(listeners, l)
-	}
-	return listeners
 }
 
 // live is the order of things: whatever comes first of signals, changes, the end of a
@@ -290,6 +274,7 @@ func (e *entrypoint) start(dir string) {
 // finish ends what runs and returns the exit code: Dovecot's own, if it came to run.
 func (e *entrypoint) finish() int {
 	e.endJob()
+	e.exporter.end()
 	code := 0
 	if e.server.Ended() != nil {
 		code = e.server.Stop(e.signals)
@@ -309,7 +294,7 @@ func (e *entrypoint) publishState() {
 			Version: e.version, Dovecot: e.server.Dovecot.Version, Ready: s.Ready(), Degraded: s.Degraded(),
 			Overrides: g.Overrides, Refused: s.Refused, Listeners: g.Ports(), Since: g.Since,
 			CertificateExpires: g.CertificateExpires, LastReload: s.LastReload,
-			Reloads: status.Reloads{Loaded: s.Counts.Loaded, Refused: s.Counts.Refused},
+			Reloads: status.Reloads{Loaded: s.Counts.Loaded, Refused: s.Counts.Refused}, Settings: e.settings.Changed(),
 		},
 		Ceilings: g.Capacity.Bound(g.Ceilings), Capacity: g.Capacity, BaseDir: e.settings.BaseDir(), Live: live,
 	}

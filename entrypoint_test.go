@@ -36,7 +36,7 @@ var counting = map[string]struct{ key, unlimited string }{
 // real Dovecot. Each file below testdata/script is one behaviour; README.md there
 // has the commands that are not testscript's own.
 func TestEntrypoint(t *testing.T) {
-	need(t, "bash", "curl", "mbsync", "nsenter", "openssl", "python3")
+	need(t, "bash", "curl", "mbsync", "nsenter", "openssl", "prometheus", "promtool", "python3")
 	binary, err := pidgeontest.Build(pidgeontest.ShortTempDir(t))
 	if err != nil {
 		t.Fatal(err)
@@ -114,6 +114,11 @@ func setUp(env *testscript.Env, root, binary string) error {
 	}
 	env.Setenv("HOME", os.Getenv("HOME")) // python3 may be found through it
 	env.Setenv("PIDGEON", binary)
+	deploy, err := filepath.Abs("deploy")
+	if err != nil {
+		return err
+	}
+	env.Setenv("DEPLOY", deploy)
 	env.Setenv("METRICS_PORT", pidgeontest.FreePort()) // for the scripts that turn it on
 	s, err := pidgeontest.New(root, binary, work)
 	if err != nil {

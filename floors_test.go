@@ -15,6 +15,7 @@ import (
 var floors = [][]string{
 	{"pidgeon"},
 	{"pidgeon/command", "pidgeon/server"},
+	{"pidgeon/exporter"},
 	{"pidgeon/status"},
 	{"pidgeon/lifecycle"},
 	{"pidgeon/candidate"},

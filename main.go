@@ -13,6 +13,7 @@ import (
 
 	"pidgeon/candidate"
 	"pidgeon/command"
+	"pidgeon/exporter"
 )
 
 //go:embed templates
@@ -21,7 +22,7 @@ var templates embed.FS
 // version is set by the linker.
 var version = "development"
 
-// commands are all but those that main answers itself; the last one is not for people.
+// commands are all but those that main answers itself; the last two are not for people.
 var commands = map[string]func(command.Call) int{
 	"run":             runEntrypoint,
 	"check":           command.Check,
@@ -32,6 +33,7 @@ var commands = map[string]func(command.Call) int{
 	"status":          command.Status,
 	"env":             command.Env,
 	candidate.Command: command.Judge,
+	exporter.Command:  command.Export,
 }
 
 func main() { os.Exit(run(os.Args[1:], os.Environ(), os.Stdin, os.Stdout, os.Stderr)) }
@@ -56,7 +58,7 @@ func run(args, environ []string, stdin io.Reader, stdout, stderr io.Writer) int 
 		return ours(call)
 	}
 	ours := append(slices.Sorted(maps.Keys(commands)), "version", "help")
-	return command.Foreign(call, slices.DeleteFunc(ours, func(name string) bool { return name == candidate.Command }))
+	return command.Foreign(call, slices.DeleteFunc(ours, func(name string) bool { return name == candidate.Command || name == exporter.Command }))
 }
 
 const help = `pidgeon is PID 1 for Dovecot in a container.

@@ -2,7 +2,6 @@ package command
 
 import (
 	"fmt"
-	"strings"
 	"text/tabwriter"
 
 	"pidgeon/settings"
@@ -16,15 +15,8 @@ func Env(c Call) int {
 		defer table.Flush()
 		fmt.Fprintln(table, "VARIABLE\tVALUE\tDEFAULT\tMEANING")
 		for _, v := range settings.Variables() {
-			fmt.Fprintf(table, "%s\t%s\t%s\t%s\n", v.Name, shown(v, s.Environ[v.Name]), v.Default, v.Doc)
+			fmt.Fprintf(table, "%s\t%s\t%s\t%s\n", v.Name, v.Shown(s.Environ[v.Name]), v.Default, v.Doc)
 		}
 		return err
 	})
-}
-
-func shown(v settings.Variable, value string) string {
-	if v.Secret && value != "" {
-		return "(set)"
-	}
-	return strings.ReplaceAll(value, "\n", " ")
 }

@@ -131,7 +131,7 @@ func (e explainer) origin(name string) origin {
 	} else if value == "" {
 		value, from = v.Default, "default"
 	}
-	return origin{name, shown(v, value), from}
+	return origin{name, v.Shown(value), from}
 }
 
 // variable finds one by its name. What the operator's own hold is not shown.

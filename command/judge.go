@@ -8,11 +8,13 @@ import (
 	"os"
 	"os/signal"
 	"path/filepath"
+	"strconv"
 	"syscall"
 
 	"pidgeon/candidate"
 	"pidgeon/container"
 	"pidgeon/dovecot"
+	"pidgeon/exporter"
 	"pidgeon/publish"
 	"pidgeon/settings"
 	"pidgeon/status"
@@ -142,6 +144,18 @@ func Judge(c Call) int {
 	}
 	say(h.Judge(ctx, store, r, say))
 	return 0
+}
+
+// Export serves what exporter.Keep has passed; it is not for people.
+func Export(c Call) int {
+	if err := confine(); err != nil || len(c.Args) != 2 {
+		return ExitUsage
+	}
+	sockets, err := strconv.Atoi(c.Args[1])
+	if err != nil {
+		return ExitUsage
+	}
+	return c.exit(exporter.Serve(c.Args[0], sockets))
 }
 
 // confine has the kernel end this process, or those that it starts, rather than PID 1 or

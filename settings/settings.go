@@ -7,6 +7,7 @@ import (
 	"path/filepath"
 	"reflect"
 	"slices"
+	"strings"
 	"sync"
 
 	"pidgeon/sizing"
@@ -55,7 +56,8 @@ type Settings struct {
 	SievePort       Port      `env:"SIEVE_PORT" envDefault:"4190" listener:"sieve" doc:"ManageSieve with STARTTLS" example:"4190"`
 	SubmissionPort  Port      `env:"SUBMISSION_PORT" envDefault:"587" listener:"submission" doc:"submission with STARTTLS" example:"1587"`
 	SubmissionsPort Port      `env:"SUBMISSIONS_PORT" envDefault:"465" listener:"submission" doc:"submission over TLS" example:"1465"`
-	MetricsPort     Port      `env:"METRICS_PORT" fixed:"true" envDefault:"0" listener:"metrics" doc:"Prometheus metrics over HTTP at /metrics, and /healthz and /readyz; 0: off" example:"9154"`
+	MetricsPort     Port      `env:"METRICS_PORT" fixed:"true" envDefault:"0" listener:"metrics" doc:"Prometheus metrics over HTTP at /metrics, /healthz and /readyz, and a page at /; 0: off" example:"9154"`
+	MetricsListen   Addresses `env:"METRICS_LISTEN" fixed:"true" doc:"addresses of METRICS_PORT; default: those of LISTEN" example:"127.0.0.1"`
 
 	OverridesDir Path   `env:"OVERRIDES_DIR" envDefault:"/overrides" doc:"*.conf, *.conf.tmpl and templates/ of yours; followed while running" example:"/overrides"`
 	RunDir       Path   `env:"RUN_DIR" fixed:"true" envDefault:"/run/pidgeon" doc:"generations, Dovecot's sockets, control socket; tmpfs" example:"/run/pidgeon"`
@@ -75,6 +77,14 @@ type Settings struct {
 
 // BaseDir is Dovecot's base_dir.
 func (s Settings) BaseDir() string { return filepath.Join(string(s.RunDir), "dovecot") }
+
+// MetricsAddresses are those that METRICS_PORT is served on.
+func (s Settings) MetricsAddresses() Addresses {
+	if len(s.MetricsListen) > 0 {
+		return s.MetricsListen
+	}
+	return s.Listen
+}
 
 // DovecotState is Dovecot's state_dir.
 func (s Settings) DovecotState() string { return filepath.Join(string(s.StateDir), "dovecot") }
@@ -104,6 +114,30 @@ type Variable struct {
 
 	field    string
 	listener string // the protocol whose listener this port is
+}
+
+// Shown is a value of the variable as it may be shown.
+func (v Variable) Shown(value string) string {
+	if v.Secret && value != "" {
+		return "(set)"
+	}
+	return strings.ReplaceAll(value, "\n", " ")
+}
+
+// Setting is a variable with its value as it may be shown.
+type Setting struct {
+	Name  string `json:"name"`
+	Value string `json:"value"`
+}
+
+// Changed lists what is set otherwise than by default.
+func (s Settings) Changed() (changed []Setting) {
+	for _, v := range Variables() {
+		if value := s.Environ[v.Name]; value != "" && value != v.Default {
+			changed = append(changed, Setting{v.Name, v.Shown(value)})
+		}
+	}
+	return changed
 }
 
 // Variables lists all of them in the order of Settings.

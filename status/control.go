@@ -36,7 +36,7 @@ func Listen(runDir string, now func() Snapshot) (*Control, error) {
 	tell("/document", func(s Snapshot) any { return s.document() })
 	tell("/sessions", func(s Snapshot) any { return s.counted() })
 	tell("/live", func(s Snapshot) any { return s.Live })
-	return &Control{serve([]net.Listener{l}, mux)}, nil
+	return &Control{Serve([]net.Listener{l}, mux)}, nil
 }
 
 // Close removes the socket.

@@ -16,10 +16,11 @@ const (
 	patience   = 5 * time.Second // for a request, and for reading the answer
 )
 
-// serve answers HTTP requests until stop is called, which closes the listeners and
-// all connections. What net/http has to complain of goes to slog's default logger at
+// Serve answers HTTP requests until stop is called, which closes the listeners and
+// all connections. It never has more than maxClients of them: the oldest that has not
+// sent a whole request gives way. What net/http has to complain of goes to slog's default logger at
 // level debug, because clients can cause it as often as they like.
-func serve(listeners []net.Listener, handler http.Handler) (stop func()) {
+func Serve(listeners []net.Listener, handler http.Handler) (stop func()) {
 	c := &clients{}
 	c.fewer.L = &c.mu
 	server := &http.Server{

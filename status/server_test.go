@@ -14,21 +14,27 @@ import (
 	"time"
 )
 
-// served is the address of metrics for a snapshot, with the means to stop them.
-func served(t *testing.T, now func() Snapshot) (address string, stop func()) {
+// asking are pages of which one always answers, and the others as work allows.
+func asking(work func()) http.Handler {
+	mux := http.NewServeMux()
+	mux.HandleFunc("GET /healthz", func(http.ResponseWriter, *http.Request) {})
+	mux.HandleFunc("GET /", func(http.ResponseWriter, *http.Request) { work() })
+	return mux
+}
+
+// served is the address of such pages, with the means to stop them.
+func served(t *testing.T, work func()) (address string, stop func()) {
 	t.Helper()
 	l, err := net.Listen("tcp", "127.0.0.1:0")
 	if err != nil {
 		t.Fatal(err)
 	}
-	stop = ServeMetrics([]net.Listener{l}, now)
+	stop = Serve([]net.Listener{l}, asking(work))
 	t.Cleanup(stop)
 	return l.Addr().String(), stop
 }
 
-func ready() Snapshot {
-	return Snapshot{Document: Document{Version: "1", Dovecot: "2.4.1", Ready: true}}
-}
+func atOnce() {}
 
 func connect(t *testing.T, address string) net.Conn {
 	t.Helper()
@@ -62,51 +68,8 @@ func healthy(t *testing.T, address string) {
 	}
 }
 
-// An independent client understands the answers.
-func TestServeMetrics(t *testing.T) {
-	address, _ := served(t, ready)
-	notReady, _ := served(t, func() Snapshot { return Snapshot{} })
-	client := &http.Client{Timeout: 20 * time.Second, Transport: &http.Transport{}}
-	defer client.CloseIdleConnections()
-	const plain = "text/plain; charset=utf-8"
-	for _, tt := range []struct {
-		method, address, path, body string
-		status                      int
-		want, kind                  string
-	}{
-		{"GET", address, "/metrics", "", 200, "\npidgeon_ready 1\n", "text/plain; version=0.0.4; charset=utf-8"},
-		{"GET", address, "/metrics?a=b", "", 200, "\npidgeon_ready 1\n", "text/plain; version=0.0.4; charset=utf-8"},
-		{"HEAD", address, "/metrics", "", 200, "", "text/plain; version=0.0.4; charset=utf-8"},
-		{"GET", address, "/healthz", "", 200, "OK\n", plain},
-		{"GET", address, "/readyz", "", 200, "OK\n", plain},
-		{"GET", notReady, "/readyz", "", 503, "not ready: Dovecot does not serve yet\n", plain},
-		{"GET", notReady, "/healthz", "", 200, "OK\n", plain},
-		{"GET", address, "/", "", 404, "404 page not found\n", plain},
-		{"GET", address, "/healthz/", "", 404, "404 page not found\n", plain},
-		{"POST", address, "/metrics", strings.Repeat("x", 1000), 405, "Method Not Allowed\n", plain},
-	} {
-		request, err := http.NewRequest(tt.method, "http://"+tt.address+tt.path, strings.NewReader(tt.body))
-		if err != nil {
-			t.Fatal(err)
-		}
-		response, err := client.Do(request)
-		if err != nil {
-			t.Errorf("%s %s: %v", tt.method, tt.path, err)
-			continue
-		}
-		body, err := io.ReadAll(response.Body)
-		response.Body.Close()
-		if response.StatusCode != tt.status || !strings.Contains(string(body), tt.want) || (tt.want == "") != (len(body) == 0) || err != nil || response.Header.Get("Content-Type") != tt.kind {
-			t.Errorf("%s %s: %s, %q (%v), %v", tt.method, tt.path, response.Status, body, err, response.Header)
-		}
-		if allow := response.Header.Get("Allow"); (allow == "GET, HEAD") != (tt.status == 405) {
-			t.Errorf("%s %s: Allow: %q", tt.method, tt.path, allow)
-		}
-	}
-}
-
 func TestBadRequests(t *testing.T) {
-	address, _ := served(t, ready)
+	address, _ := served(t, atOnce)
 	for _, tt := range []struct{ name, sent, want string }{
 		{"old", "GET /healthz HTTP/1.0\n\n", "HTTP/1.0 200 OK"},
 		{"no version", "GET /healthz\r\n\r\n", "HTTP/1.1 400 Bad Request"},
@@ -134,7 +97,7 @@ func TestSilentClients(t *testing.T) {
 		"huge":            strings.Repeat("x", 64<<10),
 	} {
 		t.Run(name, func(t *testing.T) {
-			address, stop := served(t, ready)
+			address, stop := served(t, atOnce)
 			for range 24 {
 				conn := connect(t, address)
 				go io.WriteString(conn, sent)
@@ -153,10 +116,9 @@ func TestSilentClients(t *testing.T) {
 // A client whose request is being answered does not give way to others.
 func TestBusyClients(t *testing.T) {
 	asked, answer := make(chan struct{}, 64), make(chan struct{})
-	address, _ := served(t, func() Snapshot {
+	address, _ := served(t, func() {
 		asked <- struct{}{}
 		<-answer
-		return ready()
 	})
 	lines := make(chan string, maxClients)
 	for range maxClients {
@@ -183,7 +145,7 @@ func TestBusyClients(t *testing.T) {
 
 // A panic is one client's alone.
 func TestPanic(t *testing.T) {
-	address, _ := served(t, func() Snapshot { panic("a bug") })
+	address, _ := served(t, func() { panic("a bug") })
 	for range 2 * maxClients {
 		if got := firstLine(t, address, "GET /metrics HTTP/1.1\r\nHost: x\r\n\r\n"); got != "EOF" {
 			t.Errorf("got %q", got)
@@ -194,7 +156,7 @@ func TestPanic(t *testing.T) {
 
 // Stop does not wait for clients that say nothing.
 func TestStop(t *testing.T) {
-	address, stop := served(t, ready)
+	address, stop := served(t, atOnce)
 	conn := connect(t, address)
 	fmt.Fprint(conn, "GET /he")
 	stop()
@@ -206,7 +168,7 @@ func TestStop(t *testing.T) {
 // A flood of clients takes no more goroutines, and so no more memory, than there is
 // room for.
 func TestFlood(t *testing.T) {
-	address, _ := served(t, ready)
+	address, _ := served(t, atOnce)
 	before, most := runtime.NumGoroutine(), 0
 	for range 500 {
 		io.WriteString(connect(t, address), "GET /metrics HTTP/1.1\r\n")
@@ -237,6 +199,6 @@ func TestAcceptFails(t *testing.T) {
 	}
 	failures := &atomic.Int32{}
 	failures.Store(2)
-	defer ServeMetrics([]net.Listener{exhausted{l, failures}}, ready)()
+	defer Serve([]net.Listener{exhausted{l, failures}}, asking(atOnce))()
 	healthy(t, l.Addr().String())
 }

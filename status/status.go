@@ -1,10 +1,9 @@
 // Package status tells others what the entrypoint is: over a control socket to the
-// commands beside it (status, health, check), over HTTP to Prometheus and to the
-// probes of Kubernetes, and in the log when sessions come near to a limit. It counts
-// sessions and connections for all three.
+// commands and the exporter beside it, and in the log when sessions come near to a limit. It counts
+// sessions and connections for both.
 //
 // It decides nothing. What is told comes as a Snapshot from the caller, who also
-// opens the HTTP listeners and prints what Ask returns; package sizing says what
+// prints what Ask returns; package sizing says what
 // limits sessions, and package master knows how to ask Dovecot and the kernel.
 package status
 
@@ -14,6 +13,7 @@ import (
 	"time"
 
 	"pidgeon/dovecot/master"
+	"pidgeon/settings"
 	"pidgeon/sizing"
 )
 
@@ -47,6 +47,8 @@ type Document struct {
 	Usage              []Usage   `json:"sessions,omitempty"`  // as counted for whoever asks
 	Uncounted          string    `json:"uncounted,omitempty"` // why they could not be counted
 	Container          Container `json:"container,omitzero"`
+
+	Settings []settings.Setting `json:"settings,omitempty"` // that differ from the default
 }
 
 // Reloads are how many changes Dovecot loaded, and how many were not carried out.

@@ -1,28 +1,27 @@
-package status
+package exporter
 
 import (
 	"strings"
 	"testing"
 	"time"
 
-	"pidgeon/sizing"
+	"pidgeon/status"
 )
 
 func TestMetrics(t *testing.T) {
-	d := Snapshot{
-		Document: Document{
-			Version: "1.0", Dovecot: "2.4.1 (a\"b\\c\nd\xff)", Ready: true, Generation: "gen-000001",
-			Overrides: []string{"a.conf"}, Refused: []string{"x", "y"}, LastReload: time.Unix(1795460000, 999),
-			Reloads: Reloads{Loaded: 3, Refused: 1},
+	n := func(n int) *int { return &n }
+	d := status.Document{
+		Version: "1.0", Dovecot: "2.4.1 (a\"b\\c\nd\xff)", Ready: true, Generation: "gen-000001",
+		Overrides: []string{"a.conf"}, Refused: []string{"x", "y"}, LastReload: time.Unix(1795460000, 999),
+		Reloads:   status.Reloads{Loaded: 3, Refused: 1},
+		Container: status.Container{Limit: 44, By: "pids.max"},
+		Usage: []status.Usage{
+			{Protocol: "imap", Limit: 1000000, MaxConnections: 112, Sessions: n(90), Older: 1, Connections: n(95)},
+			{Protocol: "sieve", Limit: 10, MaxConnections: 20},
 		},
-		Capacity: sizing.Capacity{Sessions: 44, By: "pids.max"},
-	}.document()
-	d.Usage = []Usage{
-		{Protocol: "imap", Limit: 1000000, MaxConnections: 112, Sessions: counted(90), Older: 1, Connections: counted(95)},
-		{Protocol: "sieve", Limit: 10, MaxConnections: 20},
 	}
 	var b strings.Builder
-	d.writeMetrics(&b)
+	exposition{Writer: &b}.write(d)
 	want := `# HELP pidgeon_build_info Versions, with the value 1.
 # TYPE pidgeon_build_info gauge
 pidgeon_build_info{version="1.0",dovecot="2.4.1 (a\"b\\c\nd?)"} 1
@@ -71,5 +70,12 @@ pidgeon_container_sessions_limit{limited_by="pids.max"} 44
 `
 	if b.String() != want {
 		t.Errorf("got\n%s\nwant\n%s", &b, want)
+	}
+	b.Reset()
+	exposition{Writer: &b, open: true}.write(d)
+	want = strings.ReplaceAll(want, "pidgeon_reloads_total C", "pidgeon_reloads C")
+	want = strings.ReplaceAll(want, "pidgeon_reloads_total counter", "pidgeon_reloads counter") + "# EOF\n"
+	if b.String() != want {
+		t.Errorf("as OpenMetrics, got\n%s\nwant\n%s", &b, want)
 	}
 }

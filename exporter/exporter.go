@@ -1,0 +1,87 @@
+// Package exporter tells Prometheus, probes and people over HTTP what the entrypoint is.
+// It is a process of its own, which asks on the control socket: what a client sends
+// reaches PID 1 in no way, and who reads a page costs it nothing.
+package exporter
+
+import (
+	"context"
+	"fmt"
+	"log/slog"
+	"net"
+	"os"
+	"os/exec"
+	"strconv"
+	"syscall"
+	"time"
+
+	"pidgeon/candidate"
+	"pidgeon/dovecot"
+	"pidgeon/settings"
+	"pidgeon/status"
+)
+
+// Command is the command of this program that serves; it is not for people.
+const Command = "exporter"
+
+// pause is how long it is waited before a process that has ended is started again.
+const pause = time.Second
+
+// Listen opens the sockets that METRICS_PORT asks for. What cannot be opened is logged:
+// mail is served all the same.
+func Listen(log *slog.Logger, s settings.Settings) (sockets []*os.File) {
+	port := int(s.MetricsPort)
+	if port == 0 {
+		return nil
+	}
+	addresses, _ := candidate.WithoutIPv6(s.MetricsAddresses())
+	for _, address := range addresses {
+		l, err := candidate.Listen(address, port)
+		if err != nil {
+			log.Error("no metrics", "address", address, "port", port, "error", err, "hint", candidate.BindHint("metrics", err))
+			continue
+		}
+		socket, err := l.(*net.TCPListener).File()
+		l.Close()
+		if err != nil {
+			log.Error("no metrics", "address", address, "port", port, "error", err)
+			continue
+		}
+		sockets = append(sockets, socket)
+	}
+	return sockets
+}
+
+// Keep keeps a process serving on the sockets until ctx ends. It closes them.
+func Keep(ctx context.Context, log *slog.Logger, run dovecot.Runner, runDir string, sockets []*os.File) {
+	for ctx.Err() == nil && len(sockets) > 0 {
+		cmd := exec.Command("/proc/self/exe", Command, runDir, strconv.Itoa(len(sockets)))
+		cmd.Env = []string{"GOMAXPROCS=1", "GOMEMLIMIT=8MiB"}
+		cmd.ExtraFiles = sockets
+		cmd.SysProcAttr = &syscall.SysProcAttr{Setsid: true, Pdeathsig: syscall.SIGKILL}
+		err := run(ctx, cmd)
+		if ctx.Err() == nil {
+			log.Warn("metrics not served for a moment", "error", err)
+		}
+		select {
+		case <-ctx.Done():
+		case <-time.After(pause):
+		}
+	}
+	for _, socket := range sockets {
+		socket.Close()
+	}
+}
+
+// Serve answers on the sockets that Keep has passed, until a signal ends it.
+func Serve(runDir string, sockets int) error {
+	var listeners []net.Listener
+	for i := range sockets {
+		l, err := net.FileListener(os.NewFile(uintptr(3+i), "metrics"))
+		if err != nil {
+			return fmt.Errorf("taking over a socket: %w", err)
+		}
+		listeners = append(listeners, l)
+	}
+	status.Serve(listeners, pages(&source{runDir: runDir}))
+	select {}
+}
