@@ -44,6 +44,9 @@ RUN set -eu; \
 
 COPY --from=build /out/ /
 
+# For doveadm and the other tools of Dovecot, which would read Debian's own file.
+ENV CONFIG_FILE=/run/pidgeon/current/dovecot.conf
+
 # A container that is removed without a thought for its mail should leave it
 # behind: an anonymous volume too many is the smaller nuisance. It also keeps both
 # directories writable under --read-only. Name the volumes to have them back.

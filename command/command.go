@@ -13,6 +13,7 @@ import (
 	"log/slog"
 	"os"
 	"os/exec"
+	"path/filepath"
 	"slices"
 	"strings"
 	"text/template"
@@ -20,8 +21,10 @@ import (
 
 	"github.com/agnivade/levenshtein"
 
+	"pidgeon/config"
 	"pidgeon/finding"
 	"pidgeon/lifecycle"
+	"pidgeon/publish"
 	"pidgeon/settings"
 	"pidgeon/supervise"
 )
@@ -146,7 +149,18 @@ func Foreign(c Call, ours []string) int {
 	}
 	defer children.Close()
 	cmd.Stdin, cmd.Stdout, cmd.Stderr = os.Stdin, os.Stdout, os.Stderr
+	cmd.Env = withConfigFile(c.Environ, string(s.RunDir))
 	return children.Foreground(cmd, signals, time.Duration(s.StopGrace))
+}
+
+// withConfigFile has doveadm and the other tools of Dovecot read what runs, if anything
+// does, unless they are told otherwise (2.3.19, 2.4.1: lib-master/master-service.c).
+func withConfigFile(environ []string, runDir string) []string {
+	path := filepath.Join(publish.Current(runDir), config.Main)
+	if _, err := os.Stat(path); err != nil {
+		return environ
+	}
+	return append([]string{"CONFIG_FILE=" + path}, environ...) // the last one counts
 }
 
 // nearest are the names that were probably meant by another: those that differ least from

@@ -11,6 +11,7 @@ import (
 	"pidgeon/config"
 	"pidgeon/dovecot"
 	"pidgeon/dovecot/lint"
+	"pidgeon/publish"
 	"pidgeon/render"
 	"pidgeon/settings"
 	"pidgeon/sizing"
@@ -147,7 +148,7 @@ var generation = regexp.MustCompile(`/gen-\d+\b`)
 
 // shown names a file of the generation by the path it has when that runs.
 func (e explainer) shown(value string) string {
-	current := filepath.Join(string(e.input.Data.Settings.RunDir), "current")
+	current := publish.Current(string(e.input.Data.Settings.RunDir))
 	return strings.ReplaceAll(generation.ReplaceAllString(value, ""), e.store.Dir, current)
 }
 

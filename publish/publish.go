@@ -14,6 +14,9 @@ import (
 
 const currentLink = "current"
 
+// Current is the path of what is published below dir, always.
+func Current(dir string) string { return filepath.Join(dir, currentLink) }
+
 // Store is a directory of generations. It has one user at a time; readers go
 // through the link and need no Store.
 type Store struct {
@@ -77,7 +80,7 @@ func (s *Store) Current() (dir string, ok bool) {
 	return dir, true
 }
 
-func (s *Store) link() string { return filepath.Join(s.Dir, currentLink) }
+func (s *Store) link() string { return Current(s.Dir) }
 
 // makeDirs is os.MkdirAll, except that others may pass through what it makes
 // whatever our umask is.

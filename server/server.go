@@ -40,7 +40,7 @@ func (s *Server) Start(dir string) error {
 		return err
 	}
 	runDir := string(s.Settings.RunDir)
-	cmd := s.Dovecot.Foreground(filepath.Join(runDir, "current", config.Main))
+	cmd := s.Dovecot.Foreground(filepath.Join(publish.Current(runDir), config.Main))
 	running, err := master.New(cmd, s.Dovecot.Dialect, runDir, os.Stderr)
 	if err != nil {
 		return err

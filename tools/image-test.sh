@@ -97,6 +97,8 @@ hup_reloads() {
 	within 10 reloaded_since "$count" && login || return 1
 	[[ $before == "$(docker inspect -f '{{.State.Pid}}' "$current")" ]]
 }
+doveadm() { docker exec "$current" doveadm "$@"; }
+doveadm_reads_what_runs() { doveadm user demo | grep ^home && doveadm mailbox list -u demo | grep INBOX && doveadm who; }
 override_takes_effect() {
 	echo 'login_greeting = changed-by-override' >"$work/overrides/10-greeting.conf"
 	within 15 greeting changed-by-override
@@ -121,6 +123,7 @@ start users --tmpfs /run -e USERS=demo:demo -v "$work/overrides:/overrides:ro" "
 check "login over IMAPS" within 20 login
 check "healthy" within 20 healthy
 check "mail goes in and comes out" deliver_and_read
+check "docker exec doveadm reads what runs" doveadm_reads_what_runs
 check "an override takes effect" override_takes_effect
 check "a broken override is refused" override_refused
 check "HUP reloads, the process stays" hup_reloads
@@ -135,6 +138,7 @@ start bound -u 1000:1000 --read-only --cap-drop ALL --security-opt no-new-privil
 check "no root, no capability, read-only: login" within 20 login
 check "no root, no capability, read-only: healthy" within 20 healthy
 check "no root, no capability, read-only: mail goes in and comes out" deliver_and_read
+check "no root, no capability, read-only: docker exec doveadm" doveadm_reads_what_runs
 check "no root, no capability, read-only: docker stop" stops
 docker rm -f -v "$current" >/dev/null
 

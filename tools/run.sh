@@ -62,5 +62,6 @@ mkdir -p "$OVERRIDES_DIR" "$STATE_DIR" "$MAIL_DIR" "$(dirname "$TLS_CERT_PATH")"
 echo "log in:     curl -k imaps://127.0.0.1:$IMAPS_PORT/INBOX -u ${demo:+demo:demo}"
 echo "overrides:  $OVERRIDES_DIR/*.conf, in effect as soon as they are written"
 echo "mail:       $MAIL_DIR"
+echo "doveadm:    RUN_DIR=$RUN_DIR $clone/pidgeon doveadm who"
 echo "stop:       Ctrl-C"
 exec "$clone/pidgeon" run
