@@ -137,12 +137,24 @@ func (e *entrypoint) live() int {
 			e.on(lifecycle.Woken{})
 		case event := <-e.events:
 			e.on(event)
+		case service := <-e.server.Died():
+			e.on(lifecycle.Died{Service: service})
+		case <-e.due():
+			e.on(lifecycle.Due{})
 		case <-e.server.Ended():
 			e.endJob()
 			e.on(lifecycle.Ended{})
 		}
 	}
 	return e.finish()
+}
+
+// due receives when something is to be tried again.
+func (e *entrypoint) due() <-chan time.Time {
+	if at := e.state.Due(); !at.IsZero() {
+		return time.After(time.Until(at))
+	}
+	return nil
 }
 
 // hear acts on a signal.
@@ -292,16 +304,16 @@ func (e *entrypoint) publishState() {
 	snapshot := status.Snapshot{
 		Document: status.Document{
 			Version: e.version, Dovecot: e.server.Dovecot.Version, Ready: s.Ready(), Degraded: s.Degraded(),
-			Overrides: g.Overrides, Refused: s.Refused, Listeners: g.Ports(), Since: g.Since,
+			Overrides: g.Overrides, Refused: s.Refused, Listeners: g.Ports(), Silent: s.Silent, Since: g.Since,
 			CertificateExpires: g.CertificateExpires, LastReload: s.LastReload,
 			Reloads: status.Reloads{Loaded: s.Counts.Loaded, Refused: s.Counts.Refused}, Settings: e.settings.Changed(),
 		},
-		Ceilings: g.Capacity.Bound(g.Ceilings), Capacity: g.Capacity, BaseDir: e.settings.BaseDir(), Live: live,
+		Ceilings: g.Capacity.Bound(g.Ceilings), Capacity: g.Capacity, BaseDir: e.settings.BaseDir(), Live: live, AnvilDied: s.AnvilDied,
 	}
 	if g.Dir != "" {
 		snapshot.Generation = filepath.Base(g.Dir)
 	}
-	if s.Ready() {
+	if s.Serves() {
 		snapshot.Master = e.server.Master()
 	}
 	e.snapshot.Store(&snapshot)

@@ -10,11 +10,15 @@ import (
 )
 
 func cmdLogin(ts *testscript.TestScript, neg bool, args []string) {
-	s, err := pidgeontest.LogIn(ts.Getenv("IMAPS_PORT"), args[0], args[1], pidgeontest.Patience)
-	if err == nil {
-		s.Close()
+	var err error
+	in := func() bool {
+		var s *pidgeontest.Session
+		if s, err = pidgeontest.LogIn(ts.Getenv("IMAPS_PORT"), args[0], args[1], pidgeontest.Patience); err == nil {
+			s.Close()
+		}
+		return (err != nil) == neg
 	}
-	if (err != nil) != neg {
+	if !pidgeontest.Within(duration(ts, args, 2, 0), in) {
 		ts.Fatalf("login: %v", err)
 	}
 }

@@ -37,6 +37,9 @@ overrides	{{range $i, $name := .Overrides}}{{if $i}} {{end}}{{$name}}{{end}}
 {{- range $name, $port := .Listeners}}
 listener	{{$name}} on port {{$port}}
 {{- end}}
+{{- range $name, $why := .Silent}}
+silent	{{$name}}: {{$why}}
+{{- end}}
 {{- range .Usage}}
 sessions	{{.}}
 {{- end}}

@@ -3,7 +3,9 @@ package exporter
 import (
 	"fmt"
 	"io"
+	"maps"
 	"net/http"
+	"slices"
 	"strings"
 	"time"
 
@@ -37,7 +39,12 @@ func (e exposition) write(d status.Document) {
 	truth := map[bool]int{true: 1}
 	gauge := func(name, help string, samples ...string) { e.family(name, "gauge", help, samples) }
 	gauge("pidgeon_build_info", "Versions, with the value 1.", sample(1, "version", d.Version, "dovecot", d.Dovecot))
-	gauge("pidgeon_ready", "1 if Dovecot serves.", sample(truth[d.Ready]))
+	gauge("pidgeon_ready", "1 if Dovecot serves, and all its listeners greet.", sample(truth[d.Ready]))
+	var greets []string
+	for _, name := range slices.Sorted(maps.Keys(d.Listeners)) {
+		greets = append(greets, sample(truth[d.Silent[name] == ""], "listener", name))
+	}
+	gauge("pidgeon_listener_greets", "1 if the listener has greeted when it was last asked.", greets...)
 	gauge("pidgeon_degraded", "1 if Dovecot serves something else than what was asked for last.", sample(truth[d.Degraded]))
 	gauge("pidgeon_refused", "Reasons why the last change is not in force.", sample(len(d.Refused)))
 	gauge("pidgeon_overrides", "Overrides in force.", sample(len(d.Overrides)))

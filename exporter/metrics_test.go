@@ -14,6 +14,7 @@ func TestMetrics(t *testing.T) {
 		Version: "1.0", Dovecot: "2.4.1 (a\"b\\c\nd\xff)", Ready: true, Generation: "gen-000001",
 		Overrides: []string{"a.conf"}, Refused: []string{"x", "y"}, LastReload: time.Unix(1795460000, 999),
 		Reloads:   status.Reloads{Loaded: 3, Refused: 1},
+		Listeners: map[string]int{"imap": 143, "imaps": 993}, Silent: map[string]string{"imaps": "EOF"},
 		Container: status.Container{Limit: 44, By: "pids.max"},
 		Usage: []status.Usage{
 			{Protocol: "imap", Limit: 1000000, MaxConnections: 112, Sessions: n(90), Older: 1, Connections: n(95)},
@@ -25,9 +26,13 @@ func TestMetrics(t *testing.T) {
 	want := `# HELP pidgeon_build_info Versions, with the value 1.
 # TYPE pidgeon_build_info gauge
 pidgeon_build_info{version="1.0",dovecot="2.4.1 (a\"b\\c\nd?)"} 1
-# HELP pidgeon_ready 1 if Dovecot serves.
+# HELP pidgeon_ready 1 if Dovecot serves, and all its listeners greet.
 # TYPE pidgeon_ready gauge
 pidgeon_ready 1
+# HELP pidgeon_listener_greets 1 if the listener has greeted when it was last asked.
+# TYPE pidgeon_listener_greets gauge
+pidgeon_listener_greets{listener="imap"} 1
+pidgeon_listener_greets{listener="imaps"} 0
 # HELP pidgeon_degraded 1 if Dovecot serves something else than what was asked for last.
 # TYPE pidgeon_degraded gauge
 pidgeon_degraded 0

@@ -32,13 +32,19 @@ type (
 	Confirmed struct {
 		Reload
 		Greeted []string
+		Silent  map[string]string // why others do not, or are not known to
 	}
 	// Unconfirmed is that it does not, or, in part, not all of it.
 	Unconfirmed struct {
 		Reload
 		Reasons []string
 		Whole   bool // it goes on with what it had
+		Mute    bool // it took a listener away, as it would again
 	}
+	// Died is that a process has ended that logins depend on.
+	Died struct{ Service string }
+	// Due is that it is time for what is tried again.
+	Due struct{}
 	// Stop is that the container is to end.
 	Stop struct{}
 	// Ended is that Dovecot has.
@@ -62,6 +68,7 @@ type (
 	Reload struct {
 		Why        Why
 		Generation Generation
+		Deaths     int // those before it
 	}
 	// Keep is to keep a generation for a start with one that cannot be used.
 	Keep struct{ Generation Generation }
@@ -83,7 +90,7 @@ type (
 type Why int
 
 const (
-	// Greet is for no reload: Dovecot was started with it, and is asked for its greetings.
+	// Greet is for no reload: Dovecot runs it, and is asked for its greetings.
 	Greet Why = iota
 	// Advance is for what has changed.
 	Advance
@@ -91,4 +98,6 @@ const (
 	Repeat
 	// Undo is for what Dovecot ran before.
 	Undo
+	// Mend is for what runs, and does not serve as it should.
+	Mend
 )

@@ -2,8 +2,10 @@ package lifecycle
 
 import (
 	"log/slog"
+	"maps"
 	"path/filepath"
 	"slices"
+	"strings"
 	"time"
 
 	"pidgeon/candidate"
@@ -34,6 +36,11 @@ func (s State) On(now time.Time, event Event) (State, []Action) {
 	case Forced:
 		t.Again, t.Force = true, true
 		t.look()
+	case Due:
+		t.Again = t.Again || t.retries()
+		t.look()
+	case Died:
+		t.died(e)
 	case Confirmed:
 		t.confirmed(e)
 	case Unconfirmed:
@@ -79,12 +86,32 @@ func (t *turn) judge(j Judge) {
 	if t.Running.Trusted && t.Running.Worked {
 		j.Request.Proven = t.Running.Fingerprint
 	}
+	if t.retries() {
+		t.Retry.Due = time.Time{}
+	}
 	t.do(j)
 }
 
-// look has the sources judged if they may have changed and nothing else goes on.
+// retries tells whether a candidate is due to be tried again.
+func (t *turn) retries() bool { return !t.Retry.Due.IsZero() && !t.now.Before(t.Retry.Due) }
+
+// reload has Dovecot load a generation, or show that it serves it.
+func (t *turn) reload(why Why, g Generation) {
+	t.Phase = Reloading
+	t.do(Reload{why, g, t.Deaths})
+}
+
+// look has it proven that clients get in where that is due, or has the sources judged if
+// they may have changed, when nothing else goes on.
 func (t *turn) look() {
-	if t.Phase != Serving || !t.Again {
+	if t.Phase != Serving {
+		return
+	}
+	if len(t.Silent) > 0 && !t.now.Before(t.Proof.Due) {
+		t.mend()
+		return
+	}
+	if !t.Again {
 		return
 	}
 	if t.Force {
@@ -92,6 +119,65 @@ func (t *turn) look() {
 	}
 	t.judge(Judge{Forced: t.Force})
 	t.Phase, t.Again, t.Force = Judging, false, false
+}
+
+// mend has what runs loaded again where that is a cure, and else asked for its greetings.
+func (t *turn) mend() {
+	why := Greet
+	if t.Lost {
+		why = Mend
+	}
+	t.reload(why, t.Running)
+}
+
+// died has it proven that clients get in all the same. Dovecot starts each process again,
+// but a login process that has lost anvil takes no more clients, and does not end while it
+// has some (2.3.19, 2.4.1: anvil_reconnect_callback); a reload starts others.
+func (t *turn) died(e Died) {
+	t.Deaths++
+	t.say(slog.LevelWarn, "a process of Dovecot's has ended", "service", e.Service)
+	if e.Service == "anvil" {
+		t.Lost, t.AnvilDied = true, t.now
+	}
+	t.silence(map[string]string{e.Service: "its process has ended"})
+	t.Proof = Backoff{}
+	t.look()
+}
+
+// silence adds to what does not serve.
+func (t *turn) silence(more map[string]string) {
+	all := maps.Clone(t.Silent)
+	if all == nil {
+		all = map[string]string{}
+	}
+	maps.Copy(all, more)
+	t.Silent = all
+}
+
+// proven takes note of what serves, unless something has died meanwhile: then that is
+// asked again.
+func (t *turn) proven(e Confirmed) {
+	t.Running.Greeted = e.Greeted
+	if e.Deaths != t.Deaths {
+		t.Proof = Backoff{}
+		return
+	}
+	if len(t.Silent) > 0 && len(e.Silent) == 0 {
+		t.say(slog.LevelInfo, "all listeners greet again", "running", filepath.Base(t.Running.Dir))
+	}
+	t.Lost = false
+	if t.Silent = e.Silent; len(t.Silent) == 0 {
+		t.Proof = Backoff{}
+		return
+	}
+	t.Proof = t.Proof.longer(t.now, time.Second, time.Minute)
+}
+
+// unproven has what runs loaded again after a while. With sessions live each reload
+// leaves processes behind.
+func (t *turn) unproven(reasons []string) {
+	t.silence(map[string]string{"reload": strings.Join(reasons, "; ")})
+	t.Lost, t.Proof = true, t.Proof.longer(t.now, time.Second, time.Hour)
 }
 
 // settle is the end of whatever went on.
@@ -165,8 +251,7 @@ func (t *turn) serve() {
 	if !t.Degraded() { // else it is kept already
 		t.do(Keep{t.Running})
 	}
-	t.Phase = Reloading
-	t.do(Reload{Why: Greet, Generation: t.Running})
+	t.reload(Greet, t.Running)
 }
 
 func (t *turn) started() {
@@ -189,8 +274,7 @@ func (t *turn) repeatOrSettle(forced bool) {
 		t.settle()
 		return
 	}
-	t.Phase = Reloading
-	t.do(Reload{Why: Repeat, Generation: t.Running})
+	t.reload(Repeat, t.Running)
 }
 
 func (t *turn) passed(e Judged) {
@@ -204,8 +288,8 @@ func (t *turn) passed(e Judged) {
 		t.settle()
 	default:
 		t.say(slog.LevelInfo, "changed", "generation", filepath.Base(e.Dir), "overrides", e.Overrides)
-		t.Phase, t.Next = Reloading, Generation{Verdict: e.Verdict, Greeted: t.Running.Greeted}
-		t.do(Reload{Why: Advance, Generation: t.Next})
+		t.Next = Generation{Verdict: e.Verdict, Greeted: t.Running.Greeted}
+		t.reload(Advance, t.Next)
 	}
 }
 
@@ -268,12 +352,13 @@ func (t *turn) confirmed(e Confirmed) {
 		t.Running, t.Refused, t.Decided = t.Next, nil, candidate.Known{}
 		t.reloaded()
 		t.do(Keep{t.Running})
-	case Repeat:
+	case Repeat, Mend:
 		t.reloaded()
 	case Undo:
-		t.undone()
+		t.reject(t.Refused)
+		t.discard(t.Next.Dir)
 	}
-	t.Running.Greeted = e.Greeted
+	t.proven(e)
 	t.judgedAtLast()
 	t.settle()
 }
@@ -287,7 +372,7 @@ func (t *turn) reloaded() {
 // unconfirmed goes back to what ran before. It is there still: of it nothing was
 // overwritten. Where Dovecot refused as a whole, nothing need be wrong with the change:
 // the master refuses for 2 s after a refusal too, whatever it is given, so the next
-// poll tries again.
+// poll tries again. What it complained of may pass too.
 func (t *turn) unconfirmed(e Unconfirmed) {
 	switch e.Why {
 	case Advance:
@@ -295,27 +380,28 @@ func (t *turn) unconfirmed(e Unconfirmed) {
 		if e.Whole {
 			t.Decided = candidate.Known{}
 			t.do(Publish{t.Running.Dir})
-			t.undone()
+			t.reject(e.Reasons)
+			t.discard(t.Next.Dir)
 			break
 		}
-		t.Decided = t.Next.Known
-		t.do(Reload{Why: Undo, Generation: t.Running})
+		if t.Decided = t.Next.Known; !e.Mute {
+			t.Decided, t.Retry = candidate.Known{}, t.Retry.After(t.Next.Known, t.now)
+		}
+		t.reload(Undo, t.Running)
 		return
-	case Undo:
+	case Undo: // what Dovecot may still run has to stay where it is
 		t.say(slog.LevelError, "previous generation not reloaded", "error", e.Reasons)
-		t.undone()
-	case Repeat:
+		t.reject(t.Refused)
+		t.unproven(e.Reasons)
+	case Repeat, Mend:
 		t.say(slog.LevelError, "reload not carried out", "error", e.Reasons)
 		t.Counts.Refused++
+		if !e.Whole || e.Why == Mend {
+			t.unproven(e.Reasons)
+		}
 	}
 	t.judgedAtLast()
 	t.settle()
-}
-
-// undone tells what was not loaded, now that what ran before serves again.
-func (t *turn) undone() {
-	t.reject(t.Refused)
-	t.discard(t.Next.Dir)
 }
 
 // judgedAtLast ends a start on trust: what came of the judgement is known.

@@ -58,11 +58,21 @@ func (e Judged) effect(letter string) Judged {
 	return e
 }
 
-func confirmed(why Why) Confirmed { return Confirmed{Reload{Why: why}, []string{"imaps"}} }
+func confirmed(why Why) Confirmed {
+	return Confirmed{Reload: Reload{Why: why}, Greeted: []string{"imaps"}}
+}
+
+func (e Confirmed) after(deaths int) Confirmed { e.Deaths = deaths; return e }
+func (e Confirmed) silent(name string) Confirmed {
+	e.Silent = map[string]string{name: "EOF"}
+	return e
+}
 
 func unconfirmed(why Why, whole bool) Unconfirmed {
-	return Unconfirmed{Reload{Why: why}, []string{"Dovecot refused"}, whole}
+	return Unconfirmed{Reload: Reload{Why: why}, Reasons: []string{"Dovecot refused"}, Whole: whole}
 }
+
+func (e Unconfirmed) mute() Unconfirmed { e.Mute = true; return e }
 
 // words are actions in short: what a table can show.
 func words(actions []Action) (all []string) {
@@ -88,7 +98,7 @@ func words(actions []Action) (all []string) {
 		case Start:
 			word = "start " + a.Dir
 		case Reload:
-			word = [...]string{"greet", "advance", "repeat", "undo"}[a.Why] + " " + a.Generation.Dir
+			word = [...]string{"greet", "advance", "repeat", "undo", "mend"}[a.Why] + " " + a.Generation.Dir
 		case Keep:
 			word = "keep " + a.Generation.Dir
 		case Publish:
@@ -113,9 +123,16 @@ func story(events ...Event) State {
 	return from(State{Policy: Policy{LastGood: true, Trust: true}}, events...)
 }
 
+// later is that some time has passed.
+type later time.Duration
+
 func from(s State, events ...Event) State {
+	now := at
 	for _, e := range events {
-		s, _ = s.On(at, e)
+		if passed, ok := e.(later); ok {
+			now, e = now.Add(time.Duration(passed)), Due{}
+		}
+		s, _ = s.On(now, e)
 	}
 	return s
 }
@@ -132,6 +149,9 @@ func TestOn(t *testing.T) {
 	unjudged := story(Opened{}, trusted("a", false), Ready{})
 	worked := story(Opened{}, trusted("a", true), Ready{})
 	strict := State{}
+	died := from(serving(), Died{"anvil"})
+	silent := confirmed(Greet).silent("imaps")
+	undoing := from(reloading, unconfirmed(Advance, false), unconfirmed(Undo, false))
 	tests := []struct {
 		name  string
 		state State
@@ -197,9 +217,26 @@ func TestOn(t *testing.T) {
 		{"Dovecot refuses it", reloading, unconfirmed(Advance, true), Serving, "publish a; refused: Dovecot refused; discard b"},
 		{"Dovecot carries it out in part", reloading, unconfirmed(Advance, false), Reloading, "undo a"},
 		{"that is undone", from(reloading, unconfirmed(Advance, false)), confirmed(Undo), Serving, "refused: Dovecot refused; discard b"},
-		{"or cannot be", from(reloading, unconfirmed(Advance, false)), unconfirmed(Undo, false), Serving, "previous generation not reloaded; refused: Dovecot refused; discard b"},
+		{"or cannot be", from(reloading, unconfirmed(Advance, false)), unconfirmed(Undo, false), Serving, "previous generation not reloaded; refused: Dovecot refused"},
 		{"a repeated one is confirmed", from(judging, unchanged("a").forced()), confirmed(Repeat), Serving, "reloaded"},
 		{"or is not", from(judging, unchanged("a").forced()), unconfirmed(Repeat, true), Serving, "reload not carried out"},
+
+		{"what dies is proven back", serving(), Died{"auth"}, Reloading, "a process of Dovecot's has ended; greet a"},
+		{"anvil takes a reload", serving(), Died{"anvil"}, Reloading, "a process of Dovecot's has ended; mend a"},
+		{"that is the end of it", died, confirmed(Mend).after(1), Serving, "reloaded; all listeners greet again"},
+		{"but not if more has died", from(died, Died{"auth"}), confirmed(Mend).after(1), Reloading, "reloaded; mend a"},
+		{"what dies while it judges is proven then", from(judging, Died{"anvil"}), refused("b"), Reloading, "refused: b is wrong; mend a"},
+		{"and what came meanwhile is judged after that", from(judging, Died{"anvil"}, Woken{}, refused("b")), confirmed(Mend).after(1), Judging, "reloaded; all listeners greet again; judge"},
+		{"silence is not mended at once", serving(), silent, Serving, ""},
+		{"but asked again", from(serving(), silent), later(time.Second), Reloading, "greet a"},
+		{"until it ends", from(serving(), silent, later(time.Second)), confirmed(Greet), Serving, "all listeners greet again"},
+		{"an undo that failed is tried again", undoing, later(time.Second), Reloading, "mend a"},
+		{"not at once", undoing, Woken{}, Judging, "judge"},
+		{"until it is confirmed", from(undoing, later(time.Second)), confirmed(Mend), Serving, "reloaded; all listeners greet again"},
+		{"after a longer time", from(undoing, later(time.Second), unconfirmed(Mend, true)), later(time.Second), Serving, ""},
+		{"and a longer one", from(undoing, later(time.Second), unconfirmed(Mend, true)), later(3 * time.Second), Reloading, "mend a"},
+		{"a repeated one that failed in part too", from(judging, unchanged("a").forced(), unconfirmed(Repeat, false)), later(time.Second), Reloading, "mend a"},
+		{"a change in part is tried again when its time has come", from(reloading, unconfirmed(Advance, false), confirmed(Undo)), later(time.Minute), Judging, "judge"},
 
 		{"a stop while it starts", story(Opened{}), Stop{}, Stopping, ""},
 		{"a stop while it serves", serving(), Stop{}, Stopping, ""},
@@ -211,7 +248,11 @@ func TestOn(t *testing.T) {
 	for _, tt := range tests {
 		t.Run(tt.name, func(t *testing.T) {
 			before := fmt.Sprintf("%+v", tt.state)
-			after, actions := tt.state.On(at, tt.event)
+			now, event := at, tt.event
+			if passed, ok := event.(later); ok {
+				now, event = now.Add(time.Duration(passed)), Due{}
+			}
+			after, actions := tt.state.On(now, event)
 			if does := strings.Join(words(actions), "; "); after.Phase != tt.phase || does != tt.does {
 				t.Errorf("phase %d and %q\nwant  %d and %q", after.Phase, does, tt.phase, tt.does)
 			}
@@ -226,6 +267,7 @@ func TestOn(t *testing.T) {
 func TestRequests(t *testing.T) {
 	judging := from(serving(), Woken{})
 	slow := from(judging, undecided("b").slow())
+	inPart := from(judging, passed("b"), unconfirmed(Advance, false), confirmed(Undo))
 	for _, tt := range []struct {
 		name  string
 		state State
@@ -241,10 +283,13 @@ func TestRequests(t *testing.T) {
 		{"not for who asks", from(judging, refused("b")), Forced{}, at, "a", true},
 		{"what could not be judged is judged again", from(judging, undecided("b")), Woken{}, at, "a", true},
 		{"but later if it took long", slow, Woken{}, at.Add(59 * time.Second), "ab", true},
-		{"when its time has come", slow, Woken{}, at.Add(time.Minute), "a", true},
+		{"when its time has come", slow, Due{}, at.Add(time.Minute), "a", true},
 		{"or who asks", slow, Forced{}, at, "a", true},
 		{"what Dovecot refused as a whole is tried again", from(judging, passed("b"), unconfirmed(Advance, true)), Woken{}, at, "a", true},
-		{"what it did in part is not", from(judging, passed("b"), unconfirmed(Advance, false), confirmed(Undo)), Woken{}, at, "ab", true},
+		{"what it did in part is, but later", inPart, Woken{}, at.Add(59 * time.Second), "ab", true},
+		{"when its time has come", inPart, Due{}, at.Add(time.Minute), "a", true},
+		{"and later still", from(inPart, later(time.Minute), passed("b"), unconfirmed(Advance, false), confirmed(Undo)), Woken{}, at.Add(2 * time.Minute), "ab", true},
+		{"what takes a listener away is not", from(judging, passed("b"), unconfirmed(Advance, false).mute(), confirmed(Undo)), Woken{}, at.Add(time.Hour), "ab", true},
 		{"after a start with what worked the refused one is known", story(Opened{}, refused("b"), passed("g").ofGood(), Ready{}, confirmed(Greet)), Woken{}, at, "gb", true},
 	} {
 		t.Run(tt.name, func(t *testing.T) {
@@ -274,6 +319,11 @@ func TestReady(t *testing.T) {
 		{"it was judged", story(Opened{}, trusted("a", true), Ready{}, passed("a")), true, false},
 		{"another was refused", from(serving(), Woken{}, refused("b")), true, true},
 		{"the refused one is judged again", from(serving(), Woken{}, refused("b"), Woken{}), true, true},
+		{"a process has died", from(serving(), Died{"auth"}), false, false},
+		{"clients get in all the same", from(serving(), Died{"auth"}, confirmed(Greet).after(1)), true, false},
+		{"they do not", from(serving(), Died{"auth"}, confirmed(Greet).after(1).silent("imaps")), false, false},
+		{"an undo has failed", from(serving(), Woken{}, passed("b"), unconfirmed(Advance, false), unconfirmed(Undo, true)), false, true},
+		{"it is confirmed", from(serving(), Woken{}, passed("b"), unconfirmed(Advance, false), unconfirmed(Undo, true), later(time.Second), confirmed(Mend)), true, true},
 		{"a good one follows", from(serving(), Woken{}, refused("b"), Woken{}, passed("c"), confirmed(Advance)), true, false},
 	} {
 		if tt.state.Ready() != tt.ready || tt.state.Degraded() != tt.degraded {

@@ -42,9 +42,16 @@ type State struct {
 	// Decided is the last candidate that was refused: the same need not be judged again.
 	Decided   candidate.Known
 	Overtaken int     // how often in a row the sources have moved while they were judged
-	Retry     Backoff // of a candidate that cannot be judged in time
+	Retry     Backoff // of a candidate that cannot be judged in time, or was loaded in part
 	Again     bool    // the sources may have changed since they were read
 	Force     bool    // and what runs is to be loaded again, changed or not
+
+	// Silent is why it is not known, of a listener or a process, that clients get in.
+	Silent    map[string]string
+	Lost      bool      // only a reload brings that back
+	Proof     Backoff   // when it is tried again
+	Deaths    int       // of processes that logins depend on
+	AnvilDied time.Time // last; with it went what it knew of the sessions
 
 	LastReload time.Time // or start
 	ExitCode   int       // where Dovecot has none to give
@@ -72,9 +79,24 @@ type Counts struct {
 // Degraded reports whether something else is served than what was asked for last.
 func (s State) Degraded() bool { return len(s.Refused) > 0 }
 
-// Ready reports whether Dovecot serves what was judged.
-func (s State) Ready() bool {
+// Serves reports whether Dovecot runs what was judged.
+func (s State) Serves() bool {
 	return s.Phase != Starting && s.Running.Dir != "" && !s.Running.Trusted
+}
+
+// Ready reports whether it serves all that it should, as far as is known.
+func (s State) Ready() bool { return s.Serves() && len(s.Silent) == 0 }
+
+// Due is when something is tried again; zero if nothing is, or something else goes on.
+func (s State) Due() time.Time {
+	due := s.Retry.Due
+	if len(s.Silent) > 0 && (due.IsZero() || s.Proof.Due.Before(due)) {
+		due = s.Proof.Due
+	}
+	if s.Phase != Serving {
+		return time.Time{}
+	}
+	return due
 }
 
 // Live is what a judgement has to know of what runs.
@@ -88,26 +110,27 @@ func (s State) Live() candidate.Live {
 	}
 }
 
-// Backoff spaces out the judgements of a candidate that never come to one: each takes
-// up to 10 s of a processor that others may need.
+// Backoff spaces out attempts: a judgement that never comes to a verdict takes up to
+// 10 s of a processor that others may need.
 type Backoff struct {
 	Of   candidate.Known
 	Wait time.Duration
-	Due  time.Time
+	Due  time.Time // zero when that attempt is made
 }
 
-const (
-	firstWait   = time.Minute
-	longestWait = time.Hour
-)
-
-// After is the backoff after one more attempt: the next one is due after twice the time.
+// After is the backoff after one more attempt at a candidate.
 func (b Backoff) After(attempt candidate.Known, now time.Time) Backoff {
-	wait := firstWait
-	if attempt.Fingerprint == b.Of.Fingerprint && b.Wait > 0 {
-		wait = min(2*b.Wait, longestWait)
+	if attempt.Fingerprint != b.Of.Fingerprint {
+		b = Backoff{Of: attempt}
 	}
-	return Backoff{attempt, wait, now.Add(wait)}
+	return b.longer(now, time.Minute, time.Hour)
+}
+
+// longer has the next attempt be due after twice the time.
+func (b Backoff) longer(now time.Time, first, longest time.Duration) Backoff {
+	b.Wait = min(max(2*b.Wait, first), longest)
+	b.Due = now.Add(b.Wait)
+	return b
 }
 
 // known is what need not be judged at this time. What was refused is judged again for

@@ -12,12 +12,12 @@ import (
 	"pidgeon/sizing"
 )
 
-// greetings connects to every listener that has a place free, and names those that
-// greet, or did when they were asked last. The error, a *master.Refused, names those
-// that fell silent: what never greeted is not the fault of a change, and what may only
-// be slow is no reason to take one back.
-func (s *Server) greetings(ctx context.Context, g lifecycle.Generation) (greeted []string, err error) {
-	greeted = slices.Clone(g.Greeted)
+// greetings connects to every listener that has a place free. It names those that greet,
+// or have greeted before, and tells why others are silent. Mute is why those are that
+// fell silent for certain: what never greeted is not the fault of a change, and what may
+// only be slow is no reason to take one back.
+func (s *Server) greetings(ctx context.Context, g lifecycle.Generation) (greeted []string, silent map[string]string, mute []string) {
+	greeted, silent = slices.Clone(g.Greeted), map[string]string{}
 	probed := withPlaces(g)
 	answers := make([]error, len(probed))
 	var all sync.WaitGroup
@@ -25,25 +25,21 @@ func (s *Server) greetings(ctx context.Context, g lifecycle.Generation) (greeted
 		all.Go(func() { answers[i] = master.Greets(ctx, l) })
 	}
 	all.Wait()
-	if ctx.Err() != nil {
-		return greeted, ctx.Err()
-	}
-	refused := &master.Refused{Partial: true}
 	for i, l := range probed {
-		switch err := answers[i]; {
-		case err == nil && !slices.Contains(greeted, l.Name):
+		err, before := answers[i], slices.Contains(greeted, l.Name)
+		switch {
+		case err == nil && !before:
 			greeted = append(greeted, l.Name)
-		case err == nil:
-		case errors.Is(err, master.ErrSilent) || !slices.Contains(greeted, l.Name):
-			s.Log.Warn("a listener does not greet", "error", err)
+		case err == nil || ctx.Err() != nil:
+		case before && !errors.Is(err, master.ErrSilent):
+			mute = append(mute, err.Error())
+			fallthrough
 		default:
-			refused.Complaints = append(refused.Complaints, err.Error())
+			silent[l.Name] = err.Error()
+			s.Log.Warn("a listener does not greet", "error", err)
 		}
 	}
-	if len(refused.Complaints) > 0 {
-		return greeted, refused
-	}
-	return greeted, nil
+	return greeted, silent, mute
 }
 
 // spare is how many places must be free besides those of the probes: who connects

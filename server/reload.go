@@ -14,22 +14,22 @@ import (
 // listeners are there, and those that greeted before do so again.
 func (s *Server) Reload(ctx context.Context, r lifecycle.Reload) lifecycle.Event {
 	g := r.Generation
-	err := s.load(ctx, r)
-	var greeted []string
-	if err == nil {
-		greeted, err = s.greetings(ctx, g)
+	if err := s.load(ctx, r); err != nil && ctx.Err() == nil {
+		var refused *master.Refused
+		whole := errors.As(err, &refused) && !refused.Partial
+		return lifecycle.Unconfirmed{Reload: r, Reasons: []string{err.Error()}, Whole: whole}
 	}
+	greeted, silent, mute := s.greetings(ctx, g)
 	switch {
 	case ctx.Err() != nil:
 		// It all ends. What is published was checked; another SIGHUP now, and with files
 		// that go, would have the master hang for 10 s (2.4.1).
 		return nil
-	case err != nil && r.Why != lifecycle.Greet: // else there is nothing to go back to
-		var refused *master.Refused
-		whole := errors.As(err, &refused) && !refused.Partial
-		return lifecycle.Unconfirmed{Reload: r, Reasons: []string{err.Error()}, Whole: whole}
+	case len(mute) > 0 && r.Why != lifecycle.Greet: // else there is nothing to go back to
+		err := &master.Refused{Complaints: mute, Partial: true}
+		return lifecycle.Unconfirmed{Reload: r, Reasons: []string{err.Error()}, Mute: true}
 	}
-	return lifecycle.Confirmed{Reload: r, Greeted: greeted}
+	return lifecycle.Confirmed{Reload: r, Greeted: greeted, Silent: silent}
 }
 
 func (s *Server) load(ctx context.Context, r lifecycle.Reload) error {

@@ -80,6 +80,14 @@ func (s *Server) Ended() <-chan struct{} {
 	return s.process.Done()
 }
 
+// Died gets the name of each service of which a process has died that logins depend on.
+func (s *Server) Died() <-chan string {
+	if s.master == nil {
+		return nil
+	}
+	return s.master.Died()
+}
+
 const (
 	// startPatience is how long Dovecot may take to serve. It takes 50 to 70 ms; a
 	// machine that swaps takes longer.

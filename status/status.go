@@ -10,6 +10,9 @@ package status
 import (
 	"encoding/json"
 	"errors"
+	"maps"
+	"slices"
+	"strings"
 	"time"
 
 	"pidgeon/dovecot/master"
@@ -25,7 +28,9 @@ type Snapshot struct {
 	Capacity sizing.Capacity
 	Master   *master.Process // nil before Dovecot is started
 	BaseDir  string          // Dovecot's base_dir
-	Live     json.RawMessage // what `pidgeon check` beside it asks for, passed through
+	// AnvilDied is when Dovecot last lost what it knew of the sessions.
+	AnvilDied time.Time
+	Live      json.RawMessage // what `pidgeon check` beside it asks for, passed through
 }
 
 // Document is what the entrypoint tells about itself, as JSON. Usage, Uncounted and
@@ -33,13 +38,15 @@ type Snapshot struct {
 type Document struct {
 	Version    string         `json:"version"`
 	Dovecot    string         `json:"dovecot"`
-	Ready      bool           `json:"ready"`    // Dovecot has said that it serves
+	Ready      bool           `json:"ready"`    // Dovecot serves, and all its listeners greet
 	Degraded   bool           `json:"degraded"` // it serves something else than what was asked for last
 	Generation string         `json:"generation"`
 	Overrides  []string       `json:"overrides"`
 	Refused    []string       `json:"refused,omitempty"` // why the last change is not in force
 	Listeners  map[string]int `json:"listeners"`         // ports, by the name of the listener
 	Since      time.Time      `json:"since"`
+	// Silent is why it is not known of a listener, or a process, that clients get in.
+	Silent map[string]string `json:"silent,omitempty"`
 
 	CertificateExpires time.Time `json:"certificate_expires,omitzero"` // zero with TLS=no
 	Reloads            Reloads   `json:"reloads"`
@@ -66,6 +73,13 @@ type Container struct {
 // Unhealthy says why Dovecot does not serve. It connects to no listener, because a
 // probe would take a connection from a user, and fail when all are taken.
 func (d Document) Unhealthy() error {
+	if len(d.Silent) > 0 {
+		var reasons []string
+		for _, name := range slices.Sorted(maps.Keys(d.Silent)) {
+			reasons = append(reasons, name+": "+d.Silent[name])
+		}
+		return errors.New(strings.Join(reasons, "; "))
+	}
 	if !d.Ready {
 		return errors.New("not ready: Dovecot does not serve yet")
 	}

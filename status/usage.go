@@ -7,6 +7,7 @@ import (
 	"runtime/debug"
 	"strconv"
 	"strings"
+	"time"
 
 	"pidgeon/dovecot/master"
 	"pidgeon/sizing"
@@ -32,6 +33,8 @@ func (s Snapshot) counted() Document {
 	var err error
 	if d.Usage, err = s.count(context.Background()); err != nil {
 		d.Uncounted = err.Error()
+	} else if !s.AnvilDied.IsZero() {
+		d.Uncounted = "anvil died at " + s.AnvilDied.Format(time.RFC3339) + ": sessions from before count as not logged in"
 	}
 	return d
 }

@@ -39,6 +39,7 @@ type Process struct {
 	lines  atomic.Int64  // that it has logged
 	wakeAt atomic.Int64  // as many and busy gets a value; 0 for never
 	busy   chan struct{} // of capacity 1
+	died   chan string
 	closed sync.WaitGroup
 
 	mu         sync.Mutex
@@ -63,7 +64,7 @@ func New(cmd *exec.Cmd, dialect, dir string, log io.Writer) (*Process, error) {
 		notify.Close()
 		return nil, fmt.Errorf("opening a pipe for Dovecot's log: %w", err)
 	}
-	p := &Process{dialect: dialect, notify: notify, states: make(chan string, 16), stderr: stderr, logged: logged, busy: make(chan struct{}, 1)}
+	p := &Process{dialect: dialect, notify: notify, states: make(chan string, 16), stderr: stderr, logged: logged, busy: make(chan struct{}, 1), died: make(chan string, 16)}
 	// A file, not a pipe of os/exec: a session that outlives the master and keeps
 	// it open must not keep Wait from returning.
 	cmd.Stdout, cmd.Stderr = stderr, stderr
@@ -137,7 +138,13 @@ func (p *Process) Ready(ctx context.Context) error {
 
 // "Nov 23 15:20:48 master: Error: …", or with another log_timestamp of digits. It counts
 // at the beginning alone: Dovecot logs the names that users try, which may be anything.
-var masterComplains = regexp.MustCompile(`^(?:[A-Z][a-z]{2} [ \d]\d [\d:]{8} |[\d][\dTZ:., +-]*)?master: (?:Error|Fatal|Panic): (.*)`)
+var masterComplains = regexp.MustCompile(timestamp + `master: (?:Error|Fatal|Panic): (.*)`)
+
+const timestamp = `^(?:[A-Z][a-z]{2} [ \d]\d [\d:]{8} |[\d][\dTZ:., +-]*)?`
+
+// "Nov 23 15:20:48 anvil: Fatal: master: service(anvil): child 35 killed with signal 9" is
+// the master's too; without a log process it begins "master: Error: service(log): ".
+var processDied = regexp.MustCompile(timestamp + `(?:[\w-]+: (?:Error|Fatal): master|master: (?:Error|Fatal)): (?:service\([\w-]+\): )*service\(([\w-]+)\): (?:child \d+ (?:returned error|killed with signal)|command startup failed)`)
 
 // maxComplaints bounds what is kept between two reloads.
 const maxComplaints = 20
@@ -159,6 +166,12 @@ func (p *Process) readLog(log io.Writer) {
 			}
 			p.mu.Unlock()
 		}
+		if found := processDied.FindSubmatch(line); first && found != nil && !IsSession(string(found[1])) {
+			select {
+			case p.died <- string(found[1]):
+			default: // not taken yet: those before it are enough
+			}
+		}
 		first = !errors.Is(err, bufio.ErrBufferFull)
 		log.Write(line) // now that it is noted: whoever reads it may reload
 		p.wake(p.lines.Add(1))
@@ -167,6 +180,10 @@ func (p *Process) readLog(log io.Writer) {
 		}
 	}
 }
+
+// Died gets the name of a service when one of its processes has failed, unless that
+// served a session.
+func (p *Process) Died() <-chan string { return p.died }
 
 // complaints returns the master's error lines since the last call.
 func (p *Process) complaints() []string {

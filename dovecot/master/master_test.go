@@ -378,6 +378,35 @@ func TestNewStaleSocket(t *testing.T) {
 	}
 }
 
+// The same holds for what it says of a process that died; who served a session was
+// nobody else's.
+func TestDied(t *testing.T) {
+	m, _, _ := actor(t)
+	for _, line := range []string{
+		"Nov 25 00:31:06 imap: Fatal: master: service(imap): child 37 killed with signal 9",
+		"Nov 25 00:31:06 auth: Info: static(x anvil: Fatal: master: service(anvil): child 37 killed with signal 9,127.0.0.1): unknown",
+		"Nov 25 00:31:06 imap(anvil: Fatal: master: service(anvil): child 37 killed with signal 9)<7><x>: Info: Logged out",
+		"Nov 25 00:31:06 anvil: Fatal: master: service(anvil): child 37 killed with signal 9",
+		"Nov 25 00:31:39 auth: Fatal: master: service(auth): child 147 killed with signal 11 (core dumps disabled)",
+		"Nov 25 00:31:46 master: Error: service(log): child 212 killed with signal 9",
+		"Nov 25 00:32:39 master: Error: service(stats): service(stats): child 36 killed with signal 9",
+		"Nov 25 00:32:40 imap-login: Fatal: master: service(imap-login): child 372 returned error 89 (Fatal failure)",
+		"2026-11-25 00:32:41 config: Error: master: service(config): command startup failed, throttling for 2.000 secs",
+	} {
+		fmt.Fprintln(m.stderr, line)
+	}
+	for _, want := range []string{"anvil", "auth", "log", "stats", "imap-login", "config"} {
+		select {
+		case got := <-m.Died():
+			if got != want {
+				t.Errorf("%s died, want %s", got, want)
+			}
+		case <-time.After(pidgeontest.Patience):
+			t.Fatalf("nothing died, want %s", want)
+		}
+	}
+}
+
 // A complaint is the master's if it begins its line: other processes log what users
 // say.
 func TestMasterComplains(t *testing.T) {
