@@ -6,6 +6,7 @@ package server
 import (
 	"context"
 	"errors"
+	"io"
 	"log/slog"
 	"os"
 	"path/filepath"
@@ -41,7 +42,11 @@ func (s *Server) Start(dir string) error {
 	}
 	runDir := string(s.Settings.RunDir)
 	cmd := s.Dovecot.Foreground(filepath.Join(publish.Current(runDir), config.Main))
-	running, err := master.New(cmd, s.Dovecot.Dialect, runDir, os.Stderr)
+	var log io.Writer = os.Stderr
+	if s.Settings.LogFormat == "json" {
+		log = master.JSONLog(log)
+	}
+	running, err := master.New(cmd, s.Dovecot.Dialect, runDir, log)
 	if err != nil {
 		return err
 	}

@@ -65,7 +65,7 @@ type Settings struct {
 	OnInvalid    string `env:"ON_INVALID" fixed:"true" envDefault:"last-good" choice:"last-good,fail" doc:"a start with a broken override: last-good runs what last worked, fail exits 78" example:"fail"`
 	StopGrace    Grace  `env:"STOP_GRACE" fixed:"true" envDefault:"8s" doc:"how long sessions may take to end on stop; keep it under the engine's own limit" example:"8s"`
 	LogLevel     string `env:"LOG_LEVEL" fixed:"true" envDefault:"info" choice:"debug,info,warn,error" doc:"debug, info, warn or error" example:"debug"`
-	LogFormat    string `env:"LOG_FORMAT" fixed:"true" envDefault:"text" choice:"text,json" doc:"of pidgeon's own lines: text or json" example:"json"`
+	LogFormat    string `env:"LOG_FORMAT" fixed:"true" envDefault:"text" choice:"text,json" doc:"text, or json for all lines, Dovecot's too" example:"json"`
 
 	// Environ is the whole environment, for overrides that are templates.
 	Environ map[string]string `env:"-"`

@@ -173,6 +173,9 @@ func (p *Process) readLog(log io.Writer) {
 			}
 		}
 		first = !errors.Is(err, bufio.ErrBufferFull)
+		if err != nil && first && len(line) > 0 {
+			line = append(line[:len(line):len(line)], '\n') // Dovecot was killed in the middle of it
+		}
 		log.Write(line) // now that it is noted: whoever reads it may reload
 		p.wake(p.lines.Add(1))
 		if err != nil && !errors.Is(err, bufio.ErrBufferFull) {
