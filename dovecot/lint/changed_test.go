@@ -11,7 +11,8 @@ import (
 // TestChangedListeners gives a real doveconf overrides of listeners. Faults begin
 // with "error: ".
 func TestChangedListeners(t *testing.T) {
-	tests := []struct{ name, override, want string }{
+	type test struct{ name, override, want string }
+	tests := []test{
 		{"nothing", "", ""},
 		{"another listener", "service imap-login {\n  inet_listener extra {\n    port = 9\n    haproxy = yes\n  }\n}\n", ""},
 		{"off", "service imap-login {\n  inet_listener imaps {\n    port = 0\n  }\n}\n", mine + ":3: the listener imaps is off, and IMAPS_PORT asks for port 993: to have it off, set IMAPS_PORT=0"},
@@ -26,11 +27,23 @@ func TestChangedListeners(t *testing.T) {
 				"error: " + mine + ":6: every listener for imap that was asked for is off: to have no imap, take it out of PROTOCOLS",
 		},
 		{"LMTP over sockets alone", "service lmtp {\n  inet_listener lmtp {\n    port = 0\n  }\n}\n", mine + ":3: the listener lmtp is off, and LMTP_PORT asks for port 24: to have it off, set LMTP_PORT=0"},
+		{"all TLS", "ssl = no\n", "error: " + mine + ":1: the listener imaps is not opened with ssl = no: leave the line out, or set TLS=no"},
+		{"all TLS but what needs none", "ssl = no\nservice imap-login {\n  inet_listener imaps {\n    ssl = no\n  }\n}\n", mine + ":4: the listener imaps does not speak TLS, which its clients begin with: leave the line out, unless a proxy before it ends TLS"},
+		{
+			"certificates of clients", "auth_ssl_require_client_cert = yes\n",
+			"error: " + mine + ":1: nobody could log in: certificates are required of clients, which are not asked for one: leave the line out, or set ssl_verify_client_cert and ssl_ca (2.3), ssl_server_request_client_cert and ssl_server_ca_file (2.4)",
+		},
 		{"not asked for", "service pop3-login {\n  inet_listener pop3 {\n    port = 1\n  }\n}\n", ""},
 	}
-	asked := []config.Listener{{Name: "imap", Port: 143}, {Name: "imaps", Port: 993}, {Name: "pop3s", Port: 0}, {Name: "sieve", Port: 4190}, {Name: "lmtp", Port: 24}}
+	asked := []config.Listener{{Name: "imap", Port: 143}, {Name: "imaps", Port: 993}, {Name: "pop3s", Port: 0}, {Name: "lmtp", Port: 24}}
 	dovecottest.OnEach(t, func(t *testing.T, h *dovecottest.Host) {
-		for _, tt := range tests {
+		without := map[string]string{"2.3": "protocols = lmtp\n", "2.4": "protocols {\n  imap = no\n}\n"}[h.Dialect]
+		line := map[string]string{"2.3": ":1: ", "2.4": ":2: "}[h.Dialect]
+		off, cure := " is off with its protocol, which PROTOCOLS asks for", ": to have no imap, take it out of PROTOCOLS"
+		for _, tt := range append(tests, test{
+			"protocol", without, mine + line + "the listener imap" + off + cure + "\n" + mine + line + "the listener imaps" + off + cure + "\n" +
+				"error: " + mine + line + "every listener for imap that was asked for is off" + cure,
+		}) {
 			files, effective := h.Configure(t, tt.override)
 			var got []string
 			for _, f := range Parse(files, h.Dir).ChangedListeners(effective, asked) {

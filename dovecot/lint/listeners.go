@@ -16,33 +16,49 @@ import (
 // such a listener before does not any more. A protocol that is left without any is
 // a fault.
 func (c *Config) ChangedListeners(s dovecot.Settings, asked []config.Listener) finding.List {
-	var found finding.List
+	found := c.clientCertificates(s)
 	closed, open := map[string]finding.Finding{}, map[string]bool{}
 	for _, want := range asked {
 		p, ok := config.ListenerOf(want.Name)
-		if want.Port == 0 || !ok || !s.On(p.Name) {
+		if want.Port == 0 || !ok {
 			continue
 		}
 		variable, socket := strings.ToUpper(want.Name)+"_PORT", dovecot.SocketOf(p, want.Name)
-		note := func(setting, problem, hint string) {
-			found = append(found, c.blamed(c.section(c.service(socket.Service), socket.Kind, socket.Name), setting, finding.Finding{
+		changed := func(in *section, setting, problem, hint string) finding.Finding {
+			return c.blamed(in, setting, finding.Finding{
 				Code: finding.ChangedListener, Warning: true, Problem: "the listener " + want.Name + " " + problem, Hint: hint,
-			}))
+			})
+		}
+		note := func(setting, problem, hint string) {
+			found = append(found, changed(c.section(c.service(socket.Service), socket.Kind, socket.Name), setting, problem, hint))
 		}
 		port, set := s.Int(socket.Setting("port"))
+		encrypted, implicit := s[socket.Setting("ssl")], strings.HasSuffix(want.Name, "s")
+		if !s.On(p.Name) {
+			off := changed(nil, "protocols", "is off with its protocol, which PROTOCOLS asks for", "to have no "+p.Name+", take it out of PROTOCOLS")
+			closed[p.Name] = c.blamed(c.section(nil, "protocols", ""), p.Name, off) // 2.4
+			found = append(found, closed[p.Name])
+			continue
+		}
 		if set && port == 0 {
 			note("port", fmt.Sprintf("is off, and %s asks for port %d", variable, want.Port), "to have it off, set "+variable+"=0")
 			closed[p.Name] = found[len(found)-1]
 			continue
 		}
 		open[p.Name] = true
+		if implicit && s["ssl"] == "no" && encrypted != "no" { // the master opens none (2.3.19, 2.4.1)
+			off := changed(nil, "ssl", "is not opened with ssl = no", "leave the line out, or set TLS=no")
+			off.Warning = false
+			found = append(found, off)
+			continue
+		}
 		if set && port != want.Port {
 			note("port", fmt.Sprintf("is on port %d, and %s asks for %d", port, variable, want.Port), fmt.Sprintf("set %s=%d", variable, port))
 		}
 		if s[socket.Setting("haproxy")] == "yes" {
 			note("haproxy", "turns away who does not come through a proxy that speaks HAProxy's protocol", "give such a proxy a listener of its own")
 		}
-		switch encrypted, implicit := s[socket.Setting("ssl")], strings.HasSuffix(want.Name, "s"); {
+		switch {
 		case implicit && encrypted == "no":
 			note("ssl", "does not speak TLS, which its clients begin with", "leave the line out, unless a proxy before it ends TLS")
 		case !implicit && encrypted == "yes":
@@ -57,6 +73,19 @@ func (c *Config) ChangedListeners(s dovecot.Settings, asked []config.Listener) f
 		}
 	}
 	return found
+}
+
+// clientCertificates finds that certificates are required of clients that are asked for
+// none: each login over TLS would fail (2.3.19, 2.4.1).
+func (c *Config) clientCertificates(s dovecot.Settings) finding.List {
+	if s["auth_ssl_require_client_cert"] != "yes" || s["ssl_verify_client_cert"] == "yes" || s["ssl_server_request_client_cert"] == "yes" {
+		return nil
+	}
+	return finding.List{c.blamed(nil, "auth_ssl_require_client_cert", finding.Finding{
+		Code:    finding.ChangedListener,
+		Problem: "nobody could log in: certificates are required of clients, which are not asked for one",
+		Hint:    "leave the line out, or set ssl_verify_client_cert and ssl_ca (2.3), ssl_server_request_client_cert and ssl_server_ca_file (2.4)",
+	})}
 }
 
 // WithSockets adds the sockets that overrides name: doveconf 2.3 keeps quiet about
