@@ -42,6 +42,7 @@ type Watcher struct {
 
 	mu     sync.Mutex
 	wanted paths
+	other  bool // since the last look they are other ones
 
 	// The rest belongs to Run.
 	notices notices
@@ -74,18 +75,17 @@ func New(log *slog.Logger, opt Options) *Watcher {
 }
 
 // Watch replaces the set of directories and files that are followed. The paths
-// need not exist. Asking for the same set again does nothing, so a receiver may
-// call it after each change; another set is followed by a wake-up, because
-// files may have changed before they were followed.
+// need not exist. A receiver may call it each time that it has read them: another
+// set is followed by a wake-up, because files may have changed before they were
+// followed, and the same one if it leads elsewhere by now.
 func (w *Watcher) Watch(dirs, files []string) {
 	next := paths{absolute(dirs), absolute(files)}
 	w.mu.Lock()
-	same := slices.Equal(next.dirs, w.wanted.dirs) && slices.Equal(next.files, w.wanted.files)
-	w.wanted = next
-	w.mu.Unlock()
-	if !same {
-		notify(w.renewed)
+	if !slices.Equal(next.dirs, w.wanted.dirs) || !slices.Equal(next.files, w.wanted.files) {
+		w.wanted, w.other = next, true
 	}
+	w.mu.Unlock()
+	notify(w.renewed)
 }
 
 // Changed receives after events have settled, at each poll, and once when Run
@@ -97,7 +97,7 @@ func (w *Watcher) Run(ctx context.Context) {
 	w.poll = time.NewTimer(w.opt.Slow)
 	defer w.poll.Stop()
 	defer w.marks.close()
-	notify(w.renewed)
+	w.look()
 	for w.step(ctx) {
 	}
 }
@@ -116,7 +116,9 @@ func (w *Watcher) step(ctx context.Context) bool {
 	case <-w.settle.due:
 		w.look()
 	case <-w.renewed:
-		w.look()
+		if w.elsewhere() {
+			w.look()
+		}
 	case <-w.poll.C:
 		w.look()
 	}
@@ -133,11 +135,30 @@ func (w *Watcher) look() {
 	notify(w.changed)
 }
 
+// elsewhere tells whether there are other paths to follow, or marks that are not where
+// the paths lead: a mount in the place of a directory makes no event.
+func (w *Watcher) elsewhere() bool {
+	w.mu.Lock()
+	wanted, other := w.wanted, w.other
+	w.mu.Unlock()
+	if other {
+		return true
+	}
+	now := newSurvey(wanted).paths
+	for path, before := range w.marks.wanted.paths {
+		if m := now[path]; m != nil && m.id != before.id {
+			return true
+		}
+	}
+	return false
+}
+
 // catchUp surveys and marks until a survey finds nothing left to mark: an entry
 // that appeared between the two is then behind a mark, or was surveyed.
 func (w *Watcher) catchUp() (*survey, error) {
 	w.mu.Lock()
 	wanted := w.wanted
+	w.other = false
 	w.mu.Unlock()
 	for round := 1; ; round++ {
 		found := newSurvey(wanted)
