@@ -64,7 +64,8 @@ func runEntrypoint(c command.Call) int {
 	signals := make(chan os.Signal, 16)
 	defer supervise.Notify(signals)()
 	s, err := settings.Load(c.Environ)
-	log := command.NewLogger(s)
+	stderr := &supervise.Stderr{}
+	log := command.NewLogger(s, stderr)
 	if err != nil {
 		return command.Unusable(log, err)
 	}
@@ -73,7 +74,7 @@ func runEntrypoint(c command.Call) int {
 		return command.Unusable(log, err)
 	}
 	defer children.Close()
-	e := &entrypoint{version: c.Version, environ: c.Environ, settings: s, log: log, signals: signals, children: children, logged: map[string]bool{}, events: make(chan lifecycle.Event, 1), jobs: inBackground(func(context.Context) {})}
+	e := &entrypoint{version: c.Version, environ: c.Environ, settings: s, log: log, signals: signals, children: children, logged: map[string]bool{}, events: make(chan lifecycle.Event, 1), jobs: inBackground(func(context.Context) {}), server: &server.Server{Log: log, Settings: s, Children: children, Stderr: stderr}}
 	e.state.Policy = lifecycle.Policy{LastGood: s.OnInvalid != "fail", Trust: s.OnInvalid != "fail"}
 	defer e.closing.close()
 	if err := e.open(); err != nil {
@@ -86,7 +87,6 @@ func runEntrypoint(c command.Call) int {
 func (e *entrypoint) open() (err error) {
 	s := e.settings
 	runDir := string(s.RunDir)
-	e.server = &server.Server{Log: e.log, Settings: s, Children: e.children}
 	if e.server.Dovecot, err = dovecot.Find(context.Background(), e.children.Run); err != nil {
 		return err
 	}

@@ -37,6 +37,7 @@ var scriptCommands = map[string]func(ts *testscript.TestScript, neg bool, args [
 	"count":   cmdCount,
 	"calm":    cmdCalm,
 	"mark":    cmdMark,
+	"deafen":  cmdDeafen,
 	"savelog": cmdSaveLog,
 
 	"login":      cmdLogin,

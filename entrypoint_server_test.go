@@ -173,6 +173,8 @@ func cmdCount(ts *testscript.TestScript, _ bool, args []string) {
 
 func cmdMark(ts *testscript.TestScript, _ bool, _ []string) { serverOf(ts).Log.Mark() }
 
+func cmdDeafen(ts *testscript.TestScript, _ bool, _ []string) { serverOf(ts).Log.Deafen() }
+
 func cmdSaveLog(ts *testscript.TestScript, _ bool, args []string) {
 	ts.Check(os.WriteFile(ts.MkAbs(args[0]), []byte(serverOf(ts).Log.All()), 0o644))
 }

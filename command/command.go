@@ -109,14 +109,14 @@ func (c Call) print(asJSON bool, document any, words string) error {
 }
 
 // NewLogger logs as the settings ask for it.
-func NewLogger(s settings.Settings) *slog.Logger {
+func NewLogger(s settings.Settings, to io.Writer) *slog.Logger {
 	var level slog.Level
 	_ = level.UnmarshalText([]byte(s.LogLevel)) // a wrong one is a fault already
 	options := &slog.HandlerOptions{Level: level}
 	if s.LogFormat == "json" {
-		return slog.New(slog.NewJSONHandler(os.Stderr, options))
+		return slog.New(slog.NewJSONHandler(to, options))
 	}
-	return slog.New(slog.NewTextHandler(os.Stderr, options))
+	return slog.New(slog.NewTextHandler(to, options))
 }
 
 // Unusable logs why there is nothing to run.
@@ -139,7 +139,7 @@ func Foreign(c Call, ours []string) int {
 	signals := make(chan os.Signal, 16)
 	defer supervise.NotifyAll(signals)()
 	s, err := settings.Load(c.Environ)
-	log := NewLogger(s)
+	log := NewLogger(s, &supervise.Stderr{})
 	if err != nil { // a shell is how one finds out what is wrong
 		s.StopGrace = settings.Grace(8 * time.Second)
 	}

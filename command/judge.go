@@ -39,7 +39,7 @@ func (c Call) judging(work func(*judgement) error) error {
 	}
 	ctx, stop := interruptible()
 	defer stop()
-	children, err := supervise.New(NewLogger(s))
+	children, err := supervise.New(NewLogger(s, c.Stderr))
 	if err != nil {
 		return err
 	}

@@ -29,6 +29,7 @@ type Server struct {
 	Dovecot  *dovecot.Dovecot
 	Children *supervise.Supervisor
 	Store    *publish.Store
+	Stderr   *supervise.Stderr
 
 	master  *master.Process
 	process *supervise.Process // nil until it is started
@@ -42,7 +43,7 @@ func (s *Server) Start(dir string) error {
 	}
 	runDir := string(s.Settings.RunDir)
 	cmd := s.Dovecot.Foreground(filepath.Join(publish.Current(runDir), config.Main))
-	var log io.Writer = os.Stderr
+	var log io.Writer = supervise.Relay{Stderr: s.Stderr}
 	if s.Settings.LogFormat == "json" {
 		log = master.JSONLog(log)
 	}
@@ -154,6 +155,7 @@ func (s *Server) Sweep(ctx context.Context) {
 // Stop ends Dovecot, and what it leaves behind, within the grace period, and returns its
 // exit code.
 func (s *Server) Stop(signals <-chan os.Signal) int {
+	s.Stderr.Hurry()
 	s.awaitHearing()
 	code := s.Children.Stop(s.process, signals, time.Duration(s.Settings.StopGrace), master.IsSession)
 	s.master.Close()

@@ -4,6 +4,7 @@ import (
 	"cmp"
 	"errors"
 	"fmt"
+	"io"
 	"os"
 	"os/exec"
 	"path/filepath"
@@ -44,14 +45,31 @@ func (c *Container) Start(cmd *exec.Cmd) error {
 		return errors.New("the container runs already")
 	}
 	c.Log.begin()
-	cmd.Stdout, cmd.Stderr = c.Log, c.Log
-	if err := cmd.Start(); err != nil {
+	// A pipe of our own: Wait of os/exec would wait for a log that is not read.
+	read, write, err := os.Pipe()
+	if err != nil {
 		return err
 	}
-	ended := make(chan struct{})
+	cmd.Stdout, cmd.Stderr = write, write
+	err = cmd.Start()
+	write.Close()
+	if err != nil {
+		return err
+	}
+	ended, copied := make(chan struct{}), make(chan struct{})
+	go func() {
+		defer close(copied)
+		_, _ = io.Copy(c.Log, read)
+	}()
 	go func() {
 		defer close(ended)
 		_ = cmd.Wait()
+		c.Log.hear()
+		select {
+		case <-copied:
+		case <-time.After(2 * time.Second): // somebody else holds it open
+		}
+		read.Close()
 		c.Log.end()
 	}()
 	c.cmd, c.ended = cmd, ended

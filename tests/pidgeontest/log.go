@@ -16,6 +16,7 @@ type Log struct {
 	partial []byte
 	mark    int  // lines before it are not looked at
 	ended   bool // nothing more will come
+	deaf    bool // nothing more is read
 }
 
 // Line is one line, and when it came.
@@ -34,6 +35,9 @@ func newLog() *Log {
 func (l *Log) Write(p []byte) (int, error) {
 	l.mu.Lock()
 	defer l.mu.Unlock()
+	for l.deaf {
+		l.more.Wait()
+	}
 	l.partial = append(l.partial, p...)
 	for {
 		text, rest, ok := bytes.Cut(l.partial, []byte("\n"))
@@ -57,6 +61,20 @@ func (l *Log) end() {
 	l.mu.Lock()
 	defer l.mu.Unlock()
 	l.ended = true
+	l.more.Broadcast()
+}
+
+// Deafen has nobody read what is written, up to the end of the process that writes it.
+func (l *Log) Deafen() {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	l.deaf = true
+}
+
+func (l *Log) hear() {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	l.deaf = false
 	l.more.Broadcast()
 }
 
