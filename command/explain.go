@@ -70,6 +70,9 @@ func (e explainer) explainVariable(v settings.Variable, asJSON bool) error {
 const settingsInWords = `
 {{- range $i, $setting := .}}{{if $i}}
 {{end}}{{.Setting}} = {{.Value}}
+  {{- with .Runs}}
+  what runs has {{.}}: the last change was refused, see pidgeon status
+  {{- end}}
   holds {{.Scope}}
   {{- range .LastFirst}}
   {{if .InForce}}set by{{else}}overwritten:{{end}} {{.File}}:{{.Line.Line}}: {{.Value}}

@@ -15,6 +15,7 @@ import (
 	"pidgeon/render"
 	"pidgeon/settings"
 	"pidgeon/sizing"
+	"pidgeon/status"
 )
 
 // explanation is all that is known of one setting in one scope.
@@ -24,6 +25,9 @@ type explanation struct {
 	Scope   string `json:"scope"`
 	Default string `json:"default"`
 	Chain   []step `json:"chain"` // in the order in which Dovecot reads it
+	// Runs is the value that Dovecot runs with, if that is another because the last
+	// change was refused.
+	Runs *string `json:"runs,omitempty"`
 }
 
 // LastFirst is the chain, with the line in force first.
@@ -55,9 +59,10 @@ func (o origin) String() string { return fmt.Sprintf("%s=%s (%s)", o.Name, o.Val
 // explainer knows the lines of a candidate, which need not be a good one.
 type explainer struct {
 	*judgement
-	input render.Input
-	plain sizing.Sizes // without what overrides change
-	steps []step       // in the order in which Dovecot reads them
+	input    render.Input
+	plain    sizing.Sizes // without what overrides change
+	steps    []step       // in the order in which Dovecot reads them
+	degraded bool         // something else runs
 }
 
 func (j *judgement) explainer() (explainer, error) {
@@ -69,7 +74,8 @@ func (j *judgement) explainer() (explainer, error) {
 	if err != nil {
 		return explainer{}, err
 	}
-	e := explainer{judgement: j, plain: c.Sizes}
+	now, _ := status.Ask(j.ctx, string(in.Settings.RunDir)) // without one, nothing runs
+	e := explainer{judgement: j, plain: c.Sizes, degraded: now.Degraded}
 	if c, _, err = j.Stage(j.ctx, j.store, c); err != nil {
 		return explainer{}, err
 	}
@@ -185,7 +191,22 @@ func (e explainer) setting(setting string) (explanation, bool) {
 	if err == nil && known && (value != "" || explained.Value == standard) {
 		explained.Value = e.shown(value)
 	}
+	explained.Runs = e.runs(setting, explained.Value)
 	return explained, hasDefault || known || len(chain) > 0
+}
+
+// runs is what Dovecot runs with, if that is not this value.
+func (e explainer) runs(setting, value string) *string {
+	if !e.degraded {
+		return nil
+	}
+	current := publish.Current(string(e.input.Data.Settings.RunDir))
+	running, known, err := e.Dovecot.Value(e.ctx, filepath.Join(current, config.Main), setting)
+	running = strings.ReplaceAll(generation.ReplaceAllString(running, "/gen"), filepath.Join(filepath.Dir(current), "gen"), current)
+	if err != nil || !known || running == value {
+		return nil
+	}
+	return &running
 }
 
 // value asks Dovecot, which may refuse the configuration.

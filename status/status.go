@@ -44,15 +44,15 @@ type Document struct {
 	Overrides  []string       `json:"overrides"`
 	Refused    []string       `json:"refused,omitempty"` // why the last change is not in force
 	Listeners  map[string]int `json:"listeners"`         // ports, by the name of the listener
-	Since      time.Time      `json:"since"`
+	Since      time.Time      `json:"since,omitzero"`
 	// Silent is why it is not known of a listener, or a process, that clients get in.
 	Silent map[string]string `json:"silent,omitempty"`
 
 	CertificateExpires time.Time `json:"certificate_expires,omitzero"` // zero with TLS=no
 	Reloads            Reloads   `json:"reloads"`
-	LastReload         time.Time `json:"last_reload"`         // or start
-	Usage              []Usage   `json:"sessions,omitempty"`  // as counted for whoever asks
-	Uncounted          string    `json:"uncounted,omitempty"` // why they could not be counted
+	LastReload         time.Time `json:"last_reload,omitzero"` // or start
+	Usage              []Usage   `json:"sessions,omitempty"`   // as counted for whoever asks
+	Uncounted          string    `json:"uncounted,omitempty"`  // why they could not be counted
 	Container          Container `json:"container,omitzero"`
 
 	Settings []settings.Setting `json:"settings,omitempty"` // that differ from the default
