@@ -111,11 +111,3 @@ func TestUnhealthy(t *testing.T) {
 		t.Errorf("before it is ready: %v", err)
 	}
 }
-
-// Before anything runs there is no time to tell of.
-func TestDocumentBeforeTheStart(t *testing.T) {
-	text, err := json.Marshal(Document{})
-	if err != nil || strings.Contains(string(text), "0001-01-01") {
-		t.Errorf("%s (%v)", text, err)
-	}
-}

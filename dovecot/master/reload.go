@@ -123,6 +123,11 @@ func children(master int, name string) []int {
 // and clients that wait half a second before they log in: 144 of 477 logins failed
 // without this and 10 of 481 with it (2.3.19; 148 of 685 and 8 of 487 on 2.4.1).
 // Those are under way in the milliseconds before the old auth is gone.
+//
+// An LMTP connection asks the old auth too, and answers one recipient with 451 when that
+// has gone, which a mail transfer agent tries again. Left alone, the old auth answers 550
+// for every user as soon as the files of its generation are gone (both seen on 2.3.19 and
+// 2.4.1, 550 from the third reload on): the mail would be returned.
 func (p *Process) endAuth(replaced []int) {
 	for _, pid := range children(p.pid, "auth") { // still a child, still of that name
 		if slices.Contains(replaced, pid) {
