@@ -19,7 +19,7 @@ var floors = [][]string{
 	{"pidgeon/status"},
 	{"pidgeon/lifecycle"},
 	{"pidgeon/candidate"},
-	{"pidgeon/dovecot/rehearsal"},
+	{"pidgeon/dovecot/rehearsal", "pidgeon/dovecot/upgrade"},
 	{"pidgeon/dovecot/lint"},
 	{"pidgeon/dovecot", "pidgeon/dovecot/master", "pidgeon/render", "pidgeon/publish", "pidgeon/mount", "pidgeon/certificate", "pidgeon/container"},
 	{"pidgeon/settings"},

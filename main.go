@@ -32,6 +32,7 @@ var commands = map[string]func(command.Call) int{
 	"health":          command.Health,
 	"status":          command.Status,
 	"env":             command.Env,
+	"upgrade":         command.Upgrade,
 	candidate.Command: command.Judge,
 	exporter.Command:  command.Export,
 }
@@ -77,6 +78,9 @@ Usage: pidgeon [command]
   health         does the running one serve (for HEALTHCHECK and probes)
     --live       is it alive, whether it serves or not
   status         what the running one serves, holds and refused; --json
+  upgrade [PATH] what becomes of the overrides, or a configuration, of 2.3 in 2.4
+    -o DIR       write it to DIR
+    --check      exit with 0 if it is for 2.4, 1 if it can be carried over whole, else 78
   env            list the variables, their values and defaults
   --version      print the version
   --help         print this

@@ -95,7 +95,7 @@ func (s *statement) secret() bool {
 }
 
 var (
-	letter   = regexp.MustCompile(`(^|[^%])%([0-9.,-]*[LUMHNETRX]*)([abcdhlmnprsuw])\b`)
+	letter   = regexp.MustCompile(`(^|[^%])%([0-9.,-]*[LUMHNETRXD]*)([abcdhlmnprsuw])\b`)
 	longName = regexp.MustCompile(`%\{\s*(\w+)\s*([|}])`)
 )
 

@@ -4,6 +4,7 @@ import (
 	"cmp"
 	"fmt"
 	"io"
+	"iter"
 	"os"
 	"path/filepath"
 	"regexp"
@@ -29,28 +30,40 @@ func (r *reader) file(f *file) {
 	f.read = true
 	r.order[f.Origin] = cmp.Or(r.order[f.Origin], len(r.order)+1)
 	depth := len(r.open)
-	var joined []byte
-	first := 0
-	for i, line := range strings.Split(string(f.Data), "\n") {
-		line = uncommented(line)
-		if first == 0 {
-			first = i + 1
-		}
-		if before, more := strings.CutSuffix(line, "\\"); more {
-			joined = append(append(joined, strings.TrimRight(before, " \t")...), ' ')
-			continue
-		}
-		if len(joined) > 0 {
-			line = string(append(joined, line...))
-		}
-		if line = strings.TrimLeft(line, " "); line != "" {
-			s := parseLine(line)
-			s.file, s.first, s.last = f, first, i+1
-			r.statement(&s, depth)
-		}
-		joined, first = nil, 0
+	for s := range logicalLines(f.Data) {
+		s.file = f
+		r.statement(s, depth)
 	}
 	r.leave(depth)
+}
+
+// logicalLines takes a file apart: lines that a \\ joins are one.
+func logicalLines(data []byte) iter.Seq[*statement] {
+	return func(yield func(*statement) bool) {
+		var joined []byte
+		first := 0
+		for i, line := range strings.Split(string(data), "\n") {
+			line = uncommented(line)
+			if first == 0 {
+				first = i + 1
+			}
+			if before, more := strings.CutSuffix(line, "\\"); more {
+				joined = append(append(joined, strings.TrimRight(before, " \t")...), ' ')
+				continue
+			}
+			if len(joined) > 0 {
+				line = string(append(joined, line...))
+			}
+			if line = strings.TrimLeft(line, " "); line != "" {
+				s := parseLine(line)
+				s.first, s.last = first, i+1
+				if !yield(&s) {
+					return
+				}
+			}
+			joined, first = nil, 0
+		}
+	}
 }
 
 func (r *reader) leave(depth int) {

@@ -2,6 +2,7 @@ package lint
 
 import (
 	"fmt"
+	"iter"
 	"slices"
 	"strings"
 
@@ -77,6 +78,31 @@ func (s *statement) warning(code finding.Code, problem, hint string) finding.Fin
 	f := s.fault(code, problem, hint)
 	f.Warning = true
 	return f
+}
+
+// Words are what a logical line of a file consists of.
+type Words struct {
+	First, Last int // lines, 1-based
+	Setting     bool
+	Opens       bool // a section
+	Closes      bool
+	Includes    bool
+	FromFile    bool // the value is the path of a file that holds it
+	Key         string
+	Name        string // a section's
+	Value       string // without quotes
+	Raw         string // as written
+}
+
+// Scan takes a file apart, without a look at what it says.
+func Scan(data []byte) iter.Seq[Words] {
+	return func(yield func(Words) bool) {
+		for s := range logicalLines(data) {
+			if !yield(Words{s.first, s.last, s.sets(), s.kind == opening, s.kind == closing, s.kind == include, s.kind == fromFile, s.key, s.name, s.value, s.raw}) {
+				return
+			}
+		}
+	}
 }
 
 // parseLine takes a whole logical line apart.

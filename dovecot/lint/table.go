@@ -22,7 +22,7 @@ var table = sync.OnceValue(func() map[string][][]string {
 			name, heading, _ := strings.Cut(line[1:], "]")
 			section, columns = name, strings.Count(heading, "|")+1
 		default:
-			row := strings.SplitN(line, "|", columns)
+			row := slices.Grow(strings.SplitN(line, "|", columns), columns)[:columns]
 			for i := range row {
 				row[i] = strings.TrimSpace(row[i])
 			}
@@ -31,6 +31,12 @@ var table = sync.OnceValue(func() map[string][][]string {
 	}
 	return all
 })
+
+// Rows are those of a section of the table, for who converts what this package names.
+func Rows(section string) [][]string { return table()[section] }
+
+// List is one of the table's lists.
+func List(name string) []string { return list(name) }
 
 // rowOf is the row of a section of the table that begins with a name, nil if none does.
 func rowOf(section, name string) []string {

@@ -1,0 +1,383 @@
+package upgrade
+
+import (
+	"errors"
+	"fmt"
+	"regexp"
+	"slices"
+	"strings"
+
+	"pidgeon/dovecot/lint"
+)
+
+// location is a mail_location as settings.
+func (u use) location() (string, error) {
+	lines, err := u.locations(u.node.Value)
+	return strings.Join(lines, "\n"), err
+}
+
+func (u use) locations(value string) (lines []string, err error) {
+	parts := colons(value)
+	if len(parts) > 1 && slices.Contains(lint.List("storage"), parts[0]) {
+		lines, parts = append(lines, "mail_driver = "+parts[0]), parts[1:]
+	}
+	if parts[0] != "" {
+		path, err := u.words(parts[0])
+		if err != nil {
+			return nil, err
+		}
+		lines = append(lines, "mail_path = "+path)
+	}
+	for _, part := range parts[1:] {
+		key, value, _ := strings.Cut(part, "=")
+		if value, err = u.words(value); err != nil {
+			return nil, err
+		}
+		switch i := slices.IndexFunc(lint.Rows("locations"), func(row []string) bool { return row[0] == key }); {
+		case i >= 0:
+			lines = append(lines, lint.Rows("locations")[i][1]+" = "+value)
+		case key == "FULLDIRNAME":
+			lines = append(lines, "mailbox_directory_name = "+value, "mailbox_directory_name_legacy = no")
+		case key == "UTF-8":
+			lines = append(lines, "mailbox_list_utf8 = yes")
+		case key != "":
+			return nil, fmt.Errorf("the key %s of mail_location has no counterpart in Dovecot 2.4", key)
+		}
+	}
+	return lines, nil
+}
+
+// colons parts a value at its colons, but for those in variables, and for doubled ones,
+// which stand for one.
+func colons(value string) []string {
+	parts, depth := []string{""}, 0
+	for i := 0; i < len(value); i++ {
+		last := &parts[len(parts)-1]
+		switch c := value[i]; {
+		case c == ':' && depth == 0 && strings.HasPrefix(value[i:], "::"):
+			*last += ":"
+			i++
+		case c == ':' && depth == 0:
+			parts = append(parts, "")
+			continue
+		default:
+			*last += string(c)
+			if c == '{' {
+				depth++
+			} else if c == '}' {
+				depth--
+			}
+		}
+	}
+	return parts
+}
+
+// dict is the section for a dict such as proxy::quota.
+func (u use) dict() (string, error) {
+	value, err := u.words(u.node.Value)
+	if err != nil {
+		return "", err
+	}
+	driver, rest, _ := strings.Cut(value, ":")
+	var settings []string
+	switch driver {
+	case "proxy":
+		socket, name, _ := strings.Cut(rest, ":")
+		settings = append(settings, "name = "+name)
+		if socket != "" {
+			settings = append(settings, "socket_path = "+socket)
+		}
+	case "file":
+		settings = append(settings, "path = "+rest)
+	case "redis":
+		for option := range strings.SplitSeq(rest, ":") {
+			name, value, _ := strings.Cut(option, "=")
+			now := map[string]string{"host": "redis_host", "port": "redis_port", "prefix": "redis_key_prefix", "db": "redis_db_id", "password": "redis_password", "expire_secs": "redis_expire", "timeout_msecs": "redis_request_timeout", "path": "redis_socket_path"}[name]
+			if now != "" {
+				settings = append(settings, now+" = "+value)
+			}
+		}
+	default:
+		return "", fmt.Errorf("a dict with the driver %s is written dict NAME { … } by hand", driver)
+	}
+	return "dict " + driver + " {\n  " + strings.Join(settings, "\n  ") + "\n}", nil
+}
+
+// dicts are what the section dict { } of 2.3 lists.
+func (c *converter) dicts(n *node) ([]string, error) {
+	lines := []string{n.indent() + "dict_server {" + n.remark()}
+	for _, child := range n.children {
+		lines = append(lines, child.before...)
+		u := use{converter: c, node: child, raw: child.Raw}
+		driver, file, _ := strings.Cut(child.Value, ":")
+		u.driver = driver
+		written, err := u.sqlDict(file)
+		if err != nil {
+			lines = append(lines, c.leave(child, err.Error())...)
+			continue
+		}
+		lines = append(lines, indented(written, child.indent(), "")...)
+	}
+	return append(lines, n.ends()...), nil
+}
+
+func (u use) sqlDict(name string) ([]string, error) {
+	if !slices.Contains([]string{"mysql", "pgsql", "sqlite"}, u.driver) {
+		return nil, fmt.Errorf("a dict with the driver %s is written dict %s { … } by hand", u.driver, u.node.Key)
+	}
+	f, ok := u.external(u.node, name)
+	if !ok {
+		return nil, fmt.Errorf("%s, whose settings belong here, cannot be read: put it beside the configuration", name)
+	}
+	u.Merged = append(u.Merged, f.Name)
+	lines := []string{"dict " + u.node.Key + " {", "  driver = sql", "  sql_driver = " + u.driver}
+	for _, n := range parse(f, u.node).children {
+		u := use{converter: u.converter, node: n, raw: n.Raw, driver: u.driver}
+		switch {
+		case n.Setting && n.Key == "connect":
+			text, err := u.connect()
+			if err != nil {
+				return nil, err
+			}
+			lines = append(lines, indented(strings.Split(text, "\n"), "  ", "")...)
+		case n.Opens && n.Key == "map":
+			lines = append(lines, indented(n.dictMap(), "  ", "")...)
+		default:
+			lines = append(lines, u.leave(n, "it is none of a dict in Dovecot 2.4")...)
+		}
+	}
+	return append(lines, "}"), nil
+}
+
+// dictMap is a map { } of a dict.
+func (n *node) dictMap() []string {
+	lines := []string{"dict_map " + quoted(n.value("pattern")) + " {", "  sql_table = " + n.value("table")}
+	if user := n.value("username_field"); user != "" {
+		lines = append(lines, "  username_field = "+user)
+	}
+	fields, types := strings.Split(n.value("value_field"), ","), strings.Split(n.value("value_type"), ",")
+	for i, field := range fields {
+		lines = append(lines, "  value_field "+strings.TrimSpace(field)+" {")
+		if i < len(types) && types[i] != "" {
+			lines = append(lines, "    type = "+strings.TrimSpace(types[i]))
+		}
+		lines = append(lines, "  }")
+	}
+	for _, child := range n.children {
+		if child.Opens && child.Key == "fields" {
+			for _, field := range child.children {
+				lines = append(lines, "  key_field "+field.Key+" {", "    value = "+field.Value, "  }")
+			}
+		}
+	}
+	return append(lines, "}")
+}
+
+// fields are default_fields and override_fields, and what is written like them.
+func (u use) fields(suffix string) (string, error) {
+	var all []string
+	for word := range strings.FieldsSeq(u.node.Value) {
+		name, value, _ := strings.Cut(word, "=")
+		lines, err := u.field(name, value, suffix)
+		if err != nil {
+			return "", err
+		}
+		all = append(all, lines...)
+	}
+	return strings.Join(all, "\n"), nil
+}
+
+// field is one of a passdb or a userdb.
+func (u use) field(name, value, suffix string) ([]string, error) {
+	base := strings.TrimPrefix(name, "userdb_")
+	lines := []string{base + " = " + value}
+	var err error
+	switch {
+	case base == "mail":
+		lines, err = u.locations(value)
+	case base == "quota_rule":
+		lines, err = rules(strings.ReplaceAll(value, "%%", "%"))
+	default:
+		if value, err = u.words(value); err == nil {
+			lines[0] = base + " = " + value
+		}
+	}
+	for i, line := range lines {
+		key, value, _ := strings.Cut(line, " = ")
+		lines[i] = name[:len(name)-len(base)] + key + suffix + " = " + value
+	}
+	return lines, err
+}
+
+// arguments are those of a passdb or a userdb, and what stands in the file that they
+// name.
+func (u use) arguments() (string, error) {
+	section := u.node.up
+	driver := section.value("driver")
+	var settings []*node
+	switch driver {
+	case "sql", "ldap", "oauth2":
+		f, ok := u.external(u.node, u.node.Value)
+		if !ok {
+			return "", fmt.Errorf("%s, whose settings belong here, cannot be read: put it beside the configuration", u.node.Value)
+		}
+		u.Merged = append(u.Merged, f.Name)
+		settings = parse(f, section).children
+		for _, n := range settings {
+			switch {
+			case n.Key == "driver":
+				u.driver = n.Value
+			case n.Key == "auth_bind":
+				u.binds = n.Value == "yes"
+			}
+		}
+	default:
+		for word := range strings.FieldsSeq(u.node.Value) {
+			name, value, named := strings.Cut(word, "=")
+			if !named || strings.HasPrefix(word, "/") {
+				name, value = "", word
+			}
+			n := *u.node
+			n.Key, n.Value, n.Raw, n.FromFile = name, value, value, false
+			settings = append(settings, &n)
+		}
+	}
+	var all, fields []string
+	for _, n := range settings {
+		u := use{converter: u.converter, node: n, raw: n.Raw, driver: u.driver, binds: u.binds}
+		lines, known, err := u.argument(section.Key, driver)
+		switch {
+		case known:
+		case driver == "sql" || driver == "ldap" || driver == "oauth2":
+			err = errors.New("ask the documentation what it is in Dovecot 2.4")
+		default:
+			var more []string
+			more, err = u.field(n.Key, n.Value, "")
+			fields = append(fields, more...)
+		}
+		if err != nil && n.file.Name == u.node.file.Name && driver != "sql" && driver != "ldap" && driver != "oauth2" {
+			return "", err
+		}
+		if err != nil {
+			lines = u.leave(n, err.Error())
+		}
+		all = append(all, lines...)
+	}
+	if len(fields) > 0 {
+		all = append(all, slices.Concat([]string{"fields {"}, indented(fields, "  ", ""), []string{"}"})...)
+	}
+	return strings.Join(all, "\n"), nil
+}
+
+// argument is one of them, as the table has it.
+func (u use) argument(section, driver string) (lines []string, known bool, err error) {
+	for _, row := range lint.Rows("arguments") {
+		if row[0] != driver+"/"+u.node.Key {
+			continue
+		}
+		spec := row[1]
+		for _, kind := range []string{"passdb", "userdb"} {
+			only, ok := strings.CutPrefix(spec, kind+": ")
+			if ok && kind != section {
+				return nil, true, nil
+			}
+			spec = only
+		}
+		if spec == "-" || u.node.Value == "" {
+			return nil, true, nil
+		}
+		lines, err = u.expand(spec)
+		return lines, true, err
+	}
+	return nil, false, nil
+}
+
+var parameter = regexp.MustCompile(`(\w+)\s*=\s*('[^']*'|"[^"]*"|\S+)`)
+
+// connect is where a database is.
+func (u use) connect() (string, error) {
+	if u.driver == "sqlite" {
+		return "sqlite_path = " + u.node.Value, nil
+	}
+	var hosts, rest []string
+	for _, m := range parameter.FindAllStringSubmatch(u.node.Value, -1) {
+		name, value := m[1], strings.Trim(m[2], `'"`)
+		if quote := strings.ContainsAny(value, "#\"'") || strings.TrimSpace(value) != value; quote {
+			value = `"` + strings.NewReplacer(`\`, `\\`, `"`, `\"`).Replace(value) + `"`
+		}
+		switch {
+		case name == "host":
+			hosts = append(hosts, value)
+			continue
+		case name == "maxconns":
+			continue
+		case u.driver == "mysql" && strings.HasPrefix(name, "ssl_"):
+			now := map[string]string{"ssl_ca": "ssl_client_ca_file", "ssl_ca_path": "ssl_client_ca_dir", "ssl_cert": "ssl_client_cert_file", "ssl_key": "ssl_client_key_file", "ssl_cipher": "ssl_cipher_list", "ssl_verify_server_cert": "ssl_client_require_valid_cert"}[name]
+			if now == "" {
+				return "", fmt.Errorf("%s has no counterpart in Dovecot 2.4", name)
+			}
+			name = now
+		}
+		rest = append(rest, name+" = "+value)
+	}
+	if u.driver == "pgsql" {
+		rest = slices.Concat([]string{"parameters {"}, indented(rest, "  ", ""), []string{"}"})
+	}
+	var all []string
+	for _, host := range append(hosts, "localhost")[:max(1, len(hosts))] {
+		all = append(all, u.driver+" "+quoted(host)+" {")
+		all = append(append(all, indented(rest, "  ", "")...), "}")
+	}
+	return strings.Join(all, "\n"), nil
+}
+
+var returned = regexp.MustCompile("(?i)\\bas\\s+[\"'`]?((?:userdb_)?(?:mail|quota_rule)\\d*)\\b")
+
+// query is one whose columns 2.4 knows.
+func (u use) query() (string, error) {
+	if m := returned.FindStringSubmatch(u.node.Value); m != nil {
+		instead := "mail_driver and mail_path"
+		if strings.Contains(strings.ToLower(m[1]), "quota") {
+			instead = "quota_storage_size"
+		}
+		return "", fmt.Errorf("it returns %s: have it return %s", m[1], instead)
+	}
+	return u.words(u.raw)
+}
+
+func (u use) uris() string {
+	hosts := strings.Fields(u.node.Value)
+	for i, host := range hosts {
+		hosts[i] = "ldap://" + host
+	}
+	return strings.Join(hosts, " ")
+}
+
+// attributes are those that LDAP returns: attribute=field, attribute=field=template and
+// =field=template.
+func (u use) attributes() (string, error) {
+	var all []string
+	for part := range strings.SplitSeq(u.node.Value, ",") {
+		attribute, field, _ := strings.Cut(strings.TrimSpace(part), "=")
+		field, template, templated := strings.Cut(field, "=")
+		if field == "" {
+			field = attribute
+		}
+		if field == "" || field == "password" && u.binds {
+			continue
+		}
+		if strings.ContainsAny(attribute+field, "@!~#") {
+			return "", fmt.Errorf("%s is written fields { NAME = … } by hand", part)
+		}
+		if !templated {
+			template = "%$"
+		}
+		template = strings.ReplaceAll(template, "%$", "%{ldap:"+attribute+"}")
+		lines, err := u.field(field, template, "")
+		if err != nil {
+			return "", err
+		}
+		all = append(all, lines...)
+	}
+	return strings.Join(all, "\n"), nil
+}

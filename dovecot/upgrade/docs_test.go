@@ -1,0 +1,58 @@
+package upgrade_test
+
+import (
+	"fmt"
+	"os"
+	"strings"
+	"testing"
+
+	"pidgeon/dovecot/lint"
+)
+
+// TestDocs has the table in the documentation say what the data file says; -update
+// rewrites it.
+func TestDocs(t *testing.T) {
+	const name, begin = "../../docs/upgrade.md", "<!-- table -->\n"
+	text, err := os.ReadFile(name)
+	if err != nil {
+		t.Fatal(err)
+	}
+	before, _, found := strings.Cut(string(text), begin)
+	if !found {
+		t.Fatalf("%s has no %s", name, begin)
+	}
+	if want := before + begin + tables(); want != string(text) {
+		if !*update {
+			t.Fatalf("%s does not have the table of dialects.txt: go test ./dovecot/upgrade -update", name)
+		}
+		if err := os.WriteFile(name, []byte(want), 0o644); err != nil {
+			t.Fatal(err)
+		}
+	}
+}
+
+func tables() string {
+	var b strings.Builder
+	b.WriteString("\n| 2.3 | 2.4 | |\n| --- | --- | --- |\n")
+	for _, row := range lint.Rows("settings") {
+		if row[0] != "-" {
+			fmt.Fprintf(&b, "| `%s` | %s | %s |\n", row[0], code(row[1]), row[2])
+		}
+	}
+	b.WriteString("\n| Plugin of 2.3 | 2.4 | |\n| --- | --- | --- |\n")
+	for _, row := range lint.Rows("plugins") {
+		fmt.Fprintf(&b, "| `%s` | %s | %s |\n", row[0], code(row[1]), row[2])
+	}
+	b.WriteString("\n| Section of 2.3 | Instead |\n| --- | --- |\n")
+	for _, row := range lint.Rows("gone") {
+		fmt.Fprintf(&b, "| `%s` | %s |\n", row[0], row[1])
+	}
+	return b.String()
+}
+
+func code(names string) string {
+	if names == "-" {
+		return ""
+	}
+	return "`" + strings.ReplaceAll(names, ", ", "`, `") + "`"
+}

@@ -1,0 +1,75 @@
+package upgrade
+
+import (
+	"io/fs"
+	"os"
+	"path/filepath"
+	"slices"
+	"strings"
+
+	"pidgeon/config"
+)
+
+// What is read of a directory: a configuration is no larger.
+const (
+	maxFile  = 1 << 20
+	maxFiles = 1000
+	maxDepth = 4
+)
+
+// Load upgrades the configuration at a path: that of a main file, or of a directory, by
+// its dovecot.conf, or else all *.conf, which are overrides then.
+func Load(path string) (before config.Files, after Result, err error) {
+	info, err := os.Stat(path)
+	if err != nil {
+		return nil, after, err
+	}
+	dir, root := path, config.Main
+	if !info.IsDir() {
+		dir, root = filepath.Dir(path), filepath.Base(path)
+	}
+	if before, err = read(dir); err != nil {
+		return nil, after, err
+	}
+	roots := []string{root}
+	if before.Data(root) == nil {
+		roots = nil
+		for _, f := range before {
+			if filepath.Ext(f.Name) == ".conf" {
+				roots = append(roots, f.Name)
+			}
+		}
+	}
+	return before, Convert(before, roots, root == config.Main && len(roots) == 1 && before.Data(root) != nil, Elsewhere), nil
+}
+
+func read(dir string) (files config.Files, err error) {
+	err = filepath.WalkDir(dir, func(path string, entry fs.DirEntry, err error) error {
+		name, _ := filepath.Rel(dir, path)
+		switch {
+		case err != nil:
+			return err
+		case entry.IsDir() && strings.Count(name, "/") >= maxDepth, len(files) == maxFiles:
+			return fs.SkipDir
+		}
+		if data := Elsewhere(path); data != nil {
+			files = append(files, config.File{Name: name, Origin: path, Data: data})
+		}
+		return nil
+	})
+	slices.SortFunc(files, func(a, b config.File) int { return strings.Compare(a.Name, b.Name) })
+	return files, err
+}
+
+// Elsewhere reads a file that a configuration names, nil if it is none to read.
+func Elsewhere(path string) []byte {
+	info, err := os.Stat(path)
+	if err != nil || !info.Mode().IsRegular() || info.Size() > maxFile {
+		return nil
+	}
+	data, err := os.ReadFile(path)
+	if err != nil {
+		return nil
+	}
+	return append([]byte{}, data...)
+}

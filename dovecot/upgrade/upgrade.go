@@ -1,0 +1,378 @@
+// Package upgrade writes a configuration for Dovecot 2.3 as one for 2.4: line by line,
+// by the table that package lint has its hints from (lint/dialects.txt). Comments and
+// order stay. What it cannot carry over it says, at its place too.
+package upgrade
+
+import (
+	"errors"
+	"fmt"
+	"path"
+	"slices"
+	"strings"
+
+	"pidgeon/config"
+	"pidgeon/dovecot/lint"
+	"pidgeon/finding"
+)
+
+// Result is what came of an upgrade.
+type Result struct {
+	Files   config.Files   // what Dovecot reads, for 2.4; what was merged is missing
+	Left    finding.List   // what was not carried over
+	Carried map[string]int // settings and sections that are written anew, by their file's origin
+	Merged  []string       // the paths of files that are part of others now
+}
+
+// version is the oldest that every 2.4 from Debian 13 on takes.
+const version = "2.4.0"
+
+// converter goes through a configuration once.
+type converter struct {
+	Result
+	files     config.Files
+	elsewhere func(path string) []byte
+	whole     bool
+	seen      map[string]bool  // files by their names
+	names     map[string]bool  // of sections that got one
+	plugin    map[string]*node // what plugin { } sets, of all files
+	written   map[string]bool  // what is said once for several settings
+	all       []*node
+}
+
+// Convert upgrades the files that roots name, and those of files that they include.
+// elsewhere reads other files that they name; it returns nil where there is none. whole
+// is a configuration that is complete by itself.
+func Convert(files config.Files, roots []string, whole bool, elsewhere func(path string) []byte) Result {
+	c := converter{files: files, elsewhere: elsewhere, whole: whole, seen: map[string]bool{}, names: map[string]bool{}, plugin: map[string]*node{}, written: map[string]bool{}}
+	c.Carried = map[string]int{}
+	for _, root := range roots {
+		c.survey(root)
+	}
+	c.seen = map[string]bool{}
+	for _, root := range roots {
+		c.file(root, nil)
+	}
+	return c.Result
+}
+
+// survey notes what has to be known of all files before the first is written.
+func (c *converter) survey(name string) {
+	i := slices.IndexFunc(c.files, func(f config.File) bool { return f.Name == name })
+	if i < 0 || c.seen[name] {
+		return
+	}
+	c.seen[name] = true
+	var visit func(nodes []*node)
+	visit = func(nodes []*node) {
+		for _, n := range nodes {
+			switch {
+			case n.Setting && n.around() == "plugin":
+				c.plugin[n.Key] = n
+			case n.Opens && n.Name != "":
+				c.names[n.Key+"/"+n.Name] = true
+			case n.Includes:
+				for _, included := range c.included(n) {
+					c.survey(included)
+				}
+			}
+			c.all = append(c.all, n)
+			visit(n.children)
+		}
+	}
+	visit(parse(c.files[i], nil).children)
+}
+
+// file upgrades one file, and where it is included.
+func (c *converter) file(name string, around *node) {
+	i := slices.IndexFunc(c.files, func(f config.File) bool { return f.Name == name })
+	if i < 0 || c.seen[name] {
+		return
+	}
+	c.seen[name] = true
+	f := c.files[i]
+	place := len(c.Files)
+	c.Files = append(c.Files, f)
+	root := parse(f, around)
+	lines := append(c.block(root.children), root.after...)
+	text := strings.Join(lines, "\n")
+	if c.whole && place == 0 && !strings.Contains(text, "dovecot_config_version") {
+		text = "dovecot_config_version = " + version + "\ndovecot_storage_version = " + version + "\n" + text
+	}
+	c.Files[place].Data = []byte(text)
+}
+
+// included are the files that a line includes, those of an absolute path by how it ends:
+// a configuration may lie elsewhere than where it is used.
+func (c *converter) included(n *node) (names []string) {
+	for _, f := range c.files {
+		if matches(n.Value, path.Dir(n.file.Name), f.Name) {
+			names = append(names, f.Name)
+		}
+	}
+	return names
+}
+
+func matches(pattern, dir, name string) bool {
+	if !path.IsAbs(pattern) {
+		ok, _ := path.Match(path.Join(dir, pattern), name)
+		return ok
+	}
+	for rest, more := pattern, true; more; {
+		if _, rest, more = strings.Cut(rest, "/"); more || rest != "" {
+			if ok, _ := path.Match(rest, name); ok {
+				return true
+			}
+		}
+	}
+	return false
+}
+
+// external reads a file that a setting names, such as that of a database.
+func (c *converter) external(from *node, name string) (f config.File, ok bool) {
+	for _, f := range c.files {
+		if matches(name, path.Dir(from.file.Name), f.Name) {
+			return f, true
+		}
+	}
+	data := c.elsewhere(name)
+	return config.File{Name: name, Origin: name, Data: data}, data != nil
+}
+
+// block upgrades what stands in a file or a section. What stood in plugin { } moves to
+// where that stood.
+func (c *converter) block(nodes []*node) (out []string) {
+	for _, n := range nodes {
+		left := len(c.Left)
+		lines, err := c.lines(n)
+		if err != nil {
+			lines = c.leave(n, err.Error())
+		}
+		if !slices.Equal(lines, n.whole()) && len(c.Left) == left {
+			c.Carried[n.file.Origin]++
+		}
+		lines = slices.Concat(n.before, lines)
+		if n.around() == "plugin" {
+			lines = moved(lines, n.indent(), n.up.indent())
+		}
+		out = append(out, lines...)
+	}
+	return out
+}
+
+// moved are lines with another indent.
+func moved(lines []string, from, to string) []string {
+	out := slices.Clone(lines)
+	for i, line := range out {
+		if rest, ok := strings.CutPrefix(line, from); ok {
+			out[i] = to + rest
+		}
+	}
+	return out
+}
+
+// lines upgrade a statement.
+func (c *converter) lines(n *node) ([]string, error) {
+	switch {
+	case n.Opens:
+		return c.section(n)
+	case n.Includes:
+		for _, name := range c.included(n) {
+			c.file(name, n.up)
+		}
+	case n.Setting:
+		return c.setting(n)
+	}
+	return n.text, nil
+}
+
+// leave reports what cannot be carried over, and keeps it as a comment.
+func (c *converter) leave(n *node, why string) []string {
+	what := n.Key
+	if n.Opens {
+		what = strings.Join(strings.Fields(n.Key+" "+n.Name+" { }"), " ")
+	}
+	lines := []string{n.indent() + c.note(n, what, why)}
+	for _, line := range n.whole() {
+		lines = append(lines, n.indent()+strings.TrimRight("# "+strings.TrimPrefix(line, n.indent()), " "))
+	}
+	return lines
+}
+
+// note reports what cannot be carried over, and says so in a comment.
+func (c *converter) note(n *node, what, why string) string {
+	c.Left = append(c.Left, finding.Finding{Code: finding.OtherDialect, File: n.file.Origin, Line: n.Last, Problem: what + " cannot be carried over to Dovecot 2.4", Hint: why})
+	return "# pidgeon upgrade: " + what + " cannot be carried over: " + why
+}
+
+// section upgrades one with what stands in it.
+func (c *converter) section(n *node) ([]string, error) {
+	kind := n.Key
+	if why := gone(kind, n.Name, n.value("driver")); why != "" {
+		return nil, errors.New(why)
+	}
+	switch {
+	case kind == "plugin" && n.up == nil || kind == "plugin" && n.Name == "":
+		lines := c.block(n.children)
+		if n.end != nil {
+			lines = append(lines, moved(n.end.before, n.end.indent()+"  ", n.indent())...)
+		}
+		return lines, nil
+	case kind == "dict" && n.Name == "" && n.up == nil:
+		return c.dicts(n)
+	case kind == "passdb" && n.value("driver") == "oauth2": // its mechanisms need no passdb
+		i := slices.IndexFunc(n.children, func(child *node) bool { return child.Key == "args" })
+		if i < 0 {
+			return nil, errors.New("its args name no file")
+		}
+		lines := append([]string{n.indent() + "oauth2 {" + n.remark()}, c.block(n.children[i:i+1])...)
+		return append(lines, n.ends()...), nil
+	case kind == "local_name" && strings.Contains(n.Name, " "):
+		var all []string
+		for _, name := range strings.Fields(n.Name) {
+			all = append(all, c.within(n, "local_name "+name+" {")...)
+		}
+		return all, nil
+	case n.Name == "" && (slices.Contains(lint.List("named"), kind) || kind == "inet_listener"):
+		return c.within(n, kind+" "+quoted(c.name(n))+" {"), nil
+	}
+	return append(append(slices.Clone(n.text), c.block(n.children)...), n.ends()...), nil
+}
+
+// within gives a section another first line.
+func (c *converter) within(n *node, opening string) []string {
+	lines := []string{n.indent() + opening + n.remark()}
+	return append(append(lines, c.block(n.children)...), n.ends()...)
+}
+
+// gone says why a section is none of 2.4, and what is there for it.
+func gone(kind, name, driver string) string {
+	if kind == "passdb" || kind == "userdb" {
+		name = driver
+	}
+	for _, row := range lint.Rows("gone") {
+		if row[0] == kind+"/"+name {
+			return row[1]
+		}
+	}
+	return ""
+}
+
+// name is one for a section that has none: its driver or what it is for, with a number
+// where that is taken.
+func (c *converter) name(n *node) string {
+	name := n.value("driver")
+	switch {
+	case n.Key == "namespace" && n.value("inbox") == "yes":
+		name = "inbox"
+	case n.Key == "namespace":
+		name = strings.Trim(n.value("prefix"), "/.")
+		if i := strings.IndexAny(name, "%/. "); i >= 0 || name == "" {
+			name = n.value("type")
+		}
+	case n.Key == "inet_listener" && n.up != nil:
+		name = n.up.Name
+	}
+	if name == "" {
+		name = "main"
+	}
+	unique := name
+	for i := 2; c.names[n.Key+"/"+unique]; i++ {
+		unique = fmt.Sprint(name, i)
+	}
+	c.names[n.Key+"/"+unique] = true
+	return unique
+}
+
+// setting upgrades a line that sets something.
+func (c *converter) setting(n *node) ([]string, error) {
+	row := rowFor(n.around(), n.Key)
+	u := use{converter: c, node: n, raw: n.Raw}
+	switch {
+	case u.structure() != "":
+		lines, err := u.expand(u.structure())
+		return indented(lines, n.indent(), n.remark()), err
+	case row == nil && n.around() == "plugin" && gone("plugin", strings.Split(n.Key, "_")[0], "") != "":
+		return nil, errors.New(gone("plugin", strings.Split(n.Key, "_")[0], ""))
+	case row == nil && n.around() == "plugin" && !slices.Contains(lint.List("same in plugin"), n.Key):
+		return nil, errors.New("ask the plugin's documentation what it is in Dovecot 2.4, where plugin { } is gone")
+	case row == nil:
+		return c.plain(u, n.Key)
+	case row[3] == "-":
+		return nil, nil
+	case row[3] != "":
+		lines, err := u.expand(row[3])
+		return indented(lines, n.indent(), n.remark()), err
+	case row[2] == "" && row[1] != "-" && !strings.Contains(row[1], ","):
+		_, leaf, inSection := strings.Cut(row[1], "/")
+		if !inSection {
+			leaf = row[1]
+		}
+		return c.plain(u, leaf)
+	}
+	return nil, errors.New(row[2])
+}
+
+// structure is what the table writes for a setting whose name stays.
+func (u use) structure() string {
+	for _, row := range lint.Rows("structures") {
+		if row[0] == u.node.Key || row[0] == u.node.around()+"/"+u.node.Key {
+			return row[1]
+		}
+	}
+	return ""
+}
+
+// global tells whether a setting has a value outside of all sections.
+func (c *converter) global(key, value string) (found bool) {
+	for _, n := range c.all {
+		if n.Setting && n.up == nil && n.Key == key {
+			found = n.Value == value
+		}
+	}
+	return found
+}
+
+// plain keeps a setting, under its name in 2.4 and with a value in 2.4's words.
+func (c *converter) plain(u use, key string) ([]string, error) {
+	n := u.node
+	switch value, list, err := u.plainValue(); {
+	case err != nil:
+		return nil, err
+	case list != nil:
+		return indented(list, n.indent(), n.remark()), nil
+	case value == n.Raw && key == n.Key:
+		return n.text, nil
+	default:
+		return []string{strings.TrimRight(n.indent()+key+" = "+value, " ") + n.remark()}, nil
+	}
+}
+
+// rowFor finds the row of a setting of 2.3, by its name alone or in its section; what
+// plugin { } numbers has one row for all numbers.
+func rowFor(around, key string) []string {
+	var wanted []string
+	if around == "plugin" {
+		wanted = []string{"plugin/" + key, "plugin/" + numbered.ReplaceAllString(key, "imapsieve_mailbox_"), "plugin/" + strings.TrimRight(key, "0123456789")}
+	} else {
+		wanted = []string{key, around + "/" + key}
+	}
+	for _, name := range wanted {
+		for _, row := range lint.Rows("settings") {
+			if row[0] == name {
+				return row
+			}
+		}
+	}
+	return nil
+}
+
+func indented(lines []string, indent, remark string) []string {
+	out := make([]string, len(lines))
+	for i, line := range lines {
+		out[i] = indent + line
+	}
+	if len(out) > 0 {
+		out[len(out)-1] += remark
+	}
+	return out
+}

@@ -1,0 +1,239 @@
+package upgrade_test
+
+import (
+	"bytes"
+	"flag"
+	"fmt"
+	"math/rand/v2"
+	"os"
+	"path/filepath"
+	"slices"
+	"strings"
+	"testing"
+
+	"github.com/rogpeppe/go-internal/diff"
+	"github.com/rogpeppe/go-internal/txtar"
+
+	"pidgeon/config"
+	"pidgeon/dovecot/lint"
+	"pidgeon/dovecot/upgrade"
+	"pidgeon/tests/dovecottest"
+)
+
+var update = flag.Bool("update", false, "rewrite the golden files")
+
+// upgraded writes a case's files and upgrades them.
+func upgraded(t *testing.T, files []txtar.File) (dir string, after upgrade.Result) {
+	t.Helper()
+	dir = t.TempDir()
+	for _, f := range files {
+		dovecottest.Write(t, dir, f.Name, string(f.Data))
+	}
+	_, after, err := upgrade.Load(dir)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return dir, after
+}
+
+// cases are the golden files: the configuration, then want/… and left.
+func cases(t *testing.T) map[string]*txtar.Archive {
+	t.Helper()
+	all := map[string]*txtar.Archive{}
+	files, _ := filepath.Glob("testdata/*.txtar")
+	for _, file := range files {
+		archive, err := txtar.ParseFile(file)
+		if err != nil {
+			t.Fatal(err)
+		}
+		all[file] = archive
+	}
+	if len(all) == 0 {
+		t.Fatal("no golden files")
+	}
+	return all
+}
+
+func inputOf(archive *txtar.Archive) (files []txtar.File, needs string) {
+	for _, f := range archive.Files {
+		switch {
+		case f.Name == "needs":
+			needs = string(f.Data)
+		case f.Name != "left" && !strings.HasPrefix(f.Name, "want/"):
+			files = append(files, f)
+		}
+	}
+	return files, needs
+}
+
+// TestGolden upgrades each case: Dovecot 2.3 takes it as it is, 2.4 what comes of it,
+// and that is what it was the last time.
+func TestGolden(t *testing.T) {
+	for file, archive := range cases(t) {
+		t.Run(strings.TrimSuffix(filepath.Base(file), ".txtar"), func(t *testing.T) {
+			t.Parallel()
+			input, needs := inputOf(archive)
+			dir, after := upgraded(t, input)
+			golden := &txtar.Archive{Comment: archive.Comment}
+			for _, f := range archive.Files {
+				if f.Name != "left" && !strings.HasPrefix(f.Name, "want/") {
+					golden.Files = append(golden.Files, f)
+				}
+			}
+			for _, f := range after.Files {
+				golden.Files = append(golden.Files, txtar.File{Name: "want/" + f.Name, Data: f.Data})
+			}
+			var left strings.Builder
+			for _, f := range after.Left {
+				fmt.Fprintln(&left, strings.ReplaceAll(f.Error(), dir+"/", ""))
+			}
+			golden.Files = append(golden.Files, txtar.File{Name: "left", Data: []byte(left.String())})
+			if got := txtar.Format(golden); !bytes.Equal(got, txtar.Format(archive)) {
+				if !*update {
+					t.Errorf("%s", diff.Diff("want", txtar.Format(archive), "got", got))
+				} else if err := os.WriteFile(file, got, 0o644); err != nil {
+					t.Fatal(err)
+				}
+			}
+			twice(t, after)
+			switch needs {
+			case "2.4\n":
+				accepted(t, "2.4", after.Files)
+			case "":
+				accepted(t, "2.4", after.Files)
+				var before config.Files
+				for _, f := range input {
+					before = append(before, config.File{Name: f.Name, Data: f.Data})
+				}
+				accepted(t, "2.3", before)
+			}
+		})
+	}
+}
+
+// twice fails if an upgrade of what was upgraded changes anything.
+func twice(t *testing.T, after upgrade.Result) {
+	t.Helper()
+	var roots []string
+	for _, f := range after.Files {
+		if f.Name == config.Main || after.Files.Data(config.Main) == nil {
+			roots = append(roots, f.Name)
+		}
+	}
+	again := upgrade.Convert(after.Files, roots, roots[0] == config.Main, upgrade.Elsewhere)
+	for i, f := range again.Files {
+		if !bytes.Equal(f.Data, after.Files[i].Data) {
+			t.Errorf("twice: %s", diff.Diff("once", after.Files[i].Data, "twice", f.Data))
+		}
+	}
+	if len(again.Left) > 0 {
+		t.Errorf("twice: %v", again.Left)
+	}
+}
+
+// accepted fails if doveconf of a dialect does not take the files. Overrides get a main
+// file.
+func accepted(t *testing.T, dialect string, files config.Files) {
+	t.Helper()
+	dir := t.TempDir()
+	for _, f := range files {
+		dovecottest.Write(t, dir, f.Name, string(f.Data))
+	}
+	if files.Data(config.Main) == nil {
+		main := ""
+		if dialect == "2.4" {
+			main = "dovecot_config_version = 2.4.0\ndovecot_storage_version = 2.4.0\n"
+		}
+		dovecottest.Write(t, dir, config.Main, main+"!include *.conf\n")
+		_ = os.Rename(filepath.Join(dir, config.Main), filepath.Join(dir, "main"))
+	} else {
+		_ = os.Rename(filepath.Join(dir, config.Main), filepath.Join(dir, "main"))
+	}
+	_, err := dovecottest.Installed(t, dialect, dir).Dump(t.Context(), filepath.Join(dovecottest.Here, "main"), false)
+	if err != nil {
+		t.Errorf("%s: %v", dialect, err)
+	}
+}
+
+// TestComposed puts configurations together from the statements of the golden files: an
+// upgrade of any is one that Dovecot takes, and is left alone by another one.
+func TestComposed(t *testing.T) {
+	var statements []string
+	for _, archive := range cases(t) {
+		input, needs := inputOf(archive)
+		for _, f := range input {
+			if needs == "" && filepath.Ext(f.Name) == ".conf" {
+				statements = append(statements, outermost(string(f.Data))...)
+			}
+		}
+	}
+	if len(statements) < 100 {
+		t.Fatalf("%d statements", len(statements))
+	}
+	for seed := range 40 {
+		t.Run(fmt.Sprint(seed), func(t *testing.T) {
+			t.Parallel()
+			random := rand.New(rand.NewPCG(uint64(seed), 1))
+			var text [2]strings.Builder
+			for _, i := range random.Perm(len(statements))[:random.IntN(60)] {
+				text[random.IntN(2)].WriteString(statements[i] + "\n")
+			}
+			_, after := upgraded(t, []txtar.File{{Name: "1.conf", Data: []byte(text[0].String())}, {Name: "2.conf", Data: []byte(text[1].String())}})
+			twice(t, after)
+			accepted(t, "2.4", after.Files)
+			if t.Failed() {
+				t.Logf("%s\n----\n%s", &text[0], &text[1])
+			}
+		})
+	}
+}
+
+// outermost are the statements outside of all sections, each with what is in it.
+func outermost(text string) (statements []string) {
+	lines := strings.SplitAfter(text, "\n")
+	depth, from := 0, 0
+	for words := range lint.Scan([]byte(text)) {
+		switch {
+		case words.Opens:
+			depth++
+		case words.Closes:
+			depth--
+		}
+		if depth == 0 && !words.Includes {
+			statements = append(statements, strings.Join(lines[from:words.Last], ""))
+		}
+		if depth == 0 {
+			from = words.Last
+		}
+	}
+	return statements
+}
+
+// TestEveryRow fails on a row of the table that no golden file tries.
+func TestEveryRow(t *testing.T) {
+	tried := map[string]bool{}
+	for _, archive := range cases(t) {
+		files, _ := inputOf(archive)
+		for _, f := range files {
+			for words := range lint.Scan(f.Data) {
+				tried[words.Key] = true
+				tried[strings.TrimRight(words.Key, "0123456789")] = true
+				for _, word := range strings.FieldsFunc(words.Value, func(r rune) bool { return strings.ContainsRune(" :;=", r) }) {
+					tried[word] = true
+				}
+			}
+		}
+	}
+	for _, section := range []string{"settings", "arguments", "locations", "structures"} {
+		for _, row := range lint.Rows(section) {
+			_, key, inSection := strings.Cut(row[0], "/")
+			if !inSection {
+				key = row[0]
+			}
+			written := section != "settings" || row[3] != ""
+			if written && key != "" && !tried[key] && !slices.ContainsFunc([]string{"imapsieve_mailbox_"}, func(p string) bool { return strings.HasPrefix(key, p) }) {
+				t.Errorf("%s: no golden file tries %s", section, row[0])
+			}
+		}
+	}
+}
