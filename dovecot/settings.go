@@ -144,22 +144,24 @@ var mailPaths = []string{
 	"mail_volatile_path", "mail_alt_path", "mail_cache_path", "mail_index_private_path",
 }
 
-// wholePath is how a path that begins at the root begins within mail_location.
-var wholePath = regexp.MustCompile(`(?:^|:)(?:[^:=]*=)?/`)
+var (
+	// placing are the settings, in whatever section, that say where a session finds mail
+	// and what belongs to it, or makes it.
+	placing = regexp.MustCompile(`(?:^|/)(?:mail_location|namespace/[^/]+/location|plugin/sieve|plugin/sieve_dir|mail_attachment_dir|mail_ext_attachment_path|sieve_script/personal/(?:active_)?path|` + strings.Join(mailPaths, "|") + `)$`)
+	// wholePath is how a path that begins at the root begins within them.
+	wholePath = regexp.MustCompile(`(?:^|[:;])(?:[^:;=]*=)?/`)
+)
 
 // MailBelow are settings that move all mail with a whole path below a directory. Drivers,
 // and what lies in a user's home, stay as they are.
 func (s Settings) MailBelow(dir string) Settings {
 	moved := Settings{}
-	for _, name := range mailPaths {
-		if path := s[name]; strings.HasPrefix(path, "/") {
-			moved[name] = dir + path
+	for name, value := range s {
+		if placing.MatchString(name) && wholePath.MatchString(value) {
+			moved[name] = wholePath.ReplaceAllStringFunc(value, func(match string) string {
+				return strings.TrimSuffix(match, "/") + dir + "/"
+			})
 		}
-	}
-	if location, ok := s["mail_location"]; ok {
-		moved["mail_location"] = wholePath.ReplaceAllStringFunc(location, func(match string) string {
-			return strings.TrimSuffix(match, "/") + dir + "/"
-		})
 	}
 	return moved
 }

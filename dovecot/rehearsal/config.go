@@ -96,11 +96,33 @@ func (p private) tail() string {
 	}
 	moved := p.Effective.MailBelow(p.path("home"))
 	for _, name := range slices.Sorted(maps.Keys(moved)) {
-		set(name, moved[name])
+		b.WriteString(within(name, moved[name]))
+	}
+	for _, name := range []string{"info_log_path", "debug_log_path"} {
+		if p.Effective[name] != "" {
+			set(name, "/dev/stderr")
+		}
 	}
 	p.silence(&b)
 	p.openSockets(&b)
 	return b.String()
+}
+
+// sectioned are the sections that have names.
+var sectioned = []string{"namespace", "protocol", "sieve_script"}
+
+// within sets a setting by its full name.
+func within(name, value string) string {
+	kind, rest, nested := strings.Cut(name, "/")
+	if !nested {
+		return fmt.Sprintf("%s = %s\n", name, value)
+	}
+	if slices.Contains(sectioned, kind) {
+		var section string
+		section, rest, _ = strings.Cut(rest, "/")
+		kind += " " + quoted(section)
+	}
+	return kind + " {\n" + within(rest, value) + "}\n"
 }
 
 // silence closes every listener that the live Dovecot has too. A socket with

@@ -89,7 +89,7 @@ func (p private) run(ctx context.Context, d *dovecot.Dovecot, conf string) (find
 	running, cancel := context.WithCancelCause(ctx)
 	ended := make(chan error, 1)
 	go func() {
-		err := d.Run(running, cmd)
+		err := p.confined(func() error { return d.Run(running, cmd) })
 		cancel(errors.New("it ended by itself")) // no use waiting for its sockets
 		ended <- err
 	}()
