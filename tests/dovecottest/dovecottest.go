@@ -57,7 +57,9 @@ func Installed(t testing.TB, dialect, dir string) *dovecot.Dovecot {
 			inside.Stdout, inside.Stderr = cmd.Stdout, cmd.Stderr
 			inside.SysProcAttr = &syscall.SysProcAttr{Setpgid: true}
 			inside.Cancel = func() error { return syscall.Kill(-inside.Process.Pid, syscall.SIGKILL) }
-			return inside.Run()
+			ended := make(chan error)
+			go func() { ended <- inside.Run() }() // from a thread that may mount: a rehearsal's may not
+			return <-ended
 		},
 	}
 }
