@@ -199,7 +199,7 @@ func (e *entrypoint) do(action lifecycle.Action) {
 	case lifecycle.Judge:
 		e.judge(a)
 	case lifecycle.Start:
-		e.start(a.Dir)
+		e.start()
 	case lifecycle.Keep:
 		e.run(func(context.Context) lifecycle.Event { e.server.Keep(a.Generation); return nil })
 	case lifecycle.Reload:
@@ -273,8 +273,8 @@ func (e *entrypoint) judge(j lifecycle.Judge) {
 }
 
 // start starts Dovecot.
-func (e *entrypoint) start(dir string) {
-	err, trusted := e.server.Start(dir), e.state.Running.Trusted
+func (e *entrypoint) start() {
+	err, trusted := e.server.Start(e.state.Running), e.state.Running.Trusted
 	e.run(func(ctx context.Context) lifecycle.Event {
 		if err != nil {
 			return server.NotStarted(err)
@@ -300,7 +300,9 @@ func (e *entrypoint) now() status.Snapshot { return *e.snapshot.Load() }
 // publishState lets others see the state.
 func (e *entrypoint) publishState() {
 	s, g := e.state, e.state.Running
-	live, _ := json.Marshal(s.Live())
+	serving := s.Live()
+	serving.Conf = string(e.settings.DovecotConf)
+	live, _ := json.Marshal(serving)
 	snapshot := status.Snapshot{
 		Document: status.Document{
 			Version: e.version, Dovecot: e.server.Dovecot.Version, Ready: s.Ready(), Degraded: s.Degraded(),
@@ -308,7 +310,7 @@ func (e *entrypoint) publishState() {
 			CertificateExpires: g.CertificateExpires, LastReload: s.LastReload,
 			Reloads: status.Reloads{Loaded: s.Counts.Loaded, Refused: s.Counts.Refused}, Settings: e.settings.Changed(),
 		},
-		Ceilings: g.Capacity.Bound(g.Ceilings), Capacity: g.Capacity, BaseDir: e.settings.BaseDir(), Live: live, AnvilDied: s.AnvilDied,
+		Ceilings: g.Capacity.Bound(g.Ceilings), Capacity: g.Capacity, BaseDir: g.BaseDir, Live: live, AnvilDied: s.AnvilDied,
 	}
 	if g.Dir != "" {
 		snapshot.Generation = filepath.Base(g.Dir)

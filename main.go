@@ -55,6 +55,9 @@ func run(args, environ []string, stdin io.Reader, stdout, stderr io.Writer) int 
 		Name: args[0], Args: args[1:], Environ: environ, Stdin: stdin, Stdout: stdout, Stderr: stderr,
 		Templates: templates, Version: version,
 	}
+	if own, ok := call.OwnConfiguration(); ok {
+		return runEntrypoint(own)
+	}
 	if ours, ok := commands[call.Name]; ok {
 		return ours(call)
 	}
@@ -84,6 +87,9 @@ Usage: pidgeon [command]
   env            list the variables, their values and defaults
   --version      print the version
   --help         print this
+
+  dovecot -F [-c FILE]
+                 run, with a Dovecot configuration of your own
 
 Any other command is run under the same PID 1: docker run IMAGE doveadm …
 

@@ -40,7 +40,9 @@ type Host struct {
 // candidate; the zero value is that none runs.
 type Live struct {
 	Running   bool                  `json:"running"`
-	Serving   bool                  `json:"serving"` // what runs was judged
+	Serving   bool                  `json:"serving"`  // what runs was judged
+	Conf      string                `json:"conf"`     // DOVECOT_CONF
+	BaseDir   string                `json:"base_dir"` // Dovecot's
 	Listeners []config.Listener     `json:"listeners"`
 	Overrides map[string]config.Sum `json:"overrides"` // that it has, by the names of their files
 }
@@ -58,6 +60,9 @@ type Candidate struct {
 // Build makes a candidate for dir. The error is a finding.List, and names what cannot
 // be rendered.
 func (h Host) Build(in Sources, dir string) (Candidate, error) {
+	if in.Settings.Own() { // how much it has to hold, its own limits say too
+		return h.build(Candidate{Sources: in}, dir)
+	}
 	demand := h.Demand(in, in.Settings.Demand())
 	if submission := in.Settings.Protocols.Has("submission"); submission && in.Settings.SubmissionMode == sizing.Performance && h.crashesWhenFull() {
 		in.Warnings = append(slices.Clip(in.Warnings), finding.Warn(finding.Environment, "",
@@ -79,6 +84,7 @@ func (h Host) Input(c Candidate, dir string) render.Input {
 		Builtin:   h.Templates,
 		Templates: c.Overrides.Templates,
 		Overrides: c.Overrides.Conf,
+		Own:       c.Own.Files,
 		Data: render.Data{
 			Settings: c.Settings, Sizes: c.Sizes, Env: anyValues(c.Settings.Environ),
 			Dir: dir, BaseDir: c.Settings.BaseDir(), StateDir: c.Settings.DovecotState(),
@@ -107,6 +113,11 @@ func (in Sources) without(faults finding.List) Sources {
 	in.Overrides.Conf = slices.DeleteFunc(slices.Clone(in.Overrides.Conf), faulty)
 	in.Overrides.Templates = slices.DeleteFunc(slices.Clone(in.Overrides.Templates), faulty)
 	return in
+}
+
+// written are the files of the operator's that count.
+func (in Sources) written() config.Files {
+	return slices.Concat(in.Overrides.Conf, in.Overrides.Templates, in.Own.Files)
 }
 
 // templates are the paths of the operator's templates.
@@ -157,7 +168,5 @@ var elsewhere = regexp.MustCompile(`userdb|passdb|mail_uid|mail_gid|!include`)
 // oneOwner tells whether all users share a system user. Only then may a session
 // process serve several of them: it cannot go back to another user (2.3.19, 2.4.1).
 func (in Sources) oneOwner() bool {
-	return !slices.ContainsFunc(slices.Concat(in.Overrides.Conf, in.Overrides.Templates), func(f config.File) bool {
-		return elsewhere.Match(f.Data)
-	})
+	return !slices.ContainsFunc(in.written(), func(f config.File) bool { return elsewhere.Match(f.Data) })
 }

@@ -89,6 +89,9 @@ func ceiling(c Candidate, m Meaning, p sizing.Protocol) sizing.Ceiling {
 			now.MaxConnections = connections
 		}
 	}
+	if c.Settings.Own() {
+		return ownCeiling(now, m, p)
+	}
 	if now.MaxConnections != sized {
 		now.Limit, now.By = now.MaxConnections, sizing.Configuration
 		now.Cure = fmt.Sprintf("process_limit and client_limit of %s in an override: raise them there, or set %s without them",

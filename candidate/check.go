@@ -17,7 +17,6 @@ import (
 	"pidgeon/dovecot/rehearsal"
 	"pidgeon/finding"
 	"pidgeon/settings"
-	"pidgeon/sizing"
 )
 
 // Meaning is what Dovecot makes of a candidate.
@@ -55,17 +54,21 @@ func (h Host) read(ctx context.Context, c Candidate, effective dovecot.Settings,
 	if err != nil {
 		return m, found, err
 	}
-	said = append(said, c.Lint.Owned(owned(s))...)
+	owned := owned(s, r.Live)
+	said = append(said, c.Lint.Owned(owned)...)
 	if refused(append(said, checkPairs(c.Lint.Pairs(), time.Now())...).Sorted()...) {
 		return m, found, nil
 	}
 	if m, err = h.understand(ctx, c, effective); err != nil {
 		return m, found, err
 	}
-	if refused(m.Effective.Unset(owned(s))...) || refused(h.pathFaults(c, m.Effective)...) {
+	if refused(m.Effective.Unset(owned)...) || refused(h.pathFaults(c, m.Effective)...) {
 		return m, found, nil
 	}
-	lost := append(c.Lint.Starved(m.Effective), c.Lint.ChangedListeners(m.Effective, requested(s))...)
+	lost := c.Lint.Starved(m.Effective)
+	if !s.Own() {
+		lost = append(lost, c.Lint.ChangedListeners(m.Effective, requested(s))...)
+	}
 	if refused(r.Live.attribute(lost, c.Files, finding.List.Warnings)...) {
 		return m, found, nil
 	}
@@ -77,6 +80,9 @@ func (h Host) read(ctx context.Context, c Candidate, effective dovecot.Settings,
 // the places that the live Dovecot would use.
 func (h Host) pathFaults(c Candidate, effective dovecot.Settings) finding.List {
 	found := effective.SocketFaults(string(c.Settings.RunDir))
+	if c.Settings.Own() { // whose mail may be anybody's, anywhere
+		return found
+	}
 	uid, gid := effective.MailOwner(h.Facts.Identity.MailOwner(c.Settings))
 	found = append(found, h.mailFaults(effective, string(c.Settings.MailDir), uid, gid)...)
 	if !slices.ContainsFunc(c.Settings.Protocols, effective.On) {
@@ -136,26 +142,47 @@ func (h Host) rehearse(ctx context.Context, c Candidate, m Meaning, live Live) (
 	return found, err
 }
 
-// owned are the settings that the entrypoint relies on.
-func owned(s settings.Settings) map[string]string {
-	return map[string]string{
-		"base_dir":         s.BaseDir(),
-		"state_dir":        s.DovecotState(),
-		"instance_name":    "dovecot",
-		"log_path":         "/dev/stderr",
-		"shutdown_clients": "no",
+// owned are the settings that the entrypoint relies on. 2.3.19 panics when base_dir
+// changes on a reload.
+func owned(s settings.Settings, live Live) map[string]string {
+	owned := map[string]string{"log_path": "/dev/stderr", "shutdown_clients": "no"}
+	switch {
+	case !s.Own():
+		owned["base_dir"], owned["state_dir"], owned["instance_name"] = s.BaseDir(), s.DovecotState(), "dovecot"
+	case live.BaseDir != "":
+		owned["base_dir"] = live.BaseDir
+		fallthrough
+	default:
+		owned["info_log_path"], owned["debug_log_path"] = "", ""
 	}
+	return owned
 }
 
 // queried are the settings that are asked for even where they are Dovecot's default.
 func (c Candidate) queried() []string {
-	return slices.Concat(dovecot.PortSettings(), limitNames(c.Sizes), slices.Collect(maps.Keys(owned(c.Settings))), []string{"listen", "protocols"})
+	return slices.Concat(dovecot.PortSettings(), limitNames(c.limited()), []string{
+		"base_dir", "state_dir", "instance_name", "log_path", "info_log_path", "debug_log_path", "shutdown_clients", "listen", "protocols",
+	})
 }
 
-func limitNames(sizes sizing.Sizes) []string {
-	names := []string{"default_client_limit", "default_process_limit"}
-	for _, service := range sizes.Services {
-		names = append(names, dovecot.LimitSettings(service.Name)...)
+// limited are the services whose limits are asked for: those that are sized, or could be.
+func (c Candidate) limited() (names []string) {
+	if !c.Settings.Own() {
+		for _, service := range c.Sizes.Services {
+			names = append(names, service.Name)
+		}
+		return names
+	}
+	for _, p := range config.Protocols() {
+		names = append(names, p.Services()...)
+	}
+	return append(names, "auth", "anvil", "stats", "config", "imap-hibernate")
+}
+
+func limitNames(services []string) []string {
+	names := []string{"default_client_limit", "default_process_limit", "default_vsz_limit"}
+	for _, service := range services {
+		names = append(names, dovecot.LimitSettings(service)...)
 	}
 	return names
 }

@@ -2,7 +2,6 @@ package candidate
 
 import (
 	"encoding/json"
-	"path"
 	"regexp"
 	"slices"
 	"strconv"
@@ -39,7 +38,8 @@ func LoadGood(stateDir string) (good Good, ok bool, err error) {
 	_ = json.Unmarshal(files.Data(verdictFile), &good.Verdict) // without it nothing is trusted
 	for _, f := range files {
 		if f.Name != verdictFile {
-			f.Origin, f.Override = "last good "+f.Name, path.Dir(f.Name) == "overrides"
+			i := slices.IndexFunc(good.Verdict.Files, func(of config.File) bool { return of.Name == f.Name })
+			f.Origin, f.Override = "last good "+f.Name, i >= 0 && good.Verdict.Files[i].Override
 			good.Files = append(good.Files, f)
 		}
 	}
@@ -53,6 +53,9 @@ func LoadGood(stateDir string) (good Good, ok bool, err error) {
 // STATE_DIR, and uses those of now.
 func (g Good) For(dir string, s settings.Settings) config.Files {
 	files := g.Files.For(dir)
+	if s.Own() {
+		return files
+	}
 	for i := range files {
 		for name, place := range map[string]string{"base_dir": s.BaseDir(), "state_dir": s.DovecotState()} {
 			line := regexp.MustCompile(`(?m)^` + name + ` = .*$`)
@@ -70,7 +73,7 @@ func (h Host) trust(store *publish.Store, good Good, hasGood bool) (Verdict, boo
 	// One reading will do: what somebody is still writing has not worked before, and
 	// what comes later is a change.
 	in, err := h.Read(Live{})
-	own := len(in.Overrides.Conf) + len(in.Overrides.Templates)
+	own := len(in.written())
 	worked := hasGood && h.fingerprint(in, err, good.Verdict.References) == good.Verdict.Fingerprint
 	if err != nil || len(in.Faults) > 0 || !worked && (hasGood || own > 0) {
 		return Verdict{}, false

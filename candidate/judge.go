@@ -1,6 +1,7 @@
 package candidate
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -135,14 +136,18 @@ func (h Host) Stage(ctx context.Context, store *publish.Store, c Candidate) (Can
 	if err != nil {
 		return c, nil, nil
 	}
-	sizes := c.Sizes.Resize(inForce(effective, c.Sizes), c.Demand, h.Facts.Machine)
-	if sizes.Equal(c.Sizes) {
+	rendered := c.Sizes
+	if c.Settings.Own() {
+		c = h.sizeOwn(c, effective)
+	} else {
+		c.Sizes = c.Sizes.Resize(inForce(effective, c.Sizes), c.Demand, h.Facts.Machine)
+	}
+	if c.Sizes.Equal(rendered) {
 		return c, effective, nil
 	}
 	if err := store.Discard(c.Dir); err != nil {
 		return c, nil, err
 	}
-	c.Sizes = sizes
 	if c, err = h.build(c, store.Next()); err == nil {
 		_, err = store.Stage(c.Files)
 	}
@@ -167,6 +172,8 @@ func inForce(effective dovecot.Settings, sizes sizing.Sizes) []sizing.Service {
 // describe is the verdict on a candidate with what Dovecot makes of it.
 func (h Host) describe(v Verdict, c Candidate, m Meaning) Verdict {
 	v.Effect, v.Listeners, v.Demand = m.Effect, m.Listeners, c.Demand
+	v.BaseDir = cmp.Or(m.Effective["base_dir"], c.Settings.BaseDir())
+	v.StateDir = cmp.Or(m.Effective["state_dir"], c.Settings.DovecotState())
 	v.Ceilings, v.Capacity = h.ceilings(c, m)
 	v.CertificateExpires = c.Certificate.NotAfter
 	v.Overrides, v.Digests, v.Files = nil, digests(c.Files), slices.Clone(c.Files)
@@ -192,11 +199,11 @@ func (v Verdict) keepIfPassed(store *publish.Store, dir string) Verdict {
 // watching is the verdict with everything that a configuration is made of.
 func (v Verdict) watching(in Sources) Verdict {
 	s := in.Settings
-	v.WatchDirs, v.WatchFiles = nil, slices.Concat(s.Files, v.References)
+	v.WatchDirs, v.WatchFiles = slices.Clone(in.Own.Dirs), slices.Concat(s.Files, v.References, in.Own.Included)
 	if s.OverridesDir != "" {
-		v.WatchDirs = mount.Dirs(string(s.OverridesDir))
+		v.WatchDirs = append(v.WatchDirs, mount.Dirs(string(s.OverridesDir))...)
 	}
-	for _, path := range []string{string(s.TLSCertPath), string(s.TLSKeyPath)} {
+	for _, path := range []string{string(s.TLSCertPath), string(s.TLSKeyPath), string(s.DovecotConf)} {
 		if path != "" {
 			v.WatchFiles = append(v.WatchFiles, path)
 		}
@@ -218,6 +225,9 @@ func (h Host) judgeGood(ctx context.Context, store *publish.Store, r Request, go
 	c.Lint = lint.Parse(c.Files, c.Dir)
 	if _, err := store.Stage(c.Files); err != nil {
 		return Verdict{}.with(nil, err)
+	}
+	if effective, err := h.Dovecot.Effective(ctx, c.main(), c.queried()...); err == nil && in.Settings.Own() {
+		c = h.sizeOwn(c, effective)
 	}
 	m, found, err := h.Check(ctx, c, nil, r)
 	v := h.describe(Verdict{}, c, m)

@@ -12,6 +12,7 @@ import (
 
 	"pidgeon/certificate"
 	"pidgeon/config"
+	"pidgeon/dovecot/lint"
 	"pidgeon/finding"
 	"pidgeon/mount"
 	"pidgeon/settings"
@@ -21,6 +22,7 @@ import (
 type Sources struct {
 	Settings    settings.Settings
 	Overrides   mount.Tree
+	Own         lint.Own // the operator's own configuration, if that is to take the place of ours
 	Certificate certificate.Pair
 	Warnings    finding.List
 	Faults      finding.List // what could not be read; the rest is as good as it gets
@@ -43,10 +45,14 @@ func (h Host) Read(live Live) (Sources, error) {
 		in.Settings.Listen = listen
 		in.warn(finding.CannotListen, "", "this container has no IPv6: listening on IPv4 alone")
 	}
+	if in.readOverrides(live); s.Own() {
+		own, faults := lint.ReadOwn(string(s.DovecotConf))
+		in.Own, in.Faults = own, append(in.Faults, faults...)
+		return in, nil
+	}
 	if len(s.Users) == 0 {
 		in.warn(finding.Remark, "", "nobody can log in: add a user with USERS=name:password, or a user database in an override")
 	}
-	in.readOverrides(live)
 	in.readCertificate(h.SelfSigned, live)
 	return in, nil
 }
@@ -164,7 +170,7 @@ func (h Host) fingerprint(in Sources, err error, references []string) config.Sum
 	for _, name := range names {
 		fmt.Fprintf(sum, "%s=%q\n", name, in.Settings.Environ[name])
 	}
-	for _, f := range slices.Concat(in.Overrides.Conf, in.Overrides.Templates) { // what is ignored does not count
+	for _, f := range in.written() {
 		fmt.Fprintf(sum, "%q %q\n", f.Name, f.Data)
 	}
 	fmt.Fprintln(sum, in.Settings.Hostname, in.Settings.Listen)

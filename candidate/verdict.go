@@ -45,6 +45,8 @@ type Verdict struct {
 	Listeners []config.Listener     `json:"listeners"`
 	Ceilings  []sizing.Ceiling      `json:"ceilings"`
 	Capacity  sizing.Capacity       `json:"capacity"`
+	BaseDir   string                `json:"base_dir"`
+	StateDir  string                `json:"state_dir"`
 	Overrides []string              `json:"overrides"` // names in the mount
 	Digests   map[string]config.Sum `json:"digests"`   // of the overrides, by the names of their files
 	Files     config.Files          `json:"files"`     // without their data

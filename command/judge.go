@@ -8,6 +8,7 @@ import (
 	"os"
 	"os/signal"
 	"path/filepath"
+	"slices"
 	"strconv"
 	"syscall"
 
@@ -61,8 +62,12 @@ func (c Call) judging(work func(*judgement) error) error {
 	if facts.Machine, facts.Allowed, err = container.Measure(s.Demand()); err != nil {
 		return err
 	}
+	live := liveOf(ctx, s)
+	if live.Conf != "" && !s.Own() { // it came with a command
+		c.Environ = append(slices.Clone(c.Environ), "DOVECOT_CONF="+live.Conf)
+	}
 	j := &judgement{Call: c, ctx: ctx}
-	j.request = candidate.Request{Facts: facts, Store: dir, StateDir: string(s.StateDir), SelfSigned: dir, Live: liveOf(ctx, s)}
+	j.request = candidate.Request{Facts: facts, Store: dir, StateDir: string(s.StateDir), SelfSigned: dir, Live: live}
 	if j.Host, j.store, err = c.host(ctx, j.request, children.Run); err != nil {
 		return err
 	}

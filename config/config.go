@@ -7,7 +7,9 @@ import (
 	"encoding/hex"
 	"hash"
 	"io/fs"
+	"path"
 	"slices"
+	"strings"
 )
 
 // File is one file of a configuration, mounted, rendered or published.
@@ -31,7 +33,16 @@ const (
 	// DirFile is the name of a file that holds the path of the directory that a
 	// configuration was rendered for.
 	DirFile = "generation"
+	// OwnDir begins the names of copies of what an operator's own configuration includes;
+	// the path of the original follows.
+	OwnDir = "own"
 )
+
+// Read reports whether Dovecot reads a file as configuration; others are keys and lists
+// of users.
+func (f File) Read() bool {
+	return path.Ext(f.Name) == ".conf" || strings.HasPrefix(f.Name, OwnDir+"/")
+}
 
 // Sum identifies bytes: their SHA-256, in hexadecimal digits.
 type Sum string

@@ -8,6 +8,7 @@ import (
 	"fmt"
 	"log/slog"
 	"slices"
+	"strings"
 
 	"pidgeon/sizing"
 )
@@ -45,6 +46,13 @@ func (f Facts) Announce(log *slog.Logger, demand []sizing.Protocol, dialect stri
 func (f Facts) Remarks(demand []sizing.Protocol, dialect string) (all []Remark) {
 	remark := func(sentence string, level slog.Level, message string, facts ...any) {
 		all = append(all, Remark{sentence, level, message, facts})
+	}
+	for _, p := range demand {
+		if p.Wall != "" {
+			cure := "set " + strings.ToUpper(p.Name) + "_CONCURRENCY, or raise it in the configuration"
+			remark(fmt.Sprintf("As it is configured: %d sessions of %s; then comes %s. For more, %s.", p.Sessions, p.Name, p.Wall, cure),
+				slog.LevelInfo, "its own limits let in as many sessions", "protocol", p.Name, "sessions", p.Sessions, "limit", p.Wall, "cure", cure)
+		}
 	}
 	need, allowed := f.Need(demand, dialect), f.Allowed
 	bottlenecks := need.Bottlenecks(allowed)

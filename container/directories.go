@@ -30,9 +30,10 @@ func Prepare(s settings.Settings, id Identity) (unlock func(), err error) {
 			}
 		}
 	}
-	uid, gid := id.MailOwner(s)
-	if err := prepareMail(string(s.MailDir), uid, gid); err != nil {
-		return nil, err
+	if uid, gid := id.MailOwner(s); !s.Own() {
+		if err := prepareMail(string(s.MailDir), uid, gid); err != nil {
+			return nil, err
+		}
 	}
 	run, err := lock("RUN_DIR", string(s.RunDir))
 	if err != nil {
@@ -40,7 +41,7 @@ func Prepare(s settings.Settings, id Identity) (unlock func(), err error) {
 	}
 	state, err := lock("STATE_DIR", string(s.StateDir))
 	if err == nil {
-		err = ClearRemains(s)
+		endStray(string(s.RunDir))
 	}
 	unlock = func() {
 		run.Close()
@@ -103,18 +104,33 @@ func lock(variable, dir string) (*os.File, error) {
 	return file, nil
 }
 
-// ClearRemains removes what a killed Dovecot left and the next one would believe.
-// The PIDs in master.pid and in the lock of the list of instances may be somebody
-// else's by now: for the first Dovecot refuses to start, for the second it waits
-// 10 s (2.3.19, 2.4.1: lib-master/master-instance.c).
-func ClearRemains(s settings.Settings) error {
-	endStray(s.BaseDir(), string(s.RunDir))
-	for _, path := range []string{s.BaseDir(), filepath.Join(s.DovecotState(), "instances.lock")} {
+// ClearRemains removes what a killed Dovecot left and the next one would believe: all of
+// its base_dir if that lies in runDir. The PIDs in master.pid and in the lock of the list
+// of instances may be somebody else's by now: for the first Dovecot refuses to start, for
+// the second it waits 10 s (2.3.19, 2.4.1: lib-master/master-instance.c).
+func ClearRemains(runDir, baseDir, stateDir string) error {
+	remains := []string{filepath.Join(baseDir, "master.pid"), filepath.Join(stateDir, "instances.lock")}
+	if strings.HasPrefix(baseDir, runDir+"/") {
+		remains[0] = baseDir
+	} else if name, _ := os.ReadFile(fmt.Sprintf("/proc/%d/comm", pidIn(remains[0]))); string(name) == "dovecot\n" {
+		return nil // it runs, and is not ours to disturb: Dovecot says so
+	}
+	for _, path := range remains {
 		if err := os.RemoveAll(path); err != nil {
 			return fmt.Errorf("clearing what Dovecot left: %w", err)
 		}
 	}
 	return nil
+}
+
+// MasterFile is the name of the file in the run directory that holds the PID of the
+// master that was started last.
+const MasterFile = "master.pid"
+
+func pidIn(path string) int {
+	text, _ := os.ReadFile(path)
+	pid, _ := strconv.Atoi(strings.TrimSpace(string(text)))
+	return pid
 }
 
 // strayPatience is how long a master that was left behind may take to end.
@@ -123,10 +139,9 @@ const strayPatience = 5 * time.Second
 // endStray ends a master that outlived its entrypoint: outside a container
 // nothing else does, and it holds the ports. That it is one is seen by its
 // command line, which names our run directory.
-func endStray(base, runDir string) {
-	text, _ := os.ReadFile(filepath.Join(base, "master.pid"))
-	pid, err := strconv.Atoi(strings.TrimSpace(string(text)))
-	if err != nil || pid <= 1 {
+func endStray(runDir string) {
+	pid := pidIn(filepath.Join(runDir, MasterFile))
+	if pid <= 1 {
 		return
 	}
 	runs := func() bool {

@@ -10,6 +10,7 @@ import (
 	"fmt"
 	"os"
 	"os/exec"
+	"path/filepath"
 	"regexp"
 	"slices"
 	"strings"
@@ -63,7 +64,7 @@ func Find(ctx context.Context, run Runner) (*Dovecot, error) {
 	if d.Program, err = lookPath("dovecot"); err != nil {
 		return nil, err
 	}
-	if d.Doveconf, err = lookPath("doveconf"); err != nil {
+	if d.Doveconf, err = lookPath("doveconf", filepath.Dir(d.Program), filepath.Join(filepath.Dir(d.Program), "../bin")); err != nil {
 		return nil, err
 	}
 	out := versionInside(d.Program)
@@ -83,10 +84,23 @@ func Find(ctx context.Context, run Runner) (*Dovecot, error) {
 	return d, nil
 }
 
-// lookPath also tries the places that are not in an ordinary user's PATH.
-func lookPath(name string) (string, error) {
-	for _, candidate := range []string{name, "/usr/sbin/" + name, "/usr/bin/" + name, "/usr/local/sbin/" + name, "/usr/local/bin/" + name} {
-		if path, err := exec.LookPath(candidate); err == nil {
+// DefaultConfiguration is the path of the configuration that Dovecot takes where none is
+// named, which is built into it: doveconf begins with it, there or not.
+func DefaultConfiguration() string {
+	path, _ := lookPath("doveconf")
+	said, _ := exec.Command(path, "-d").Output()
+	banner, _, _ := strings.Cut(string(said), "\n")
+	if _, conf, ok := strings.Cut(banner, "): "); ok {
+		return conf
+	}
+	return "/etc/dovecot/dovecot.conf"
+}
+
+// lookPath looks into directories, PATH, and the places that are not in an ordinary
+// user's.
+func lookPath(name string, first ...string) (string, error) {
+	for _, dir := range append(first, "", "/usr/sbin", "/usr/bin", "/usr/local/sbin", "/usr/local/bin") {
+		if path, err := exec.LookPath(filepath.Join(dir, name)); err == nil {
 			return path, nil
 		}
 	}

@@ -68,12 +68,13 @@ func socketOf(setting string) (Socket, bool) {
 // SocketOf is a TCP socket as pidgeon's own templates name it.
 func SocketOf(p config.Protocol, listener string) Socket { return Socket{p.Login, Inet, listener} }
 
-// PortSettings are the names of the settings that hold the listeners' ports.
+// PortSettings are the names of the settings that say on which port a listener listens,
+// and whether for TLS.
 func PortSettings() []string {
 	var names []string
 	for _, p := range config.Protocols() {
 		for _, name := range p.Listeners {
-			names = append(names, SocketOf(p, name).Setting("port"))
+			names = append(names, SocketOf(p, name).Setting("port"), SocketOf(p, name).Setting("ssl"))
 		}
 	}
 	return names

@@ -90,11 +90,13 @@ func Scope(setting string) string {
 	return "in " + strings.Join(parts[:len(parts)-1], " ")
 }
 
-// LimitSettings are the names of the settings that bound a service. One of the
-// last two exists: service_count in 2.3, restart_request_count in 2.4.
-func LimitSettings(service string) []string {
-	prefix := "service/" + service + "/"
-	return []string{prefix + "process_limit", prefix + "client_limit", prefix + "service_count", prefix + "restart_request_count"}
+// LimitSettings are the names of the settings that bound a service. service_count is of
+// 2.3, restart_request_count of 2.4.
+func LimitSettings(service string) (names []string) {
+	for _, limit := range []string{"process_limit", "client_limit", "service_count", "restart_request_count", "process_min_avail", "vsz_limit"} {
+		names = append(names, "service/"+service+"/"+limit)
+	}
+	return names
 }
 
 // unlimited is how sizes say that a process is never replaced.
@@ -108,7 +110,11 @@ func (s Settings) Limits(service string) (processes, clients, requests int, ok b
 	clients, ok2 := s.orDefault(prefix+"client_limit", "default_client_limit")
 	count, _ := s.Int(prefix + "service_count")
 	restart, _ := s.Int(prefix + "restart_request_count")
-	return processes, clients, cmp.Or(count, restart, unlimited), ok && ok2
+	requests = cmp.Or(count, restart, unlimited)
+	if requests > 0 { // no process is given more at once (2.3.19, 2.4.1: service.c)
+		clients = min(clients, requests)
+	}
+	return processes, clients, requests, ok && ok2
 }
 
 // orDefault resolves 0, which in 2.3 stands for the default.

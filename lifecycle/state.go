@@ -106,7 +106,7 @@ func (s State) Live() candidate.Live {
 	}
 	return candidate.Live{
 		Running: true, Serving: !s.Running.Trusted,
-		Listeners: s.Running.Listeners, Overrides: s.Running.Digests,
+		Listeners: s.Running.Listeners, Overrides: s.Running.Digests, BaseDir: s.Running.BaseDir,
 	}
 }
 

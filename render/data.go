@@ -30,6 +30,7 @@ type Data struct {
 	MailUID int `from:"MAIL_UID"`
 	MailGID int `from:"MAIL_GID"`
 
+	Own      string   `from:"DOVECOT_CONF"`  // the main file of a configuration of the operator's own
 	Includes []string `from:"OVERRIDES_DIR"` // set for the main file: what it has to include, in order
 
 	// Certificate and Key are PEM; templates refer to them as tls.crt and tls.key
@@ -76,14 +77,15 @@ func (in Input) Variables(path string) (names []string) {
 
 // secrets are the files beside the configuration.
 func secrets(data Data) config.Files {
+	files := config.Files{{Name: config.DirFile, Origin: "pidgeon", Mode: 0o640, Data: []byte(data.Dir + "\n")}}
+	if data.Settings.Own() {
+		return files
+	}
 	var users bytes.Buffer
 	for _, u := range data.Settings.Users {
 		fmt.Fprintf(&users, "%s:%s\n", u.Name, u.Password)
 	}
-	files := config.Files{
-		{Name: config.DirFile, Origin: "pidgeon", Mode: 0o640, Data: []byte(data.Dir + "\n")},
-		{Name: "users", Origin: "USERS", Mode: config.ForAuth, Data: users.Bytes()},
-	}
+	files = append(files, config.File{Name: "users", Origin: "USERS", Mode: config.ForAuth, Data: users.Bytes()})
 	if len(data.Certificate) > 0 {
 		files = append(files,
 			config.File{Name: "tls.crt", Origin: string(data.Settings.TLSCertPath), Mode: 0o640, Data: data.Certificate},

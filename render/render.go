@@ -18,6 +18,7 @@ type Input struct {
 	Builtin   fs.FS        // the templates of one dialect
 	Templates config.Files // replace or add templates
 	Overrides config.Files // *.conf and *.conf.tmpl
+	Own       config.Files // a configuration of the operator's own, its main file first
 	Data      Data
 
 	marked bool // for Attribute
@@ -31,6 +32,9 @@ const (
 // Render returns the files, or a finding.List that names every template that
 // fails.
 func Render(in Input) (config.Files, error) {
+	if len(in.Own) > 0 {
+		in.Data.Own = string(in.Own[0].Data)
+	}
 	t := parseAll(in)
 	if len(t.faults) > 0 {
 		return nil, t.faults
@@ -58,6 +62,11 @@ func Render(in Input) (config.Files, error) {
 	main := t.file(config.Main, config.Main)
 	if len(t.faults) > 0 {
 		return nil, t.faults
+	}
+	if len(in.Own) > 0 { // of which the main file is the beginning, line by line
+		own := in.Own[0]
+		own.Data = main.Data
+		main, files = own, append(files, in.Own[1:]...)
 	}
 	return slices.Concat(config.Files{main}, files, secrets(in.Data)), nil
 }

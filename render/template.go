@@ -28,14 +28,13 @@ type templates struct {
 func parseAll(in Input) *templates {
 	set := template.New("").Option("missingkey=error").Funcs(functions(in.Data))
 	t := &templates{set: set, sources: map[string]config.File{}, in: in}
-	names, _ := fs.Glob(in.Builtin, "*") // the pattern alone can be wrong
-	for _, name := range names {
-		origin := "template " + name
+	for _, name := range in.builtin() {
+		origin := "template " + path.Base(name)
 		data, err := fs.ReadFile(in.Builtin, name)
 		if err != nil {
 			t.fail(fmt.Errorf("reading built-in template: %w", err), origin)
 		}
-		t.sources[name] = config.File{Origin: origin, Data: data}
+		t.sources[path.Base(name)] = config.File{Origin: origin, Data: data}
 	}
 	for _, s := range in.Templates {
 		t.sources[strings.TrimSuffix(path.Base(s.Name), ".tmpl")] = s
@@ -46,6 +45,20 @@ func parseAll(in Input) *templates {
 		}
 	}
 	return t
+}
+
+// builtin are the templates for a configuration of the operator's own, or else for ours.
+func (in Input) builtin() []string {
+	patterns := []string{"*.*"}
+	if len(in.Own) > 0 {
+		patterns = []string{"60-sizes.conf", "own/*"}
+	}
+	var names []string
+	for _, pattern := range patterns {
+		found, _ := fs.Glob(in.Builtin, pattern) // the pattern alone can be wrong
+		names = append(names, found...)
+	}
+	return names
 }
 
 // file renders a template of the set into a file of its own.

@@ -10,6 +10,7 @@ import (
 	"log/slog"
 	"os"
 	"path/filepath"
+	"strconv"
 	"time"
 
 	"pidgeon/config"
@@ -37,11 +38,14 @@ type Server struct {
 }
 
 // Start publishes a generation and starts Dovecot on it.
-func (s *Server) Start(dir string) error {
-	if err := s.Store.Publish(dir); err != nil {
+func (s *Server) Start(g lifecycle.Generation) error {
+	runDir := string(s.Settings.RunDir)
+	if err := container.ClearRemains(runDir, g.BaseDir, g.StateDir); err != nil {
 		return err
 	}
-	runDir := string(s.Settings.RunDir)
+	if err := s.Store.Publish(g.Dir); err != nil {
+		return err
+	}
 	cmd := s.Dovecot.Foreground(filepath.Join(publish.Current(runDir), config.Main))
 	var log io.Writer = supervise.Relay{Stderr: s.Stderr}
 	if s.Settings.LogFormat == "json" {
@@ -57,6 +61,7 @@ func (s *Server) Start(dir string) error {
 		return err
 	}
 	running.Started(process.PID())
+	_ = os.WriteFile(filepath.Join(runDir, container.MasterFile), []byte(strconv.Itoa(process.PID())), 0o644)
 	s.master, s.process, s.hears = running, process, false
 	return nil
 }
@@ -140,16 +145,13 @@ func (s *Server) Forget() {
 	s.process = nil
 }
 
-// Sweep clears away what a Dovecot that did not start has left: for one that finds
-// its processes behind their sockets it is running already (2.3.19). They serve nobody
+// Sweep ends what a Dovecot that did not start has left: for one that finds its
+// processes behind their sockets it is running already (2.3.19). They serve nobody
 // yet, and get a second to end.
 func (s *Server) Sweep(ctx context.Context) {
 	ctx, cancel := context.WithTimeout(ctx, time.Second)
 	defer cancel()
 	s.Children.EndAll(ctx)
-	if err := container.ClearRemains(s.Settings); err != nil {
-		s.Log.Error("remains of Dovecot not cleared", "error", err)
-	}
 }
 
 // Stop ends Dovecot, and what it leaves behind, within the grace period, and returns its

@@ -91,6 +91,9 @@ func nearest(name string, known map[string]bool) string {
 // contradictions finds values that are fine alone and not together. Variables
 // that are at fault already are not compared.
 func (s Settings) contradictions(faults finding.List) (found finding.List) {
+	if s.Own() {
+		return s.nested()
+	}
 	if s.Protocols.Has("submission") && s.RelayHost == "" {
 		found = append(found, fault("RELAY_HOST", "is not set, and submission is on", "name the host that takes the mail, or take submission out of PROTOCOLS"))
 	}

@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"maps"
 	"os"
 	"reflect"
 	"slices"
@@ -57,11 +58,25 @@ func (s *Settings) keepFixed(started map[string]string) {
 		if !fixed || value == s.Environ[v.Name] {
 			continue
 		}
-		s.Notes = append(s.Notes, v.Name+"_FILE has another value than at the start: it takes effect at the next start")
+		if s.Set(v.Name + "_FILE") {
+			s.Notes = append(s.Notes, v.Name+"_FILE has another value than at the start: it takes effect at the next start")
+		}
 		if s.Environ[v.Name] = value; value == "" {
 			delete(s.Environ, v.Name)
 		}
 	}
+}
+
+// used is the environment without what the operator's own configuration says itself.
+func (s *Settings) used() map[string]string {
+	used := maps.Clone(s.Environ)
+	for _, v := range Variables() {
+		if v.ours && s.Set("DOVECOT_CONF") && s.Set(v.Name) {
+			s.Notes = append(s.Notes, v.Name+" has no effect with DOVECOT_CONF: write it into that configuration, or into an override")
+			delete(used, v.Name)
+		}
+	}
+	return used
 }
 
 // environment drops empty values: Compose passes them for unset variables, so
@@ -135,7 +150,7 @@ func readSecret(path string) (string, error) {
 }
 
 func (s *Settings) parse() (faults finding.List) {
-	err := env.ParseWithOptions(s, env.Options{Environment: s.Environ})
+	err := env.ParseWithOptions(s, env.Options{Environment: s.used()})
 	if all, ok := errors.AsType[env.AggregateError](err); ok {
 		for _, err := range all.Errors {
 			if wrong, ok := errors.AsType[env.ParseError](err); ok {

@@ -17,10 +17,10 @@ import (
 // variable; the order is that of the table in the README. The tags are read by
 // Load and Variables: env the name, envDefault the default, doc the explanation,
 // example what an error suggests, choice the only values, listener the protocol of a
-// port, secret that the value is never shown, fixed that
-// it holds from a start to the next.
+// port, secret that the value is never shown, fixed that it holds from a start to the
+// next, ours that it is for pidgeon's own templates alone.
 type Settings struct {
-	Protocols               Protocols   `env:"PROTOCOLS" envDefault:"imap,lmtp" doc:"what runs: imap, pop3, lmtp, sieve, submission" example:"imap,lmtp,sieve"`
+	Protocols               Protocols   `env:"PROTOCOLS" ours:"true" envDefault:"imap,lmtp" doc:"what runs: imap, pop3, lmtp, sieve, submission" example:"imap,lmtp,sieve"`
 	IMAPConcurrency         Sessions    `env:"IMAP_CONCURRENCY" envDefault:"1000" doc:"IMAP sessions held at once" example:"500"`
 	IMAPMode                sizing.Mode `env:"IMAP_MODE" envDefault:"auto" choice:"auto,secure,performance" doc:"secure: a login process per connection; performance: a few for all; auto: secure up to 100 sessions" example:"performance"`
 	POP3Concurrency         Sessions    `env:"POP3_CONCURRENCY" envDefault:"100" doc:"POP3 sessions held at once" example:"100"`
@@ -31,34 +31,35 @@ type Settings struct {
 	SieveMode               sizing.Mode `env:"SIEVE_MODE" envDefault:"auto" choice:"auto,secure,performance" doc:"as IMAP_MODE" example:"performance"`
 	MaxConnectionsPerUserIP Sessions    `env:"MAX_CONNECTIONS_PER_USER_IP" envDefault:"50" doc:"sessions of one user from one address; all clients behind one NAT or webmail share it" example:"50"`
 
-	Users Users `env:"USERS" doc:"name:password or name:{SCHEME}hash, one per line or separated by commas" example:"alice:secret,bob:{SHA512-CRYPT}$6$salt$hash" secret:"true"`
+	Users Users `env:"USERS" ours:"true" doc:"name:password or name:{SCHEME}hash, one per line or separated by commas" example:"alice:secret,bob:{SHA512-CRYPT}$6$salt$hash" secret:"true"`
 
-	TLS            string `env:"TLS" envDefault:"required" choice:"required,yes,no" doc:"required: no login without TLS; yes: offered; no: off" example:"required"`
-	TLSCertPath    Path   `env:"TLS_CERT_PATH" envDefault:"/certs/tls.crt" doc:"certificate chain, PEM; without one a self-signed certificate is made" example:"/certs/tls.crt"`
-	TLSKeyPath     Path   `env:"TLS_KEY_PATH" envDefault:"/certs/tls.key" doc:"its private key, PEM" example:"/certs/tls.key"`
-	TLSMinProtocol string `env:"TLS_MIN_PROTOCOL" envDefault:"TLSv1.2" choice:"TLSv1.2,TLSv1.3" doc:"oldest protocol accepted: TLSv1.2 or TLSv1.3" example:"TLSv1.2"`
+	TLS            string `env:"TLS" ours:"true" envDefault:"required" choice:"required,yes,no" doc:"required: no login without TLS; yes: offered; no: off" example:"required"`
+	TLSCertPath    Path   `env:"TLS_CERT_PATH" ours:"true" envDefault:"/certs/tls.crt" doc:"certificate chain, PEM; without one a self-signed certificate is made" example:"/certs/tls.crt"`
+	TLSKeyPath     Path   `env:"TLS_KEY_PATH" ours:"true" envDefault:"/certs/tls.key" doc:"its private key, PEM" example:"/certs/tls.key"`
+	TLSMinProtocol string `env:"TLS_MIN_PROTOCOL" ours:"true" envDefault:"TLSv1.2" choice:"TLSv1.2,TLSv1.3" doc:"oldest protocol accepted: TLSv1.2 or TLSv1.3" example:"TLSv1.2"`
 
-	Hostname           Host      `env:"MAIL_HOSTNAME" doc:"name in greetings and in the self-signed certificate; default: the container's" example:"mail.example.com"`
-	MailDir            Path      `env:"MAIL_DIR" envDefault:"/srv/mail" doc:"mail, one directory per user" example:"/srv/mail"`
-	MailFormat         string    `env:"MAIL_FORMAT" envDefault:"maildir" choice:"maildir,sdbox,mdbox" doc:"maildir, sdbox or mdbox" example:"maildir"`
-	MailUID            ID        `env:"MAIL_UID" envDefault:"5000" doc:"owner of all mail; without root it is the user pidgeon runs as" example:"5000"`
-	MailGID            ID        `env:"MAIL_GID" envDefault:"5000" doc:"group of all mail; likewise" example:"5000"`
-	RecipientDelimiter Delimiter `env:"RECIPIENT_DELIMITER" envDefault:"+" doc:"user+detail@example.com goes to user" example:"+"`
-	RelayHost          Host      `env:"RELAY_HOST" doc:"where submission hands mail to; needed with submission" example:"postfix"`
-	RelayPort          Port      `env:"RELAY_PORT" envDefault:"25" doc:"its port" example:"25"`
+	Hostname           Host      `env:"MAIL_HOSTNAME" ours:"true" doc:"name in greetings and in the self-signed certificate; default: the container's" example:"mail.example.com"`
+	MailDir            Path      `env:"MAIL_DIR" ours:"true" envDefault:"/srv/mail" doc:"mail, one directory per user" example:"/srv/mail"`
+	MailFormat         string    `env:"MAIL_FORMAT" ours:"true" envDefault:"maildir" choice:"maildir,sdbox,mdbox" doc:"maildir, sdbox or mdbox" example:"maildir"`
+	MailUID            ID        `env:"MAIL_UID" ours:"true" envDefault:"5000" doc:"owner of all mail; without root it is the user pidgeon runs as" example:"5000"`
+	MailGID            ID        `env:"MAIL_GID" ours:"true" envDefault:"5000" doc:"group of all mail; likewise" example:"5000"`
+	RecipientDelimiter Delimiter `env:"RECIPIENT_DELIMITER" ours:"true" envDefault:"+" doc:"user+detail@example.com goes to user" example:"+"`
+	RelayHost          Host      `env:"RELAY_HOST" ours:"true" doc:"where submission hands mail to; needed with submission" example:"postfix"`
+	RelayPort          Port      `env:"RELAY_PORT" ours:"true" envDefault:"25" doc:"its port" example:"25"`
 
 	Listen          Addresses `env:"LISTEN" envDefault:"*,::" doc:"addresses to listen on; * is all of IPv4, :: all of IPv6" example:"127.0.0.1"`
-	IMAPPort        Port      `env:"IMAP_PORT" envDefault:"143" listener:"imap" doc:"IMAP with STARTTLS; 0 turns a listener off" example:"1143"`
-	IMAPSPort       Port      `env:"IMAPS_PORT" envDefault:"993" listener:"imap" doc:"IMAP over TLS" example:"1993"`
-	POP3Port        Port      `env:"POP3_PORT" envDefault:"110" listener:"pop3" doc:"POP3 with STARTTLS" example:"1110"`
-	POP3SPort       Port      `env:"POP3S_PORT" envDefault:"995" listener:"pop3" doc:"POP3 over TLS" example:"1995"`
-	LMTPPort        Port      `env:"LMTP_PORT" envDefault:"24" listener:"lmtp" doc:"LMTP; for the mail transfer agent alone, it takes mail from anyone who reaches it" example:"1024"`
-	SievePort       Port      `env:"SIEVE_PORT" envDefault:"4190" listener:"sieve" doc:"ManageSieve with STARTTLS" example:"4190"`
-	SubmissionPort  Port      `env:"SUBMISSION_PORT" envDefault:"587" listener:"submission" doc:"submission with STARTTLS" example:"1587"`
-	SubmissionsPort Port      `env:"SUBMISSIONS_PORT" envDefault:"465" listener:"submission" doc:"submission over TLS" example:"1465"`
+	IMAPPort        Port      `env:"IMAP_PORT" ours:"true" envDefault:"143" listener:"imap" doc:"IMAP with STARTTLS; 0 turns a listener off" example:"1143"`
+	IMAPSPort       Port      `env:"IMAPS_PORT" ours:"true" envDefault:"993" listener:"imap" doc:"IMAP over TLS" example:"1993"`
+	POP3Port        Port      `env:"POP3_PORT" ours:"true" envDefault:"110" listener:"pop3" doc:"POP3 with STARTTLS" example:"1110"`
+	POP3SPort       Port      `env:"POP3S_PORT" ours:"true" envDefault:"995" listener:"pop3" doc:"POP3 over TLS" example:"1995"`
+	LMTPPort        Port      `env:"LMTP_PORT" ours:"true" envDefault:"24" listener:"lmtp" doc:"LMTP; for the mail transfer agent alone, it takes mail from anyone who reaches it" example:"1024"`
+	SievePort       Port      `env:"SIEVE_PORT" ours:"true" envDefault:"4190" listener:"sieve" doc:"ManageSieve with STARTTLS" example:"4190"`
+	SubmissionPort  Port      `env:"SUBMISSION_PORT" ours:"true" envDefault:"587" listener:"submission" doc:"submission with STARTTLS" example:"1587"`
+	SubmissionsPort Port      `env:"SUBMISSIONS_PORT" ours:"true" envDefault:"465" listener:"submission" doc:"submission over TLS" example:"1465"`
 	MetricsPort     Port      `env:"METRICS_PORT" fixed:"true" envDefault:"0" listener:"metrics" doc:"Prometheus metrics over HTTP at /metrics, /healthz and /readyz, and a page at /; 0: off" example:"9154"`
 	MetricsListen   Addresses `env:"METRICS_LISTEN" fixed:"true" doc:"addresses of METRICS_PORT; default: those of LISTEN" example:"127.0.0.1"`
 
+	DovecotConf  Path   `env:"DOVECOT_CONF" fixed:"true" doc:"a Dovecot configuration of your own, in the place of what this table says of protocols, users, mail, TLS and listeners" example:"/etc/dovecot/dovecot.conf"`
 	OverridesDir Path   `env:"OVERRIDES_DIR" envDefault:"/overrides" doc:"*.conf, *.conf.tmpl and templates/ of yours; followed while running" example:"/overrides"`
 	RunDir       Path   `env:"RUN_DIR" fixed:"true" envDefault:"/run/pidgeon" doc:"generations, Dovecot's sockets, control socket; tmpfs" example:"/run/pidgeon"`
 	StateDir     Path   `env:"STATE_DIR" fixed:"true" envDefault:"/var/lib/pidgeon" doc:"last good generation, self-signed certificate; volume" example:"/var/lib/pidgeon"`
@@ -102,6 +103,12 @@ func (s Settings) Demand() []sizing.Protocol {
 	}, func(p sizing.Protocol) bool { return !s.Protocols.Has(p.Name) })
 }
 
+// Own reports whether the configuration is the operator's own.
+func (s Settings) Own() bool { return s.DovecotConf != "" }
+
+// Set reports whether a variable has a value that is not its default's.
+func (s Settings) Set(name string) bool { return s.Environ[name] != "" }
+
 // Variable documents one environment variable.
 type Variable struct {
 	Name    string
@@ -114,6 +121,7 @@ type Variable struct {
 
 	field    string
 	listener string // the protocol whose listener this port is
+	ours     bool   // for pidgeon's own templates alone
 }
 
 // Shown is a value of the variable as it may be shown.
@@ -158,6 +166,7 @@ var table = sync.OnceValue(func() (variables []Variable) {
 			Choices:  list(f.Tag.Get("choice")),
 			field:    f.Name,
 			listener: f.Tag.Get("listener"),
+			ours:     f.Tag.Get("ours") != "",
 		})
 	}
 	return variables

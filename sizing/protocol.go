@@ -24,6 +24,9 @@ type Protocol struct {
 	Mode     Mode
 	Reuse    bool // a session process may serve one client after another
 	Share    int  // how many clients a session process serves at once; 0 is one
+	// Wall is the limit of a configuration of the operator's own that Sessions come to
+	// where no number was asked for.
+	Wall string
 }
 
 // Secure reports whether each connection gets a login process of its own.

@@ -22,7 +22,7 @@ const (
 )
 
 func sessionService(name string, login Service, p Protocol) limits {
-	sessions := count(login.Capacity(), "connections that "+login.Name+" lets in").atMost(maxSessions, "that fit in any container")
+	sessions := count(login.Capacity(), "connections that "+login.Name+" lets in").atMost(MaxSessions, "that fit in any container")
 	one := count(1, "session to a process")
 	if p.Secure() || !p.Reuse {
 		return limits{name: name, ProcessLimit: sessions, ClientLimit: one, Requests: one}
@@ -96,9 +96,9 @@ func hibernateService(session Service, machine Machine) (service limits, possibl
 // has the user ID that owns all mail: it is counted for the whole host.
 func inotifyInstances(session Service) int { return session.Capacity() + 16 }
 
-// maxSessions bounds what an override can make of a process limit: more fits in no
+// MaxSessions bounds what an override can make of a process limit: more fits in no
 // container, and Dovecot's numbers end at 2³²-1.
-const maxSessions = 1_000_000
+const MaxSessions = 1_000_000
 
 // What stock Dovecot allows the services that are not sized here.
 const (

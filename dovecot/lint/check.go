@@ -99,6 +99,10 @@ func (c *Config) withoutEffect(ctx context.Context, d *dovecot.Dovecot) finding.
 		before, after := all[:place], all[place+1:]
 		same := ""
 		switch i := slices.IndexFunc(after, (*statement).sets); {
+		case c.ours(s) != nil:
+			if ours := c.ours(s); ours.value != s.value {
+				return s.warning(finding.Overwritten, fmt.Sprintf("%s is %s, whatever stands here: pidgeon needs it", s.key, cmp.Or(ours.value, "empty")), "the line can stay")
+			}
 		case i >= 0 && !c.builtUpon(s, after[i]):
 			return s.warning(finding.Overwritten, s.key+" is overwritten by "+after[len(after)-1].place(), "remove one of the two lines")
 		case len(before) > 0:
@@ -111,6 +115,15 @@ func (c *Config) withoutEffect(ctx context.Context, d *dovecot.Dovecot) finding.
 		}
 		return f
 	})
+}
+
+// ours is the line of pidgeon's own that has the last word after a statement of an
+// operator's, nil if there is none.
+func (c *Config) ours(s *statement) *statement {
+	if last := c.last(s.in, s.key); last != nil && last.sets() && last.at > s.at && !last.file.Override && s.file.Override {
+		return last
+	}
+	return nil
 }
 
 // cumulative tells whether sections do not merge, or are read once for each

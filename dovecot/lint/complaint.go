@@ -15,13 +15,10 @@ import (
 // placed is a complaint in the operator's words: the line that it is about, and who
 // wrote it.
 func (c *Config) placed(ctx context.Context, d *dovecot.Dovecot, said dovecot.Complaint) finding.Finding {
-	file := said.File
-	switch known := c.byPath[file]; {
-	case known != nil:
-		file = known.Origin
-	case file != "":
-		file = filepath.Clean(file)
+	if said.File != "" { // what copies include begins with ../
+		said.File = filepath.Clean(said.File)
 	}
+	file := c.origins.Replace(said.File)
 	f := finding.Finding{File: file, Line: said.Line, Problem: c.origins.Replace(said.Problem), Warning: !said.Fatal}
 	section := ""
 	if s := c.culprit(said); s != nil {

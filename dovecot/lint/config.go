@@ -52,28 +52,46 @@ type target struct {
 
 // Parse reads a configuration that lies in dir, and what it includes from elsewhere.
 // Files that are no part of it, such as keys, do not end in .conf.
-func Parse(files config.Files, dir string) *Config {
-	return parse(files, dir, &elsewhere{files: map[string]*config.File{}, globs: map[string][]string{}})
-}
+func Parse(files config.Files, dir string) *Config { return parse(files, dir, newElsewhere()) }
 
 func parse(files config.Files, dir string, elsewhere *elsewhere) *Config {
-	c := &Config{elsewhere: elsewhere, byPath: map[string]*file{}, sections: map[section]*section{}, setters: map[target][]*statement{}, mentions: map[string][]int{}, order: map[string]int{}}
+	c := newConfig(elsewhere)
 	var origins []string
-	for _, f := range files {
-		if filepath.Ext(f.Name) == ".conf" {
-			read := &file{File: f, path: filepath.Join(dir, f.Name)}
-			c.files, c.byPath[read.path] = append(c.files, read), read
-			origins = append(origins, read.path, f.Origin)
+	// A saved configuration is in the order of its names, and Dovecot begins with Main.
+	isMain := func(f config.File) bool { return f.Name == config.Main }
+	i := max(0, slices.IndexFunc(files, isMain))
+	for _, f := range slices.Concat(files[i:], files[:i]) {
+		if f.Read() {
+			path := filepath.Join(dir, f.Name)
+			c.add(f, path)
+			origins = append(origins, path, f.Origin)
 		}
 	}
-	c.origins = strings.NewReplacer(origins...)
+	// What an own configuration includes and does not have.
+	c.origins = strings.NewReplacer(append(origins, filepath.Join(dir, config.OwnDir)+"/", "/")...)
+	c.readAll()
+	return c
+}
+
+func newConfig(elsewhere *elsewhere) *Config {
+	return &Config{
+		elsewhere: elsewhere, byPath: map[string]*file{}, sections: map[section]*section{}, setters: map[target][]*statement{},
+		mentions: map[string][]int{}, order: map[string]int{}, origins: strings.NewReplacer(),
+	}
+}
+
+func (c *Config) add(f config.File, path string) {
+	given := &file{File: f, path: path}
+	c.files, c.byPath[path] = append(c.files, given), given
+}
+
+func (c *Config) readAll() {
 	r := reader{Config: c}
 	for _, f := range c.files {
 		if !f.read {
 			r.file(f)
 		}
 	}
-	return c
 }
 
 // section finds one that statements stand in. One that is nowhere holds nothing.

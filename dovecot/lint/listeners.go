@@ -135,11 +135,11 @@ func (c *Config) Starved(s dovecot.Settings) finding.List {
 }
 
 // Owned finds the lines, of whoever they are, that set what the entrypoint relies on to
-// something else: Dovecot 2.3 panics when base_dir changes on a reload.
+// something else, and have the last word.
 func (c *Config) Owned(owned map[string]string) finding.List {
 	var found finding.List
 	for _, s := range c.statements {
-		if want, ok := owned[s.key]; ok && s.sets() && s.in == nil && s.value != want {
+		if want, ok := owned[s.key]; ok && s.sets() && s.in == nil && s.value != want && c.ours(s) == nil {
 			found = append(found, s.fault(finding.OwnedSetting,
 				fmt.Sprintf("%s is set to %q, and pidgeon needs it to be %q", s.key, s.value, want), "remove the line"))
 		}

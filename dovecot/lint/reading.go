@@ -8,6 +8,7 @@ import (
 	"os"
 	"path/filepath"
 	"regexp"
+	"slices"
 	"strings"
 	"syscall"
 
@@ -121,7 +122,7 @@ func (r *reader) enter(s *statement) {
 func (r *reader) include(s *statement) {
 	pattern := s.included()
 	for _, f := range r.files {
-		if matched, _ := filepath.Match(pattern, f.path); matched && !f.read {
+		if matches(pattern, f.path) && !f.read {
 			r.file(f)
 		}
 	}
@@ -142,7 +143,7 @@ func (s *statement) included() string {
 	if filepath.IsAbs(s.value) {
 		return s.value
 	}
-	return filepath.Join(filepath.Dir(s.file.path), s.value)
+	return s.beside()
 }
 
 // elsewhere are files that are included and were not given. They are bounded as those
@@ -161,13 +162,47 @@ const (
 	maxTotal = 8 << 20
 )
 
+func newElsewhere() *elsewhere {
+	return &elsewhere{files: map[string]*config.File{}, globs: map[string][]string{}}
+}
+
 func (e *elsewhere) glob(pattern string) []string {
 	found, known := e.globs[pattern]
 	if !known {
-		found, _ = filepath.Glob(pattern)
+		for _, one := range alternatives(pattern) {
+			all, _ := filepath.Glob(one)
+			found = append(found, slices.DeleteFunc(all, func(path string) bool { return !matches(one, path) })...)
+		}
 		e.globs[pattern] = found
 	}
 	return found
+}
+
+// matches is fnmatch(3) as glob(3) has it: a name that begins with a dot is found by a
+// pattern that does.
+func matches(pattern, path string) bool {
+	return slices.ContainsFunc(alternatives(pattern), func(one string) bool {
+		matched, _ := filepath.Match(one, path)
+		return matched && strings.HasPrefix(filepath.Base(path), ".") == strings.HasPrefix(filepath.Base(one), ".")
+	})
+}
+
+// alternatives are the patterns that one with braces stands for: Dovecot calls glob(3)
+// with GLOB_BRACE (2.3.19, 2.4.1: config-parser.c).
+func alternatives(pattern string) []string {
+	open := strings.LastIndexByte(pattern, '{')
+	if open < 0 {
+		return []string{pattern}
+	}
+	inside, after, closed := strings.Cut(pattern[open+1:], "}")
+	if !closed {
+		return []string{pattern}
+	}
+	var all []string
+	for one := range strings.SplitSeq(inside, ",") {
+		all = append(all, alternatives(pattern[:open]+one+after)...)
+	}
+	return all
 }
 
 func (e *elsewhere) load(path string, s *statement) *config.File {

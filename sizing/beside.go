@@ -1,0 +1,54 @@
+package sizing
+
+import "pidgeon/config"
+
+// Beside are the sizes for a configuration that has limits of its own. What holds as many
+// as are needed stays as it is, and what does not is raised. own has what is written there,
+// by the names of the services; zero is what is not.
+func (s Sizes) Beside(own map[string]Service, protocols []Protocol, machine Machine) Sizes {
+	inForce := make([]Service, len(s.Services))
+	for i, service := range s.Services {
+		inForce[i], _ = service.beside(own[service.Name])
+	}
+	unasked := map[string]bool{}
+	for _, p := range protocols {
+		unasked[p.Name] = p.Wall != ""
+	}
+	s = s.Resize(inForce, protocols, machine)
+	var sized []Service
+	for _, service := range s.Services {
+		if _, line := service.beside(own[service.Name]); !unasked[config.ProtocolServed(service.Name)] && line != (Service{Name: line.Name}) {
+			sized = append(sized, line)
+		}
+	}
+	s.Services = sized
+	return s
+}
+
+// beside are the limits that are in force of a service beside those that its own
+// configuration sets, and what is to be written for them.
+func (s Service) beside(own Service) (inForce, written Service) {
+	inForce, written = s, s
+	enough := own.ClientLimit >= s.ClientLimit
+	if s.ProcessLimit > 0 {
+		enough = own.Capacity() >= s.Capacity()
+	}
+	if enough {
+		inForce.ProcessLimit, inForce.ClientLimit = own.ProcessLimit, own.ClientLimit
+		written.ProcessLimit, written.ClientLimit = 0, 0
+	}
+	if own.Requests != 0 {
+		inForce.Requests, written.Requests = own.Requests, 0
+	}
+	if own.ProcessMinAvail > 0 {
+		written.ProcessMinAvail = 0
+		if written.ProcessLimit > 0 { // and may not be lower
+			written.ProcessLimit = max(written.ProcessLimit, own.ProcessMinAvail)
+			inForce.ProcessLimit = written.ProcessLimit
+		}
+	}
+	if own.VSZLimitMiB >= s.VSZLimitMiB {
+		written.VSZLimitMiB = 0
+	}
+	return inForce, written
+}
