@@ -20,10 +20,10 @@ func (c Call) OwnConfiguration() (run Call, ok bool) {
 	if filepath.Base(c.Name) != "dovecot" || flags.Parse(c.Args) != nil || !*foreground || flags.NArg() > 0 {
 		return c, false
 	}
-	if dir := filepath.Dir(c.Name); filepath.IsAbs(dir) { // its doveconf is looked for there too
-		path := "PATH=" + dir + ":" + os.Getenv("PATH")
-		_ = os.Setenv("PATH", strings.TrimPrefix(path, "PATH="))
-		c.Environ = append(slices.Clone(c.Environ), path)
+	if dir := filepath.Dir(c.Name); filepath.IsAbs(dir) { // and its doveconf lies near it
+		path := strings.Join([]string{dir, filepath.Join(dir, "../bin"), os.Getenv("PATH")}, ":")
+		_ = os.Setenv("PATH", path)
+		c.Environ = append(slices.Clone(c.Environ), "PATH="+path)
 	}
 	if conf == "" {
 		conf = dovecot.DefaultConfiguration()

@@ -10,7 +10,6 @@ import (
 	"fmt"
 	"os"
 	"os/exec"
-	"path/filepath"
 	"regexp"
 	"slices"
 	"strings"
@@ -64,7 +63,7 @@ func Find(ctx context.Context, run Runner) (*Dovecot, error) {
 	if d.Program, err = lookPath("dovecot"); err != nil {
 		return nil, err
 	}
-	if d.Doveconf, err = lookPath("doveconf", filepath.Dir(d.Program), filepath.Join(filepath.Dir(d.Program), "../bin")); err != nil {
+	if d.Doveconf, err = lookPath("doveconf"); err != nil {
 		return nil, err
 	}
 	out := versionInside(d.Program)
@@ -96,11 +95,10 @@ func DefaultConfiguration() string {
 	return "/etc/dovecot/dovecot.conf"
 }
 
-// lookPath looks into directories, PATH, and the places that are not in an ordinary
-// user's.
-func lookPath(name string, first ...string) (string, error) {
-	for _, dir := range append(first, "", "/usr/sbin", "/usr/bin", "/usr/local/sbin", "/usr/local/bin") {
-		if path, err := exec.LookPath(filepath.Join(dir, name)); err == nil {
+// lookPath also tries the places that are not in an ordinary user's PATH.
+func lookPath(name string) (string, error) {
+	for _, candidate := range []string{name, "/usr/sbin/" + name, "/usr/bin/" + name, "/usr/local/sbin/" + name, "/usr/local/bin/" + name} {
+		if path, err := exec.LookPath(candidate); err == nil {
 			return path, nil
 		}
 	}

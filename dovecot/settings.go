@@ -111,7 +111,7 @@ func (s Settings) Limits(service string) (processes, clients, requests int, ok b
 	count, _ := s.Int(prefix + "service_count")
 	restart, _ := s.Int(prefix + "restart_request_count")
 	requests = cmp.Or(count, restart, unlimited)
-	if requests > 0 { // no process is given more at once (2.3.19, 2.4.1: service.c)
+	if requests > 0 { // no process is given more (2.3.19, 2.4.1: master/service.c)
 		clients = min(clients, requests)
 	}
 	return processes, clients, requests, ok && ok2

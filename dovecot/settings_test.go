@@ -82,7 +82,7 @@ func TestLimits(t *testing.T) {
 			{"process_limit", "service imap-login {\n  process_limit = 200\n}\n", limits{200, 1, 1, true}},
 			{"high performance", "service imap-login {\n  " + name[dialect] + " = " + never[dialect] + "\n  client_limit = 3000\n  process_limit = 4\n}\n", limits{4, 3000, -1, true}},
 			{"reused", "service imap-login {\n  " + name[dialect] + " = 1000\n  client_limit = 30\n}\n", limits{112, 30, 1000, true}},
-			{"twice", "service imap-login {\n  client_limit = 5\n}\nservice imap-login {\n  client_limit = 7\n}\n", limits{112, 7, 1, true}},
+			{"more clients than a process is given", "service imap-login {\n  client_limit = 5\n}\nservice imap-login {\n  client_limit = 7\n}\n", limits{112, 1, 1, true}},
 		} {
 			t.Run(dialect+"/"+tt.name, func(t *testing.T) {
 				s := effective(t, dialect, sized+tt.override, append(dovecot.LimitSettings("imap-login"), "default_client_limit", "default_process_limit")...)
@@ -101,7 +101,7 @@ func TestLimitsByDefault(t *testing.T) {
 		processes, clients, requests int
 		ok                           bool
 	}{
-		{dovecot.Settings{"service/x/process_limit": "0", "default_process_limit": "100", "service/x/client_limit": "0", "default_client_limit": "1000", "service/x/service_count": "1"}, 100, 1000, 1, true},
+		{dovecot.Settings{"service/x/process_limit": "0", "default_process_limit": "100", "service/x/client_limit": "0", "default_client_limit": "1000", "service/x/service_count": "1"}, 100, 1, 1, true},
 		{dovecot.Settings{"service/x/process_limit": "5", "default_process_limit": "100", "service/x/client_limit": "6", "default_client_limit": "1000", "service/x/service_count": "0"}, 5, 6, -1, true},
 		{dovecot.Settings{"service/x/process_limit": "unlimited", "service/x/client_limit": "6", "service/x/restart_request_count": "unlimited"}, 1 << 20, 6, -1, true},
 		{dovecot.Settings{"default_client_limit": "1000"}, 0, 1000, -1, false},

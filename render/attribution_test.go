@@ -145,6 +145,9 @@ func TestAttributeMissesNothing(t *testing.T) {
 		dialect := t.Name()[len(t.Name())-3:]
 		changes := 0
 		for _, v := range settings.Variables() {
+			if v.Name == "DOVECOT_CONF" { // without which none of these lines is written
+				continue
+			}
 			taken := 0
 			for _, value := range append(v.Choices, "7", "/other", "other", "imap", "127.0.0.1", v.Example) {
 				other := otherInput(t, in, dialect, v.Name, value)
