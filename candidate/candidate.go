@@ -61,6 +61,9 @@ type Candidate struct {
 // be rendered.
 func (h Host) Build(in Sources, dir string) (Candidate, error) {
 	if in.Settings.Own() { // how much it has to hold, its own limits say too
+		if len(in.Own.Files) == 0 {
+			return Candidate{Sources: in}, in.Faults
+		}
 		return h.build(Candidate{Sources: in}, dir)
 	}
 	demand := h.Demand(in, in.Settings.Demand())

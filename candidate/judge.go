@@ -85,6 +85,9 @@ func (h Host) judge(ctx context.Context, store *publish.Store, r Request, in Sou
 		return v.with(in.Warnings, err).with(append(in.Warnings, finding.Of(err)...), nil)
 	}
 	found := append(slices.Clip(in.Warnings), in.Faults...)
+	if in.Settings.Own() && len(in.Own.Files) == 0 {
+		return v.with(found, nil)
+	}
 	c, faults := h.renderInTime(in, store.Next(), func(overdue finding.List) { say(v.with(append(found, overdue...), nil)) })
 	if found = append(found, faults...); c.Files == nil {
 		return v.with(found, nil)
