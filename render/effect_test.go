@@ -49,6 +49,7 @@ var effects = map[string]string{
 	"SIEVE_PORT":                  `service managesieve-login/inet_listener sieve/port`,
 	"SUBMISSION_PORT":             `service submission-login/inet_listener submission/port`,
 	"SUBMISSIONS_PORT":            `service submission-login/inet_listener submissions/port`,
+	"DOVECOT_CONF":                `.*`, // it takes the place of all
 	"RUN_DIR":                     `base_dir`,
 	"STATE_DIR":                   `state_dir`,
 	"LOG_LEVEL":                   `mail_debug|auth_debug|log_debug`,
