@@ -306,7 +306,7 @@ func (e *entrypoint) publishState() {
 	snapshot := status.Snapshot{
 		Document: status.Document{
 			Version: e.version, Dovecot: e.server.Dovecot.Version, Ready: s.Ready(), Degraded: s.Degraded(),
-			Overrides: g.Overrides, Refused: s.Refused, Listeners: g.Ports(), Silent: s.Silent, Since: g.Since,
+			Overrides: g.Overrides, Carried: g.Carried, Refused: s.Refused, Listeners: g.Ports(), Silent: s.Silent, Since: g.Since,
 			CertificateExpires: g.CertificateExpires, LastReload: s.LastReload,
 			Reloads: status.Reloads{Loaded: s.Counts.Loaded, Refused: s.Counts.Refused}, Settings: e.settings.Changed(),
 		},

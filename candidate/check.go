@@ -36,7 +36,16 @@ func (h Host) Check(ctx context.Context, c Candidate, effective dovecot.Settings
 		rehearsed, err = h.rehearse(ctx, c, m, r.Live)
 		found = append(found, rehearsed...)
 	}
-	return m, r.Live.attribute(found, c.Files, finding.List.Faults), r.Live.blame(err, c.Files)
+	return m, c.asWritten(r.Live.attribute(found, c.Files, finding.List.Faults)), r.Live.blame(err, c.Files)
+}
+
+// asWritten has findings name the lines that the operator wrote.
+func (c Candidate) asWritten(found finding.List) finding.List {
+	found = slices.Clone(found)
+	for i, f := range found {
+		found[i].Line = c.Files.Line(f.File, f.Line)
+	}
+	return found
 }
 
 // read is the check without the rehearsal. Each group of faults is told at once; what

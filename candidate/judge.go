@@ -179,6 +179,7 @@ func (h Host) describe(v Verdict, c Candidate, m Meaning) Verdict {
 	v.StateDir = cmp.Or(m.Effective["state_dir"], c.Settings.DovecotState())
 	v.Ceilings, v.Capacity = h.ceilings(c, m)
 	v.CertificateExpires = c.Certificate.NotAfter
+	v.Carried = c.Carried
 	v.Overrides, v.Digests, v.Files = nil, digests(c.Files), slices.Clone(c.Files)
 	for _, f := range c.Overrides.Conf {
 		v.Overrides = append(v.Overrides, f.Name)
@@ -202,7 +203,7 @@ func (v Verdict) keepIfPassed(store *publish.Store, dir string) Verdict {
 // watching is the verdict with everything that a configuration is made of.
 func (v Verdict) watching(in Sources) Verdict {
 	s := in.Settings
-	v.WatchDirs, v.WatchFiles = slices.Clone(in.Own.Dirs), slices.Concat(s.Files, v.References, in.Own.Included)
+	v.WatchDirs, v.WatchFiles = slices.Clone(in.Own.Dirs), slices.Concat(s.Files, v.References, in.Own.Included, in.Merged)
 	if s.OverridesDir != "" {
 		v.WatchDirs = append(v.WatchDirs, mount.Dirs(string(s.OverridesDir))...)
 	}

@@ -1,18 +1,21 @@
 package candidate
 
 import (
+	"bytes"
 	"context"
 	"crypto/sha256"
 	"errors"
 	"fmt"
 	"io/fs"
 	"maps"
+	"path/filepath"
 	"slices"
 	"time"
 
 	"pidgeon/certificate"
 	"pidgeon/config"
 	"pidgeon/dovecot/lint"
+	"pidgeon/dovecot/upgrade"
 	"pidgeon/finding"
 	"pidgeon/mount"
 	"pidgeon/settings"
@@ -26,6 +29,9 @@ type Sources struct {
 	Certificate certificate.Pair
 	Warnings    finding.List
 	Faults      finding.List // what could not be read; the rest is as good as it gets
+
+	Carried []string // overrides that are used in 2.4's words, with how much of each
+	Merged  []string // files that are part of them now
 
 	torn bool // the overrides changed while they were read
 }
@@ -45,9 +51,16 @@ func (h Host) Read(live Live) (Sources, error) {
 		in.Settings.Listen = listen
 		in.warn(finding.CannotListen, "", "this container has no IPv6: listening on IPv4 alone")
 	}
-	if in.readOverrides(live); s.Own() {
+	in.readOverrides(live)
+	if s.Own() {
 		own, faults := lint.ReadOwn(string(s.DovecotConf))
 		in.Own, in.Faults = own, append(in.Faults, faults...)
+	}
+	if h.Dovecot.Dialect == "2.4" && s.CarryOver == "yes" {
+		in.Overrides.Conf = in.carriedOver(in.Overrides.Conf, string(s.OverridesDir))
+		in.Own.Files = in.carriedOver(in.Own.Files, filepath.Dir(string(s.DovecotConf)))
+	}
+	if s.Own() {
 		return in, nil
 	}
 	if len(s.Users) == 0 {
@@ -74,6 +87,36 @@ func (in *Sources) readOverrides(live Live) {
 	for _, ignored := range tree.Ignored {
 		in.warn(finding.IgnoredFile, ignored.Path, "is ignored: "+ignored.Reason)
 	}
+}
+
+// carriedOver are files in 2.4's words: overrides, or a configuration that begins with
+// its main file. What is left is a fault: the rest is judged all the same.
+func (in *Sources) carriedOver(files config.Files, dir string) config.Files {
+	var roots []string
+	whole := len(files) > 0 && files[0].Name == config.Main
+	for _, f := range files {
+		if filepath.Ext(f.Name) == ".conf" && (!whole || len(roots) == 0) {
+			roots = append(roots, f.Name)
+		}
+	}
+	after := upgrade.Convert(files, roots, whole, func(path string) []byte { return upgrade.Elsewhere(dir, path) })
+	in.Faults, in.Merged = append(in.Faults, after.Left...), append(in.Merged, after.Merged...)
+	files = slices.Clone(files)
+	for _, f := range after.Files {
+		i := slices.IndexFunc(files, func(old config.File) bool { return old.Name == f.Name })
+		if bytes.Equal(files[i].Data, f.Data) {
+			continue
+		}
+		if files[i] = f; after.Whole(f) {
+			n := after.Carried[f.Origin]
+			in.Warnings = append(in.Warnings, finding.Finding{
+				Code: finding.CarriedOver, File: f.Origin, Warning: true,
+				Problem: fmt.Sprintf("carried over from 2.3, %d settings", n), Hint: "pidgeon upgrade keeps it",
+			})
+			in.Carried = append(in.Carried, fmt.Sprintf("%s, %d settings", f.Origin, n))
+		}
+	}
+	return files
 }
 
 // readCertificate falls back to a self-signed pair, also for one that is at fault: what

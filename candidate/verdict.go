@@ -47,9 +47,10 @@ type Verdict struct {
 	Capacity  sizing.Capacity       `json:"capacity"`
 	BaseDir   string                `json:"base_dir"`
 	StateDir  string                `json:"state_dir"`
-	Overrides []string              `json:"overrides"` // names in the mount
-	Digests   map[string]config.Sum `json:"digests"`   // of the overrides, by the names of their files
-	Files     config.Files          `json:"files"`     // without their data
+	Overrides []string              `json:"overrides"`         // names in the mount
+	Carried   []string              `json:"carried,omitempty"` // of them, from 2.3 to 2.4
+	Digests   map[string]config.Sum `json:"digests"`           // of the overrides, by the names of their files
+	Files     config.Files          `json:"files"`             // without their data
 
 	CertificateExpires time.Time `json:"certificate_expires,omitzero"`
 

@@ -87,7 +87,7 @@ func (j *judgement) explainer() (explainer, error) {
 		if lines := attributed[l.File]; l.Line <= len(lines) {
 			fields = lines[l.Line-1]
 		}
-		l.Value = e.shown(l.Value)
+		l.Line, l.Value = c.Files.Line(l.File, l.Line), e.shown(l.Value)
 		s := step{Line: l, OverwrittenBy: inForce[l.Setting], InForce: inForce[l.Setting] == "", Variables: e.origins(fields)}
 		s.Sum, s.ResizedFrom = e.sum(l, fields)
 		if s.InForce {

@@ -34,6 +34,9 @@ Dovecot	{{.Dovecot}}
 ready	{{.Ready}}
 generation	{{or .Generation "none yet"}}{{if not .Since.IsZero}} since {{.Since.Format "` + time.RFC3339 + `"}}{{end}}
 overrides	{{range $i, $name := .Overrides}}{{if $i}} {{end}}{{$name}}{{end}}
+{{- range .Carried}}
+carried over	{{.}}
+{{- end}}
 {{- range $name, $port := .Listeners}}
 listener	{{$name}} on port {{$port}}
 {{- end}}

@@ -9,7 +9,9 @@ import (
 
 	"github.com/rogpeppe/go-internal/diff"
 
+	"pidgeon/config"
 	"pidgeon/dovecot/upgrade"
+	"pidgeon/finding"
 	"pidgeon/settings"
 )
 
@@ -28,50 +30,61 @@ func Upgrade(c Call) int {
 		if *check && *output != "" {
 			return misuse("upgrade takes --check, or -o DIR")
 		}
+		from := []string{path}
 		if path == "" {
 			s, err := settings.Load(c.Environ)
 			if err != nil {
 				return err
 			}
-			path = string(s.OverridesDir)
+			if from = []string{string(s.OverridesDir)}; s.Own() {
+				from = []string{string(s.DovecotConf), string(s.OverridesDir)}
+			}
 		}
-		return c.upgrade(path, *output, *check)
+		return c.upgrade(from, *output, *check)
 	})
 }
 
-func (c Call) upgrade(path, output string, check bool) error {
-	before, after, err := upgrade.Load(path)
-	if err != nil {
-		return err
-	}
+// upgrade is for one configuration, or for one and its overrides.
+func (c Call) upgrade(from []string, output string, check bool) error {
 	changed := false
-	for _, f := range after.Files {
-		old := before.Data(f.Name)
-		if bytes.Equal(old, f.Data) {
-			continue
-		}
-		changed = true
-		if !check && output == "" {
-			_, _ = c.Stdout.Write(diff.Diff(f.Origin, old, f.Origin+" for 2.4", f.Data))
-		}
-	}
-	slices.Sort(after.Merged)
-	for _, name := range slices.Compact(after.Merged) {
-		fmt.Fprintf(c.Stderr, "merged: %s\n", name)
-	}
-	if output != "" {
-		for i := range after.Files {
-			after.Files[i].Mode = 0o640
-		}
-		if err := writeFiles(after.Files, filepath.Clean(output)); err != nil {
+	var left finding.List
+	for i, path := range from {
+		before, after, err := upgrade.Load(path)
+		if err != nil {
 			return err
 		}
+		for _, f := range after.Files {
+			old := before.Data(f.Name)
+			changed = changed || !bytes.Equal(old, f.Data)
+			if !check && output == "" {
+				_, _ = c.Stdout.Write(diff.Diff(f.Origin, old, f.Origin+" for 2.4", f.Data))
+			}
+		}
+		slices.Sort(after.Merged)
+		for _, name := range slices.Compact(after.Merged) {
+			fmt.Fprintf(c.Stderr, "merged: %s\n", name)
+		}
+		if output != "" {
+			if err := writeUpgraded(after.Files, filepath.Join(output, []string{"", "overrides"}[i])); err != nil {
+				return err
+			}
+		}
+		left = append(left, after.Left...)
 	}
 	switch {
-	case len(after.Left) > 0:
-		return after.Left
+	case len(left) > 0:
+		return left
 	case check && changed:
 		return failure{exitCarried, "all of it can be carried over to Dovecot 2.4"}
 	}
 	return nil
+}
+
+// writeUpgraded writes files that may hold passwords, which stood in files of their own.
+func writeUpgraded(files config.Files, dir string) error {
+	files = slices.Clone(files)
+	for i := range files {
+		files[i].Mode = 0o640
+	}
+	return writeFiles(files, dir)
 }

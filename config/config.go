@@ -19,6 +19,25 @@ type File struct {
 	Override bool        // the operator wrote it
 	Mode     fs.FileMode // 0 means 0640; private keys have 0600, passwords ForAuth
 	Data     []byte
+	Lines    []int `json:"-"` // in the operator's file, of each line of Data; nil where they are the same
+}
+
+// Line is what the operator knows a line of the file with this origin by.
+func (f Files) Line(origin string, line int) int {
+	for _, file := range f {
+		if file.Origin == origin {
+			return file.Line(line)
+		}
+	}
+	return line
+}
+
+// Line is what the operator knows a line of the data by.
+func (f File) Line(line int) int {
+	if line < 1 || line > len(f.Lines) {
+		return line
+	}
+	return f.Lines[line-1]
 }
 
 // Files are a complete configuration; Dovecot reads Main.

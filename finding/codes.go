@@ -53,6 +53,7 @@ const (
 	Overshoot       Code = "overshoot"
 	LimitTooLow     Code = "limit-too-low"
 	ChangedListener Code = "changed-listener"
+	CarriedOver     Code = "carried-over"
 	IgnoredFile     Code = "ignored-file"
 )
 

@@ -77,6 +77,7 @@ func TestLoadDefaults(t *testing.T) {
 		RunDir:                  "/run/pidgeon",
 		StateDir:                "/var/lib/pidgeon",
 		OnInvalid:               "last-good",
+		CarryOver:               "yes",
 		StopGrace:               settings.Grace(8 * time.Second),
 		LogLevel:                "info",
 		LogFormat:               "text",

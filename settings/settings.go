@@ -64,6 +64,7 @@ type Settings struct {
 	RunDir       Path   `env:"RUN_DIR" fixed:"true" envDefault:"/run/pidgeon" doc:"generations, Dovecot's sockets, control socket; tmpfs" example:"/run/pidgeon"`
 	StateDir     Path   `env:"STATE_DIR" fixed:"true" envDefault:"/var/lib/pidgeon" doc:"last good generation, self-signed certificate; volume" example:"/var/lib/pidgeon"`
 	OnInvalid    string `env:"ON_INVALID" fixed:"true" envDefault:"last-good" choice:"last-good,fail" doc:"a start with a broken override: last-good runs what last worked, fail exits 78" example:"fail"`
+	CarryOver    string `env:"CARRY_OVER" envDefault:"yes" choice:"yes,no" doc:"on Dovecot 2.4, use overrides in the words of 2.3 that can be carried over whole" example:"no"`
 	StopGrace    Grace  `env:"STOP_GRACE" fixed:"true" envDefault:"8s" doc:"how long sessions may take to end on stop; keep it under the engine's own limit" example:"8s"`
 	LogLevel     string `env:"LOG_LEVEL" fixed:"true" envDefault:"info" choice:"debug,info,warn,error" doc:"debug, info, warn or error" example:"debug"`
 	LogFormat    string `env:"LOG_FORMAT" fixed:"true" envDefault:"text" choice:"text,json" doc:"text, or json for all lines, Dovecot's too" example:"json"`

@@ -42,8 +42,9 @@ type Document struct {
 	Degraded   bool           `json:"degraded"` // it serves something else than what was asked for last
 	Generation string         `json:"generation"`
 	Overrides  []string       `json:"overrides"`
-	Refused    []string       `json:"refused,omitempty"` // why the last change is not in force
-	Listeners  map[string]int `json:"listeners"`         // ports, by the name of the listener
+	Carried    []string       `json:"carried_over,omitempty"` // from 2.3 to 2.4: overrides that are used in other words
+	Refused    []string       `json:"refused,omitempty"`      // why the last change is not in force
+	Listeners  map[string]int `json:"listeners"`              // ports, by the name of the listener
 	Since      time.Time      `json:"since,omitzero"`
 	// Silent is why it is not known of a listener, or a process, that clients get in.
 	Silent map[string]string `json:"silent,omitempty"`

@@ -66,7 +66,7 @@ func (s *statement) around() string {
 func (s *statement) sets() bool { return s.kind == assignment || s.kind == fromFile }
 
 // place is where a statement stands, for the operator.
-func (s *statement) place() string { return fmt.Sprintf("%s:%d", s.file.Origin, s.last) }
+func (s *statement) place() string { return fmt.Sprintf("%s:%d", s.file.Origin, s.file.Line(s.last)) }
 
 // fault blames a statement.
 func (s *statement) fault(code finding.Code, problem, hint string) finding.Finding {

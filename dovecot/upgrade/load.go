@@ -40,7 +40,7 @@ func Load(path string) (before config.Files, after Result, err error) {
 			}
 		}
 	}
-	return before, Convert(before, roots, root == config.Main && len(roots) == 1 && before.Data(root) != nil, Elsewhere), nil
+	return before, Convert(before, roots, root == config.Main && len(roots) == 1 && before.Data(root) != nil, func(name string) []byte { return Elsewhere(dir, name) }), nil
 }
 
 func read(dir string) (files config.Files, err error) {
@@ -52,7 +52,7 @@ func read(dir string) (files config.Files, err error) {
 		case entry.IsDir() && strings.Count(name, "/") >= maxDepth, len(files) == maxFiles:
 			return fs.SkipDir
 		}
-		if data := Elsewhere(path); data != nil {
+		if data := regular(path); data != nil {
 			files = append(files, config.File{Name: name, Origin: path, Data: data})
 		}
 		return nil
@@ -61,8 +61,16 @@ func read(dir string) (files config.Files, err error) {
 	return files, err
 }
 
-// Elsewhere reads a file that a configuration names, nil if it is none to read.
-func Elsewhere(path string) []byte {
+// Elsewhere reads a file that a configuration in dir names, or the one with its name in
+// dir; nil is none.
+func Elsewhere(dir, name string) []byte {
+	if data := regular(name); filepath.IsAbs(name) && data != nil {
+		return data
+	}
+	return regular(filepath.Join(dir, filepath.Base(name)))
+}
+
+func regular(path string) []byte {
 	info, err := os.Stat(path)
 	if err != nil || !info.Mode().IsRegular() || info.Size() > maxFile {
 		return nil

@@ -8,6 +8,7 @@ import (
 	"fmt"
 	"path"
 	"slices"
+	"strconv"
 	"strings"
 
 	"pidgeon/config"
@@ -17,11 +18,15 @@ import (
 
 // Result is what came of an upgrade.
 type Result struct {
-	Files   config.Files   // what Dovecot reads, for 2.4; what was merged is missing
-	Left    finding.List   // what was not carried over
-	Carried map[string]int // settings and sections that are written anew, by their file's origin
-	Merged  []string       // the paths of files that are part of others now
+	Files   config.Files    // what Dovecot reads, for 2.4; what was merged is missing
+	Left    finding.List    // what was not carried over
+	left    map[string]bool // origins of files that something is left of
+	Carried map[string]int  // settings and sections that are written anew, by their file's origin
+	Merged  []string        // the paths of files that are part of others now
 }
+
+// Whole tells whether all of a file was carried over.
+func (r Result) Whole(f config.File) bool { return !r.left[f.Origin] }
 
 // version is the oldest that every 2.4 from Debian 13 on takes.
 const version = "2.4.0"
@@ -44,7 +49,7 @@ type converter struct {
 // is a configuration that is complete by itself.
 func Convert(files config.Files, roots []string, whole bool, elsewhere func(path string) []byte) Result {
 	c := converter{files: files, elsewhere: elsewhere, whole: whole, seen: map[string]bool{}, names: map[string]bool{}, plugin: map[string]*node{}, written: map[string]bool{}}
-	c.Carried = map[string]int{}
+	c.Carried, c.left = map[string]int{}, map[string]bool{}
 	for _, root := range roots {
 		c.survey(root)
 	}
@@ -90,15 +95,24 @@ func (c *converter) file(name string, around *node) {
 	}
 	c.seen[name] = true
 	f := c.files[i]
-	place := len(c.Files)
+	place, left := len(c.Files), len(c.Left)
 	c.Files = append(c.Files, f)
 	root := parse(f, around)
 	lines := append(c.block(root.children), root.after...)
-	text := strings.Join(lines, "\n")
-	if c.whole && place == 0 && !strings.Contains(text, "dovecot_config_version") {
-		text = "dovecot_config_version = " + version + "\ndovecot_storage_version = " + version + "\n" + text
+	if c.whole && place == 0 && !slices.ContainsFunc(root.children, func(n *node) bool { return n.Key == "dovecot_config_version" }) {
+		lines = append([]string{"dovecot_config_version = " + version, "dovecot_storage_version = " + version}, lines...)
 	}
-	c.Files[place].Data = []byte(text)
+	at := 1
+	for i, line := range lines {
+		text, number, marked := strings.Cut(line, mark)
+		if marked {
+			at, _ = strconv.Atoi(number)
+		}
+		lines[i] = text
+		c.Files[place].Lines = append(c.Files[place].Lines, at)
+	}
+	c.Files[place].Data = []byte(strings.Join(lines, "\n"))
+	c.left[f.Origin] = len(c.Left) > left
 }
 
 // included are the files that a line includes, those of an absolute path by how it ends:
@@ -144,11 +158,17 @@ func (c *converter) block(nodes []*node) (out []string) {
 	for _, n := range nodes {
 		left := len(c.Left)
 		lines, err := c.lines(n)
-		if err != nil {
+		switch changed := !slices.Equal(lines, n.text); {
+		case err != nil:
 			lines = c.leave(n, err.Error())
-		}
-		if !slices.Equal(lines, n.whole()) && len(c.Left) == left {
+		case !n.Opens && changed && len(c.Left) == left, n.Opens && n.Key != "plugin" && lines[0] != n.text[0]:
 			c.Carried[n.file.Origin]++
+		}
+		lines = slices.Clone(lines)
+		for i, line := range lines {
+			if !strings.Contains(line, mark) {
+				lines[i] = line + mark + strconv.Itoa(n.Last)
+			}
 		}
 		lines = slices.Concat(n.before, lines)
 		if n.around() == "plugin" {
@@ -158,6 +178,10 @@ func (c *converter) block(nodes []*node) (out []string) {
 	}
 	return out
 }
+
+// mark parts a line from the number of the one that it comes from, while a file is put
+// together.
+const mark = "\x00 line "
 
 // moved are lines with another indent.
 func moved(lines []string, from, to string) []string {

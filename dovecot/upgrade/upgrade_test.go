@@ -120,7 +120,7 @@ func twice(t *testing.T, after upgrade.Result) {
 			roots = append(roots, f.Name)
 		}
 	}
-	again := upgrade.Convert(after.Files, roots, roots[0] == config.Main, upgrade.Elsewhere)
+	again := upgrade.Convert(after.Files, roots, roots[0] == config.Main, func(string) []byte { return nil })
 	for i, f := range again.Files {
 		if !bytes.Equal(f.Data, after.Files[i].Data) {
 			t.Errorf("twice: %s", diff.Diff("once", after.Files[i].Data, "twice", f.Data))
