@@ -24,7 +24,7 @@ var floors = [][]string{
 	{"pidgeon/dovecot", "pidgeon/dovecot/master", "pidgeon/render", "pidgeon/publish", "pidgeon/mount", "pidgeon/certificate", "pidgeon/container"},
 	{"pidgeon/settings"},
 	{"pidgeon/sizing"},
-	{"pidgeon/config", "pidgeon/finding"},
+	{"pidgeon/config", "pidgeon/finding", "pidgeon/shard"},
 	{"pidgeon/watch", "pidgeon/supervise"},
 }
 

@@ -78,6 +78,7 @@ Usage: pidgeon [command]
     --diff       print what the overrides change in what Dovecot runs with
     --output DIR write it to DIR
   plan           what the sessions asked for take, and what this container holds
+    --shards     which backend has which users, and what BACKENDS would move
   health         does the running one serve (for HEALTHCHECK and probes)
     --live       is it alive, whether it serves or not
   status         what the running one serves, holds and refused; --json

@@ -18,7 +18,7 @@ import (
 // mode the published cure "process_limit = 200" lets in 200 times what a process holds.
 func limitWarnings(effective dovecot.Settings, lines []lint.Line, demand []sizing.Protocol) (warnings finding.List) {
 	for _, p := range demand {
-		for i, service := range config.ProtocolNamed(p.Name).Services() {
+		for i, service := range p.Services() {
 			processes, clients, _, ok := effective.Limits(service)
 			if !ok {
 				continue
@@ -75,12 +75,12 @@ func (h Host) ceilings(c Candidate, m Meaning) (ceilings []sizing.Ceiling, capac
 // ceiling is what Dovecot holds of a protocol. If the limits in force differ from the
 // rendered ones, an override has set them; then they are the ceiling.
 func ceiling(c Candidate, m Meaning, p sizing.Protocol) sizing.Ceiling {
-	services := config.ProtocolNamed(p.Name).Services()
+	services := p.Services()
 	sized := c.Sizes.Service(services[0]).Capacity()
 	variable := strings.ToUpper(p.Name) + "_CONCURRENCY"
 	now := sizing.Ceiling{
 		Protocol: p.Name, Limit: p.Sessions, MaxConnections: sized, By: variable,
-		Ports: portsOf(m.Listeners, p.Name), Cure: fmt.Sprintf("set %s above %d", variable, p.Sessions),
+		Ports: portsOf(m.Listeners, p.Name), Proxied: p.Proxied, Cure: fmt.Sprintf("set %s above %d", variable, p.Sessions),
 	}
 	for i, service := range services {
 		processes, clients, _, ok := m.Effective.Limits(service)

@@ -63,7 +63,7 @@ func (h Host) Read(live Live) (Sources, error) {
 	if s.Own() {
 		return in, nil
 	}
-	if len(s.Users) == 0 {
+	if len(s.Users) == 0 && !s.Proxy() {
 		in.warn(finding.Remark, "", "nobody can log in: add a user with USERS=name:password, or a user database in an override")
 	}
 	in.readCertificate(h.SelfSigned, live)

@@ -12,7 +12,14 @@ import (
 // Plan prints what the sessions asked for take in each mode, and what this
 // container holds of those that the configuration lets in.
 func Plan(c Call) int {
-	return c.run(c.flags(), func() error { return c.judging((*judgement).plan) })
+	flags := c.flags()
+	shards := flags.Bool("shards", false, "")
+	return c.run(flags, func() error {
+		if *shards {
+			return c.planShards()
+		}
+		return c.judging((*judgement).plan)
+	})
 }
 
 func (j *judgement) plan() error {

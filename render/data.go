@@ -10,6 +10,7 @@ import (
 
 	"pidgeon/config"
 	"pidgeon/settings"
+	"pidgeon/shard"
 	"pidgeon/sizing"
 )
 
@@ -86,12 +87,36 @@ func secrets(data Data) config.Files {
 		fmt.Fprintf(&users, "%s:%s\n", u.Name, u.Password)
 	}
 	files = append(files, config.File{Name: "users", Origin: "USERS", Mode: config.ForAuth, Data: users.Bytes()})
+	if data.Settings.Proxy() {
+		files = append(files, data.backends()...)
+	}
 	if len(data.Certificate) > 0 {
 		files = append(files,
 			config.File{Name: "tls.crt", Origin: string(data.Settings.TLSCertPath), Mode: 0o640, Data: data.Certificate},
 			config.File{Name: "tls.key", Origin: string(data.Settings.TLSKeyPath), Mode: 0o600, Data: data.Key})
 	}
 	return files
+}
+
+// Shards is the name of the file that says which backend has which shard.
+const Shards = "shards"
+
+// backends are the tables that a proxy looks users up in: passwd-files of those who are
+// somewhere else, and of all shards.
+func (d Data) backends() config.Files {
+	fields := ""
+	if d.Settings.BackendTLS == "required" {
+		fields = "starttls=yes"
+	}
+	var users strings.Builder
+	for _, p := range d.Settings.BackendUsers {
+		users.WriteString(shard.Row(p.User, p.Host, fields))
+	}
+	shards := shard.Assign(d.Settings.Backends).Rows(fields)
+	return config.Files{
+		{Name: "backend-users", Origin: "BACKEND_USERS", Mode: config.ForAuth, Data: []byte(users.String())},
+		{Name: Shards, Origin: "BACKENDS", Mode: config.ForAuth, Data: []byte(shards)},
+	}
 }
 
 func sortedKeys[V any](m map[string]V) []string { return slices.Sorted(maps.Keys(m)) }

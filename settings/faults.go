@@ -94,7 +94,10 @@ func (s Settings) contradictions(faults finding.List) (found finding.List) {
 	if s.Own() {
 		return s.nested()
 	}
-	if s.Protocols.Has("submission") && s.RelayHost == "" {
+	if s.Proxy() && len(s.Backends) == 0 {
+		found = append(found, fault("BACKENDS", "is not set, and ROLE is proxy", "name the hosts that have the mail: BACKENDS=mail-{0..3}.mail"))
+	}
+	if s.Protocols.Has("submission") && s.RelayHost == "" && !s.Proxy() {
 		found = append(found, fault("RELAY_HOST", "is not set, and submission is on", "name the host that takes the mail, or take submission out of PROTOCOLS"))
 	}
 	owner := map[int64]string{}

@@ -35,6 +35,9 @@ func Reload(environ []string, started map[string]string) (Settings, error) {
 	faults = append(faults, misspelt(s.Environ)...)
 	faults = append(faults, s.parse()...)
 	faults = append(faults, s.contradictions(faults)...)
+	if len(s.Backends) > 0 && !s.Proxy() {
+		s.Notes = append(s.Notes, "BACKENDS has no effect: ROLE is server")
+	}
 	if len(faults) > 0 {
 		return s, sorted(faults)
 	}

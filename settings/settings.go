@@ -33,6 +33,12 @@ type Settings struct {
 
 	Users Users `env:"USERS" ours:"true" doc:"name:password or name:{SCHEME}hash, one per line or separated by commas" example:"alice:secret,bob:{SHA512-CRYPT}$6$salt$hash" secret:"true"`
 
+	Role          string     `env:"ROLE" ours:"true" envDefault:"server" choice:"server,proxy" doc:"server: the mail is here; proxy: sessions and LMTP are passed on to BACKENDS" example:"server"`
+	Backends      Hosts      `env:"BACKENDS" ours:"true" doc:"for ROLE=proxy: the hosts that have the mail, each that of a share of the users; mail-{0..3} stands for four" example:"mail-{0..3}.mail"`
+	BackendUsers  Placements `env:"BACKEND_USERS" ours:"true" doc:"user=host, one per line or separated by commas: whose mail is elsewhere than that of the share" example:"alice=mail-0.mail"`
+	BackendTLS    string     `env:"BACKEND_TLS" ours:"true" envDefault:"required" choice:"required,no" doc:"required: STARTTLS to the backends, with a certificate of BACKEND_CA_PATH for their names; no: off" example:"required"`
+	BackendCAPath Path       `env:"BACKEND_CA_PATH" ours:"true" envDefault:"/etc/ssl/certs/ca-certificates.crt" doc:"certificates that vouch for those of the backends, PEM" example:"/certs/ca.crt"`
+
 	TLS            string `env:"TLS" ours:"true" envDefault:"required" choice:"required,yes,no" doc:"required: no login without TLS; yes: offered; no: off" example:"required"`
 	TLSCertPath    Path   `env:"TLS_CERT_PATH" ours:"true" envDefault:"/certs/tls.crt" doc:"certificate chain, PEM; without one a self-signed certificate is made" example:"/certs/tls.crt"`
 	TLSKeyPath     Path   `env:"TLS_KEY_PATH" ours:"true" envDefault:"/certs/tls.key" doc:"its private key, PEM" example:"/certs/tls.key"`
@@ -77,6 +83,9 @@ type Settings struct {
 	Notes []string `env:"-"`
 }
 
+// Proxy reports whether sessions are passed on.
+func (s Settings) Proxy() bool { return s.Role == "proxy" && !s.Own() }
+
 // BaseDir is Dovecot's base_dir.
 func (s Settings) BaseDir() string { return filepath.Join(string(s.RunDir), "dovecot") }
 
@@ -96,12 +105,16 @@ func (s Settings) SelfSigned() string { return filepath.Join(string(s.StateDir),
 
 // Demand lists what each protocol that is on has to hold.
 func (s Settings) Demand() []sizing.Protocol {
-	return slices.DeleteFunc([]sizing.Protocol{
+	all := slices.DeleteFunc([]sizing.Protocol{
 		{Name: "imap", Sessions: int(s.IMAPConcurrency), Mode: s.IMAPMode},
 		{Name: "pop3", Sessions: int(s.POP3Concurrency), Mode: s.POP3Mode},
 		{Name: "submission", Sessions: int(s.SubmissionConcurrency), Mode: s.SubmissionMode},
 		{Name: "sieve", Sessions: int(s.SieveConcurrency), Mode: s.SieveMode},
 	}, func(p sizing.Protocol) bool { return !s.Protocols.Has(p.Name) })
+	for i := range all {
+		all[i].Proxied = s.Proxy()
+	}
+	return all
 }
 
 // Own reports whether the configuration is the operator's own.

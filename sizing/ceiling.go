@@ -12,6 +12,7 @@ type Ceiling struct {
 	By             string `json:"limited_by"` // the variable, Configuration, or a limit of the container
 	Cure           string `json:"cure"`       // what raises the limit
 	Ports          []int  `json:"ports"`      // that the protocol is served on
+	Proxied        bool   `json:"proxied"`    // its sessions are passed on
 }
 
 // Configuration as Ceiling.By is a limit that no variable has set, but an override

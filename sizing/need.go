@@ -14,14 +14,17 @@ type Cost struct {
 	// ClientKiB is what is left of PerformanceKiB when many clients share a session
 	// process (measured with 1, 2, 5 and 10 of them).
 	ClientKiB int
+	// SecureProxiedKiB and ProxiedKiB are for sessions that are passed on, with TLS on both
+	// sides.
+	SecureProxiedKiB, ProxiedKiB int
 }
 
 // Costs are by dialect.
 func Costs(dialect string) Cost {
 	if dialect == "2.3" {
-		return Cost{SecureKiB: 1974, PerformanceKiB: 732, ClientKiB: 180}
+		return Cost{SecureKiB: 1974, PerformanceKiB: 732, ClientKiB: 180, SecureProxiedKiB: 1450, ProxiedKiB: 145}
 	}
-	return Cost{SecureKiB: 3371, PerformanceKiB: 1521, ClientKiB: 260}
+	return Cost{SecureKiB: 3371, PerformanceKiB: 1521, ClientKiB: 260, SecureProxiedKiB: 2045, ProxiedKiB: 175}
 }
 
 // Need is what sessions take of the container.
@@ -47,7 +50,7 @@ func NeedOf(protocols []Protocol, machine Machine, cost Cost) Need {
 		need.Sessions += p.Sessions
 		need.Processes += p.processes()
 		need.MemoryKiB += p.memory(cost)
-		if p.Name == "imap" {
+		if p.Name == "imap" && !p.Proxied {
 			need.Inotify = inotifyInstances(Size(protocols, machine).Service(p.Name))
 		}
 	}
@@ -94,7 +97,9 @@ func (n Need) limits(a Allowed) []Bottleneck {
 		limit("memory.max", a.MemoryKiB, idleMemoryKiB, n.MemoryKiB),
 		limit("ulimit -n", a.Files, otherClients, n.Files),
 	}
-	all = slices.DeleteFunc(all, func(b Bottleneck) bool { return b.Have == 0 })
+	all = slices.DeleteFunc(all, func(b Bottleneck) bool {
+		return b.Have == 0 || b.Limit == "pids.max" && n.Processes == idleProcesses // no session takes one
+	})
 	slices.SortStableFunc(all, func(a, b Bottleneck) int { return cmp.Compare(a.Sessions, b.Sessions) })
 	return all
 }

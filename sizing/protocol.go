@@ -1,6 +1,10 @@
 package sizing
 
-import "slices"
+import (
+	"slices"
+
+	"pidgeon/config"
+)
 
 // Mode is how a login service shares its processes among clients.
 type Mode string
@@ -23,6 +27,7 @@ type Protocol struct {
 	Sessions int    // how many are connected at once
 	Mode     Mode
 	Reuse    bool // a session process may serve one client after another
+	Proxied  bool // its sessions are passed on: the login process keeps them, and no other
 	Share    int  // how many clients a session process serves at once; 0 is one
 	// Wall is the limit of a configuration of the operator's own that Sessions come to
 	// where no number was asked for.
@@ -44,9 +49,18 @@ func (p Protocol) With(sessions int) Protocol {
 	return p
 }
 
+// Services are the names of Dovecot's services that its sessions take places of.
+func (p Protocol) Services() []string {
+	services := config.ProtocolNamed(p.Name).Services()
+	if p.Proxied {
+		services = services[:1]
+	}
+	return services
+}
+
 // hibernates reports whether idle sessions may be handed to a process that keeps
 // them all.
-func (p Protocol) hibernates() bool { return p.Name == "imap" && !p.Secure() }
+func (p Protocol) hibernates() bool { return p.Name == "imap" && !p.Secure() && !p.Proxied }
 
 // Headroom is how many connections beyond the sessions asked for are let in, so
 // that a client that has not logged in yet, a probe, or one that reconnects
@@ -79,15 +93,23 @@ func (p Protocol) mayShare() bool { return p.hibernates() && p.Reuse }
 
 // processes is how many the sessions of a protocol take.
 func (p Protocol) processes() int {
-	if p.Secure() {
-		return 2 * p.Sessions
+	switch {
+	case p.Secure():
+		return len(p.Services()) * p.Sessions
+	case p.Proxied:
+		return 0 // but the login processes, one for each processor
 	}
 	return ceil(p.Sessions, max(1, p.Share))
 }
 
 // memory is what they take, in KiB.
 func (p Protocol) memory(cost Cost) int {
-	if p.Secure() {
+	switch {
+	case p.Proxied && p.Secure():
+		return p.Sessions * cost.SecureProxiedKiB
+	case p.Proxied:
+		return p.Sessions * cost.ProxiedKiB
+	case p.Secure():
 		return p.Sessions * cost.SecureKiB
 	}
 	share := max(1, p.Share)

@@ -52,7 +52,7 @@ func loginService(name string, p Protocol, machine Machine) limits {
 	return limits{
 		name: name, ProcessLimit: processes, ClientLimit: clients,
 		Requests:        count(Unlimited, "a process serves one client after another"),
-		ProcessMinAvail: processes, VSZLimitMiB: loginVSZ(clients.Total),
+		ProcessMinAvail: processes, VSZLimitMiB: p.loginVSZ(clients.Total),
 	}
 }
 
@@ -63,8 +63,15 @@ func loginFiles(clients int) int { return 2*clients + 50 }
 // loginVSZ is the address space in MiB that a login process needs. Measured:
 // 10.4 MiB + 89 KiB per TLS session (2.3), 14.5 MiB + 109 KiB (2.4). Past it the
 // process dies and takes all its sessions along.
-func loginVSZ(clients int) Sum {
-	return add(count(clients, "clients").dividedBy(8, "to a MiB"), count(32, "MiB of its own")).atLeast(256, "MiB (default_vsz_limit)")
+func loginVSZ(clients int) Sum { return Protocol{}.loginVSZ(clients) }
+
+// A session that is passed on has TLS on both sides: 154 KiB (2.3), 186 KiB (2.4).
+func (p Protocol) loginVSZ(clients int) Sum {
+	toMiB := 8
+	if p.Proxied {
+		toMiB = 4
+	}
+	return add(count(clients, "clients").dividedBy(toMiB, "to a MiB"), count(32, "MiB of its own")).atLeast(256, "MiB (default_vsz_limit)")
 }
 
 // hibernatedClients is how many sessions one process keeps. It closes the inotify

@@ -122,19 +122,24 @@ func (s Sizes) Resize(inForce []Service, protocols []Protocol, machine Machine) 
 		}
 		login := loginService(services.Login, p, machine)
 		logins := login.service().overridden(inForce)
+		if need := p.loginVSZ(logins.ClientLimit); logins != login.service() && need.Total > login.VSZLimitMiB.Total {
+			login.VSZLimitMiB = need
+		}
+		// Dovecot refuses more than the limit, and would blame us.
+		login.ProcessMinAvail = login.ProcessMinAvail.atMost(logins.ProcessLimit, "processes that an override allows")
+		sized = append(sized, login)
+		if p.Proxied {
+			effective = append(effective, pair{login: logins})
+			continue
+		}
 		session := sessionService(services.Session, logins, p)
 		sessions := session.service()
 		if rendered := s.Service(services.Session); rendered.overridden(inForce) != rendered {
 			sessions = rendered.overridden(inForce)
 		}
 		effective = append(effective, pair{logins, sessions, p.hibernates()})
-		if need := loginVSZ(logins.ClientLimit); logins != login.service() && need.Total > login.VSZLimitMiB.Total {
-			login.VSZLimitMiB = need
-		}
-		// Dovecot refuses more than the limit, and would blame us.
-		login.ProcessMinAvail = login.ProcessMinAvail.atMost(logins.ProcessLimit, "processes that an override allows")
 		session.ProcessMinAvail = session.ProcessMinAvail.atMost(sessions.ProcessLimit, "processes that an override allows")
-		sized = append(sized, login, session)
+		sized = append(sized, session)
 	}
 	return derive(sized, effective, machine)
 }

@@ -51,7 +51,8 @@ func (s Snapshot) count(ctx context.Context) ([]Usage, error) {
 	all := make([]Usage, len(s.Ceilings))
 	for i, c := range s.Ceilings {
 		all[i] = Usage{Protocol: c.Protocol, Limit: c.Limit, MaxConnections: c.MaxConnections, By: c.By, cure: c.Cure}
-		if of := sessions[c.Protocol]; err == nil {
+		// anvil of 2.3.19 knows nothing of sessions that are passed on, that of 2.4.1 does.
+		if of := sessions[c.Protocol]; err == nil && (of.All > 0 || !c.Proxied) {
 			all[i].Sessions, all[i].Older = &of.All, of.Older
 		}
 		if n := c.Connections(connections); err2 == nil {

@@ -1,0 +1,295 @@
+package main
+
+import (
+	"bytes"
+	"crypto/ecdsa"
+	"crypto/elliptic"
+	"crypto/rand"
+	"crypto/x509"
+	"crypto/x509/pkix"
+	"encoding/pem"
+	"fmt"
+	"math/big"
+	"net"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"strings"
+	"testing"
+	"time"
+
+	"pidgeon/shard"
+	"pidgeon/tests/pidgeontest"
+)
+
+// authority signs certificates for addresses.
+type authority struct {
+	cert *x509.Certificate
+	key  *ecdsa.PrivateKey
+}
+
+func newAuthority(t *testing.T) authority {
+	t.Helper()
+	a := authority{cert: &x509.Certificate{Subject: pkix.Name{CommonName: "test CA"}, IsCA: true, BasicConstraintsValid: true, KeyUsage: x509.KeyUsageCertSign}}
+	a.cert, a.key = a.sign(t, a.cert)
+	return a
+}
+
+func (a authority) sign(t *testing.T, c *x509.Certificate) (*x509.Certificate, *ecdsa.PrivateKey) {
+	t.Helper()
+	key, err := ecdsa.GenerateKey(elliptic.P256(), rand.Reader)
+	if err != nil {
+		t.Fatal(err)
+	}
+	c.SerialNumber, c.NotBefore, c.NotAfter = big.NewInt(time.Now().UnixNano()), time.Now().Add(-time.Hour), time.Now().AddDate(1, 0, 0)
+	parent, signer := a.cert, a.key
+	if signer == nil {
+		parent, signer = c, key
+	}
+	der, err := x509.CreateCertificate(rand.Reader, c, parent, key.Public(), signer)
+	if err != nil {
+		t.Fatal(err)
+	}
+	signed, err := x509.ParseCertificate(der)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return signed, key
+}
+
+// certify places the CA's certificate, and one for the address with its key, in dir.
+func (a authority) certify(t *testing.T, dir, address string) {
+	t.Helper()
+	cert, key := a.sign(t, &x509.Certificate{Subject: pkix.Name{CommonName: address}, IPAddresses: []net.IP{net.ParseIP(address)}})
+	der, err := x509.MarshalPKCS8PrivateKey(key)
+	if err != nil {
+		t.Fatal(err)
+	}
+	for name, block := range map[string]*pem.Block{
+		"ca.crt":  {Type: "CERTIFICATE", Bytes: a.cert.Raw},
+		"tls.crt": {Type: "CERTIFICATE", Bytes: cert.Raw},
+		"tls.key": {Type: "PRIVATE KEY", Bytes: der},
+	} {
+		if err := os.WriteFile(filepath.Join(dir, name), pem.EncodeToMemory(block), 0o644); err != nil {
+			t.Fatal(err)
+		}
+	}
+}
+
+// site is a proxy with two backends, each with mail of its own.
+type site struct {
+	*testing.T
+	authority
+	binary, root string
+	network      string // the first three bytes of the backends' addresses
+	proxy        *pidgeontest.Server
+	backends     map[string]*pidgeontest.Server // by their addresses
+	lmtp         string                         // the port: a proxy passes mail on to the one that it takes it on
+}
+
+func newSite(t *testing.T, dialect, root, binary string) *site {
+	s := &site{
+		T: t, authority: newAuthority(t), binary: binary, root: root, backends: map[string]*pidgeontest.Server{},
+		lmtp: pidgeontest.FreePort(),
+		// Backends have to have the ports of the protocols; each site has its own network.
+		network: fmt.Sprintf("127.%d.%d", 10+os.Getpid()%200, map[string]int{"2.3": 23, "2.4": 24}[dialect]),
+	}
+	return s
+}
+
+func (s *site) server(address string, environ map[string]string) *pidgeontest.Server {
+	s.Helper()
+	server, err := pidgeontest.New(s.root, s.binary, pidgeontest.ShortTempDir(s.T))
+	if err != nil {
+		s.Fatal(err)
+	}
+	s.certify(s.T, filepath.Join(server.Work, "certs"), address)
+	for name, value := range environ {
+		server.Environ[name] = value
+	}
+	s.Cleanup(server.Kill)
+	return server
+}
+
+func (s *site) start(server *pidgeontest.Server) {
+	s.Helper()
+	if err := server.Start(pidgeontest.Launch{}); err != nil {
+		s.Fatal(err)
+	}
+	s.healthy(server)
+}
+
+func (s *site) healthy(server *pidgeontest.Server) {
+	s.Helper()
+	said := ""
+	ready := func() bool {
+		code, out := server.Health()
+		said = out
+		return code == 0
+	}
+	if !pidgeontest.Within(pidgeontest.Patience, ready) {
+		s.Fatalf("%s\n%s", said, server.Log.Tail(30))
+	}
+}
+
+// address is that of a backend.
+func (s *site) address(i int) string { return fmt.Sprintf("%s.%d", s.network, i+1) }
+
+func (s *site) addBackend(i int) {
+	s.Helper()
+	address := s.address(i)
+	backend := s.server(address, map[string]string{
+		"LISTEN": address, "IMAP_PORT": "143", "IMAPS_PORT": "0", "LMTP_PORT": s.lmtp, "MAIL_HOSTNAME": fmt.Sprintf("backend-%d", i),
+	})
+	// The address of the client is believed from the proxy alone.
+	if err := os.WriteFile(filepath.Join(backend.Work, "overrides/trust.conf"), []byte("login_trusted_networks = 127.0.0.0/8\n"), 0o644); err != nil {
+		s.Fatal(err)
+	}
+	s.backends[address] = backend
+	s.start(backend)
+}
+
+// owner is the backend on which a user has mail.
+func (s *site) owner(user string) (owners []string) {
+	for address, backend := range s.backends {
+		if _, err := os.Stat(filepath.Join(backend.Work, "mail", user)); err == nil {
+			owners = append(owners, address)
+		}
+	}
+	return owners
+}
+
+func (s *site) login(user string) (*pidgeontest.Session, error) {
+	return pidgeontest.LogIn(s.proxy.Environ["IMAPS_PORT"], user, "pass", pidgeontest.Patience)
+}
+
+// mustLogin logs in until that works: a login that a reload hits fails.
+func (s *site) mustLogin(user string) {
+	s.Helper()
+	var err error
+	works := func() bool {
+		var session *pidgeontest.Session
+		if session, err = s.login(user); err == nil {
+			session.Close()
+		}
+		return err == nil
+	}
+	if !pidgeontest.Within(pidgeontest.Patience, works) {
+		s.Fatalf("%s: %v\n%s", user, err, s.proxy.Log.Tail(30))
+	}
+}
+
+// TestProxy has users spread over backends, each always at the same one, whatever the
+// protocol; a backend that is down costs its own users their logins alone.
+func TestProxy(t *testing.T) {
+	binary, err := pidgeontest.Build(pidgeontest.ShortTempDir(t))
+	if err != nil {
+		t.Fatal(err)
+	}
+	pidgeontest.OnEach(t, func(t *testing.T, dialect, root string) {
+		t.Parallel()
+		s := newSite(t, dialect, root, binary)
+		s.addBackend(0)
+		s.addBackend(1)
+		s.proxy = s.server("127.0.0.1", map[string]string{"ROLE": "proxy", "IMAP_CONCURRENCY": "200", "LMTP_PORT": s.lmtp, "BACKEND_USERS": "user5=" + s.address(0)})
+		delete(s.proxy.Environ, "USERS_FILE")
+		s.proxy.Environ["BACKEND_CA_PATH"] = filepath.Join(s.proxy.Work, "certs/ca.crt")
+		list := filepath.Join(s.proxy.Work, "backends")
+		s.proxy.Environ["BACKENDS_FILE"] = list
+		write := func(text string) {
+			if err := os.WriteFile(list, []byte(text), 0o644); err != nil {
+				t.Fatal(err)
+			}
+		}
+		write(s.network + ".{1..2}")
+		s.start(s.proxy)
+
+		table := shard.Assign([]string{s.address(0), s.address(1)})
+		want := func(user string) string {
+			if user == "user5" {
+				return s.address(0)
+			}
+			return table[shard.Of(user)]
+		}
+		for i := range 6 {
+			user := fmt.Sprintf("user%d", i)
+			s.mustLogin(user)
+			s.deliver(user)
+			if got := s.owner(user); len(got) != 1 || got[0] != want(user) {
+				t.Errorf("%s has mail at %v, want %s", user, got, want(user))
+			}
+		}
+		if _, err := pidgeontest.LogIn(s.proxy.Environ["IMAPS_PORT"], "user1", "wrong", pidgeontest.Patience); err == nil || !strings.Contains(err.Error(), "AUTHENTICATIONFAILED") {
+			t.Errorf("a wrong password: %v", err)
+		}
+
+		// A backend more takes its share, without a session lost.
+		held, err := s.login("user1")
+		if err != nil {
+			t.Fatal(err)
+		}
+		defer held.Close()
+		s.addBackend(2)
+		var plan bytes.Buffer
+		asked := pidgeontest.Launch{Environ: []string{"BACKENDS_FILE=", "BACKENDS=" + s.network + ".{1..3}"}, Args: []string{"plan", "--shards"}}
+		if code, err := s.proxy.Run(asked, &plan, &plan); code != 0 || err != nil || !strings.Contains(plan.String(), "of 256 shards move.\n"+s.address(0)+" to "+s.address(2)+": ") {
+			t.Errorf("the plan is %d (%v)\n%s", code, err, &plan)
+		}
+		write(s.network + ".{1..3}")
+		grown := shard.Assign([]string{s.address(0), s.address(1), s.address(2)})
+		moved := ""
+		for i := 100; moved == ""; i++ {
+			if user := fmt.Sprintf("user%d", i); grown[shard.Of(user)] == s.address(2) {
+				moved = user
+			}
+		}
+		if !pidgeontest.Within(pidgeontest.Patience, func() bool { s.mustLogin(moved); return len(s.owner(moved)) > 0 && s.owner(moved)[0] == s.address(2) }) {
+			t.Errorf("%s is at %v, want %s", moved, s.owner(moved), s.address(2))
+		}
+		if err := held.Alive(); err != nil {
+			t.Errorf("the session that was there before: %v", err)
+		}
+
+		// A backend that is down.
+		s.backends[s.address(2)].Kill()
+		if _, err := s.login(moved); err == nil || strings.Contains(err.Error(), "AUTHENTICATIONFAILED") {
+			t.Errorf("with its backend down %s gets %v", moved, err)
+		}
+		s.mustLogin("user5")
+		s.start(s.backends[s.address(2)])
+		s.mustLogin(moved)
+	})
+}
+
+// TestProxyVerifies passes no password on to a backend that has another's certificate.
+func TestProxyVerifies(t *testing.T) {
+	binary, err := pidgeontest.Build(pidgeontest.ShortTempDir(t))
+	if err != nil {
+		t.Fatal(err)
+	}
+	pidgeontest.OnEach(t, func(t *testing.T, dialect, root string) {
+		t.Parallel()
+		s := newSite(t, dialect, root, binary)
+		s.network = strings.TrimSuffix(s.network, ".2"+dialect[2:]) + ".4" + dialect[2:]
+		s.addBackend(0)
+		s.authority = newAuthority(t)
+		s.proxy = s.server("127.0.0.1", map[string]string{"ROLE": "proxy", "BACKENDS": s.address(0)})
+		s.proxy.Environ["BACKEND_CA_PATH"] = filepath.Join(s.proxy.Work, "certs/ca.crt")
+		s.start(s.proxy)
+		if _, err := s.login("user1"); err == nil || strings.Contains(err.Error(), "AUTHENTICATIONFAILED") {
+			t.Errorf("got %v", err)
+		}
+		if owner := s.owner("user1"); len(owner) > 0 {
+			t.Errorf("user1 got through to %v", owner)
+		}
+	})
+}
+
+// deliver hands a message over, as a mail transfer agent does.
+func (s *site) deliver(user string) {
+	s.Helper()
+	const client = "import smtplib, sys\nwith smtplib.LMTP('127.0.0.1', int(sys.argv[1]), timeout=20) as lmtp: lmtp.sendmail('a@example.org', [sys.argv[2]], 'Subject: x\\r\\n\\r\\nx\\r\\n')"
+	if out, err := exec.Command("python3", "-c", client, s.proxy.Environ["LMTP_PORT"], user).CombinedOutput(); err != nil {
+		s.Fatalf("delivering to %s: %v\n%s\n%s", user, err, out, s.proxy.Log.Tail(30))
+	}
+}

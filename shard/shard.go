@@ -1,0 +1,84 @@
+// Package shard says which backend holds whose mail. Users fall into a fixed number of
+// shards by their names, and each shard belongs to the backend that is the highest in an
+// order of its own (rendezvous hashing): every proxy comes to the same table without
+// asking anybody, and a backend more takes a share of each of the others and moves
+// nothing else.
+package shard
+
+import (
+	"bytes"
+	"crypto/md5"
+	"crypto/sha256"
+	"fmt"
+	"strings"
+)
+
+// Count is the number of shards. It never changes: mail would be at the wrong place.
+const Count = 256
+
+// Table has the backend of each shard.
+type Table [Count]string
+
+// Assign gives each shard to one of the backends, whatever the order of those.
+func Assign(backends []string) (t Table) {
+	for shard := range t {
+		var highest [sha256.Size]byte
+		for _, backend := range backends {
+			if rank := sha256.Sum256(fmt.Appendf(nil, "%s %s", Name(shard), backend)); t[shard] == "" || bytes.Compare(rank[:], highest[:]) > 0 {
+				t[shard], highest = backend, rank
+			}
+		}
+	}
+	return t
+}
+
+// Row is a line of a passwd-file of Dovecot's that passes whoever has the key on to a host,
+// with other fields for the login process if there are any. It is the same in both dialects.
+func Row(key, host, fields string) string {
+	return strings.TrimRight(fmt.Sprintf("%s:::::::proxy=y nopassword=y host=%s %s", key, host, fields), " ") + "\n"
+}
+
+// Rows are those of all shards.
+func (t Table) Rows(fields string) string {
+	var b strings.Builder
+	for shard, backend := range t {
+		b.WriteString(Row(Name(shard), backend, fields))
+	}
+	return b.String()
+}
+
+// Parse reads what Rows has written.
+func Parse(rows string) (t Table, ok bool) {
+	shard := 0
+	for row := range strings.Lines(rows) {
+		_, of, found := strings.Cut(row, " host=")
+		if !found || shard == Count {
+			return Table{}, false
+		}
+		t[shard] = strings.Fields(of)[0]
+		shard++
+	}
+	return t, shard == Count
+}
+
+// Of is the shard of a user: the first byte of the MD5 of the name as Dovecot has it, in
+// lower case. Both dialects can compute that (2.3.19: %{md5;truncate=8:user}; 2.4.1:
+// %{user | md5 | hexlify | substr(0, 2)}).
+func Of(user string) int { return int(md5.Sum([]byte(strings.ToLower(user)))[0]) }
+
+// Name is how a shard is called: two hexadecimal digits.
+func Name(shard int) string { return fmt.Sprintf("%02x", shard) }
+
+// Move is from one backend to another.
+type Move struct{ From, To string }
+
+// Moves are the names of the shards that another table has elsewhere.
+func (t Table) Moves(to Table) map[Move][]string {
+	moves := map[Move][]string{}
+	for shard, from := range t {
+		if m := (Move{from, to[shard]}); m.From != m.To {
+			moves[m] = append(moves[m], Name(shard))
+		}
+	}
+	return moves
+}

@@ -1,0 +1,79 @@
+package shard
+
+import (
+	"fmt"
+	"slices"
+	"testing"
+)
+
+func backends(n int) (names []string) {
+	for i := range n {
+		names = append(names, fmt.Sprintf("mail-%d", i))
+	}
+	return names
+}
+
+// A backend more takes its share and nothing else moves; the order does not matter.
+func TestAssign(t *testing.T) {
+	for n := 1; n <= 12; n++ {
+		before, after := Assign(backends(n)), Assign(backends(n+1))
+		added := fmt.Sprintf("mail-%d", n)
+		moved := 0
+		for m, shards := range before.Moves(after) {
+			moved += len(shards)
+			if m.To != added {
+				t.Errorf("%d backends and one more: %+v", n, m)
+			}
+		}
+		if share := Count / (n + 1); moved < share/2 || moved > 2*share {
+			t.Errorf("%d backends and one more: %d shards move, and its share is %d", n, moved, share)
+		}
+		if read, ok := Parse(after.Rows("starttls=yes")); !ok || read != after {
+			t.Errorf("%d backends: read back as %v", n, read)
+		}
+		reversed := backends(n)
+		slices.Reverse(reversed)
+		if Assign(reversed) != before {
+			t.Errorf("%d backends: the order matters", n)
+		}
+		held := map[string]int{}
+		for _, backend := range before {
+			held[backend]++
+		}
+		if len(held) != n {
+			t.Errorf("%d backends: %v", n, held)
+		}
+	}
+	if Assign(nil) != (Table{}) {
+		t.Error("no backend has something")
+	}
+}
+
+// The table of a site must never change with a version of this program.
+func TestAssignIsForEver(t *testing.T) {
+	table := Assign([]string{"a", "b", "c"})
+	got := ""
+	for _, backend := range table[:32] {
+		got += backend
+	}
+	if want := "cccccaaabccaaaababcaaccccabbccac"; got != want {
+		t.Errorf("got %s, want %s", got, want)
+	}
+}
+
+func TestParseOther(t *testing.T) {
+	rows := Assign([]string{"a"}).Rows("")
+	for _, text := range []string{"", "users\n", rows[:len(rows)-30], rows + rows} {
+		if _, ok := Parse(text); ok {
+			t.Errorf("%.40q is read as a table", text)
+		}
+	}
+}
+
+func TestOf(t *testing.T) {
+	for user, want := range map[string]string{"alice": "63", "ALICE": "63", "bob": "9f", "dave@example.org": "14"} {
+		if got := Name(Of(user)); got != want {
+			t.Errorf("%s is in shard %s, want %s", user, got, want)
+		}
+	}
+}
