@@ -1,7 +1,7 @@
 #!/usr/bin/env bash
 # bench.sh [WHAT] [SUITE] [-FLAG...]: measures pidgeon beside others and prints
-# tables. WHAT is sessions, logins, start, edit, pid1, or all of these; or wake,
-# which asks for a sysctl of the host. SUITE is bookworm (Dovecot 2.3) or trixie
+# tables. WHAT is sessions, logins, start, edit, reloads, pid1, or all of these; or
+# wake, which asks for a sysctl of the host. SUITE is bookworm (Dovecot 2.3) or trixie
 # (2.4), by default both, one after the other. Flags are those of bench/compare:
 # -rounds 10 -sessions 10000 -duration 1m -only NAME …
 # Without flags the sizes are small: all takes half an hour.
@@ -15,17 +15,17 @@ cd "$(dirname "${BASH_SOURCE[0]}")/.."
 what=all suites=(bookworm trixie)
 while [[ $# -gt 0 && $1 != -* ]]; do
 	case $1 in
-	all | sessions | logins | start | edit | pid1 | wake) what=$1 ;;
+	all | sessions | logins | start | edit | reloads | pid1 | wake) what=$1 ;;
 	bookworm | trixie) suites=("$1") ;;
 	*)
-		echo "usage: ${0##*/} [all|sessions|logins|start|edit|pid1|wake] [bookworm|trixie] [-FLAG...]" >&2
+		echo "usage: ${0##*/} [all|sessions|logins|start|edit|reloads|pid1|wake] [bookworm|trixie] [-FLAG...]" >&2
 		exit 64
 		;;
 	esac
 	shift
 done
 if [[ $what == all ]]; then
-	what="sessions logins start edit pid1"
+	what="sessions logins start edit reloads pid1"
 fi
 
 tools/need.sh mmdebstrap util-linux tini dumb-init
@@ -90,6 +90,7 @@ for suite in "${suites[@]}"; do
 		logins) small=(-rounds 4 -duration 5s) ;;
 		start) small=(-rounds 6) ;;
 		edit) small=(-rounds 4) ;;
+		reloads) small=(-rounds 3 -duration 14s) ;;
 		pid1) small=(-rounds 1 -duration 1m) ;;
 		wake) small=(-rounds 1 -sessions 2000) ;;
 		esac
