@@ -4,6 +4,7 @@
 package command
 
 import (
+	_ "embed"
 	"encoding/json"
 	"errors"
 	"flag"
@@ -37,6 +38,11 @@ const (
 	exitInterrupted = 130
 	exitNotFound    = 127
 )
+
+// Help is what the program tells of itself.
+//
+//go:embed help.txt
+var Help string
 
 // Call is one invocation of the program.
 type Call struct {
