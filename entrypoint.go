@@ -312,6 +312,9 @@ func (e *entrypoint) publishState() {
 		},
 		Ceilings: g.Capacity.Bound(g.Ceilings), Capacity: g.Capacity, BaseDir: g.BaseDir, Live: live, AnvilDied: s.AnvilDied,
 	}
+	if !e.settings.Own() { // else it lies where that says
+		snapshot.Mail.Dir = string(e.settings.MailDir)
+	}
 	if g.Dir != "" {
 		snapshot.Generation = filepath.Base(g.Dir)
 	}

@@ -52,6 +52,9 @@ uncounted	{{.}}
 {{- with .Container}}{{if .Limit}}
 container	has room for {{.Limit}} sessions ({{.By}})
 {{- end}}{{end}}
+{{- with .Mail}}{{if .Size}}
+mail	{{.}}
+{{- end}}{{end}}
 {{- with .CertificateExpires}}{{if not .IsZero}}
 certificate	expires {{.Format "` + time.DateOnly + `"}}
 {{- end}}{{end}}
@@ -89,6 +92,11 @@ func Health(c Call) int {
 			return failure{1, "unhealthy: " + err.Error()}
 		}
 		fmt.Fprintf(c.Stdout, "healthy: generation %s, degraded: %t\n", now.Generation, now.Degraded)
+		if !*live {
+			if mail := now.Mail.Measured(); mail.Full {
+				fmt.Fprintln(c.Stdout, "the volume of", mail.Dir, "is", mail)
+			}
+		}
 		return nil
 	})
 }

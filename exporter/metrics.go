@@ -66,6 +66,11 @@ func (e exposition) write(d status.Document) {
 		limits = append(limits, sample(u.Limit, "protocol", u.Protocol))
 		most = append(most, sample(u.MaxConnections, "protocol", u.Protocol))
 	}
+	if d.Mail.Size > 0 {
+		gauge("pidgeon_mail_free_bytes", "Free in the file system of MAIL_DIR.", sample(int(d.Mail.Free)))
+		gauge("pidgeon_mail_size_bytes", "Size of that.", sample(int(d.Mail.Size)))
+		gauge("pidgeon_mail_full", "1 if it has no bytes or no files left.", sample(truth[d.Mail.Full]))
+	}
 	gauge("pidgeon_sessions", "Sessions that are logged in, of all generations.", sessions...)
 	gauge("pidgeon_sessions_older", "Of these, sessions from before the last reload, which do not count against the limit.", older...)
 	gauge("pidgeon_sessions_limit", "Sessions that are held.", limits...)

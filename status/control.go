@@ -48,9 +48,11 @@ func Ask(ctx context.Context, runDir string) (d Document, err error) {
 	return d, err
 }
 
-// AskSessions has the sessions counted too, which may take a second.
+// AskSessions has the sessions counted too, which may take a second, and looks how full
+// the volume is that mail lies in.
 func AskSessions(ctx context.Context, runDir string) (d Document, err error) {
 	err = ask(ctx, runDir, "/sessions", &d)
+	d.Mail = d.Mail.Measured()
 	return d, err
 }
 

@@ -55,6 +55,7 @@ type Document struct {
 	Usage              []Usage   `json:"sessions,omitempty"`   // as counted for whoever asks
 	Uncounted          string    `json:"uncounted,omitempty"`  // why they could not be counted
 	Container          Container `json:"container,omitzero"`
+	Mail               Volume    `json:"mail,omitzero"`
 
 	Settings []settings.Setting `json:"settings,omitempty"` // that differ from the default
 }
