@@ -9,12 +9,14 @@ import (
 	"path/filepath"
 	"slices"
 	"strings"
+	"sync/atomic"
 	"testing"
 
 	"github.com/rogpeppe/go-internal/diff"
 	"github.com/rogpeppe/go-internal/txtar"
 
 	"pidgeon/config"
+	"pidgeon/dovecot"
 	"pidgeon/dovecot/lint"
 	"pidgeon/dovecot/upgrade"
 	"pidgeon/tests/dovecottest"
@@ -69,6 +71,13 @@ func inputOf(archive *txtar.Archive) (files []txtar.File, needs string) {
 // TestGolden upgrades each case: Dovecot 2.3 takes it as it is, 2.4 what comes of it,
 // and that is what it was the last time.
 func TestGolden(t *testing.T) {
+	var compared atomic.Int64
+	var asked atomic.Bool
+	t.Cleanup(func() {
+		if n := compared.Load(); n < 25 && asked.Load() {
+			t.Errorf("%d settings were compared", n)
+		}
+	})
 	for file, archive := range cases(t) {
 		t.Run(strings.TrimSuffix(filepath.Base(file), ".txtar"), func(t *testing.T) {
 			t.Parallel()
@@ -100,12 +109,13 @@ func TestGolden(t *testing.T) {
 			case "2.4\n":
 				accepted(t, "2.4", after.Files)
 			case "":
-				accepted(t, "2.4", after.Files)
+				now := accepted(t, "2.4", after.Files)
+				asked.Store(true)
 				var before config.Files
 				for _, f := range input {
 					before = append(before, config.File{Name: f.Name, Data: f.Data})
 				}
-				accepted(t, "2.3", before)
+				compared.Add(int64(same(t, accepted(t, "2.3", before), now)))
 			}
 		})
 	}
@@ -131,28 +141,64 @@ func twice(t *testing.T, after upgrade.Result) {
 	}
 }
 
-// accepted fails if doveconf of a dialect does not take the files. Overrides get a main
-// file.
-func accepted(t *testing.T, dialect string, files config.Files) {
+// accepted is what doveconf of a dialect makes of files, which get a main file if they
+// are overrides. It fails if doveconf does not take them.
+func accepted(t *testing.T, dialect string, files config.Files) dovecot.Settings {
 	t.Helper()
 	dir := t.TempDir()
+	text := string(files.Data(config.Main))
+	if text == "" {
+		text = "!include *.conf\n"
+		if dialect == "2.4" {
+			text = "dovecot_config_version = 2.4.0\ndovecot_storage_version = 2.4.0\n" + text
+		}
+	}
 	for _, f := range files {
 		dovecottest.Write(t, dir, f.Name, string(f.Data))
 	}
-	if files.Data(config.Main) == nil {
-		main := ""
-		if dialect == "2.4" {
-			main = "dovecot_config_version = 2.4.0\ndovecot_storage_version = 2.4.0\n"
-		}
-		dovecottest.Write(t, dir, config.Main, main+"!include *.conf\n")
-		_ = os.Rename(filepath.Join(dir, config.Main), filepath.Join(dir, "main"))
-	} else {
-		_ = os.Rename(filepath.Join(dir, config.Main), filepath.Join(dir, "main"))
-	}
-	_, err := dovecottest.Installed(t, dialect, dir).Dump(t.Context(), filepath.Join(dovecottest.Here, "main"), false)
+	dovecottest.Write(t, dir, "main", text)
+	dump, err := dovecottest.Installed(t, dialect, dir).Dump(t.Context(), filepath.Join(dovecottest.Here, "main"), true)
 	if err != nil {
 		t.Errorf("%s: %v", dialect, err)
 	}
+	return dovecot.ParseDump(dump)
+}
+
+// same fails where a setting that both dialects have came to another value. What has
+// variables, what the table converts and what stands in sections that got a name, the
+// golden files show.
+func same(t *testing.T, before, now dovecot.Settings) (compared int) {
+	t.Helper()
+	for name, value := range before {
+		parts := strings.Split(name, "/")
+		leaf := parts[len(parts)-1]
+		for _, row := range lint.Rows("settings") {
+			if converted := row[0] == leaf || strings.HasSuffix(row[0], "/"+leaf); converted && (row[3] != "" || row[2] != "" || strings.Contains(row[1], ",")) {
+				leaf = ""
+			} else if converted {
+				leaf = row[1][strings.LastIndex(row[1], "/")+1:]
+			}
+		}
+		for _, section := range []string{"structures", "values"} {
+			for _, row := range lint.Rows(section) {
+				if row[0][strings.LastIndex(row[0], "/")+1:] == leaf {
+					leaf = ""
+				}
+			}
+		}
+		if leaf == "" || leaf == "mail_plugins" || strings.ContainsAny(value, "%$") {
+			continue
+		}
+		parts[len(parts)-1] = leaf
+		after, ok := now[strings.TrimPrefix(strings.Join(parts, "/"), "plugin/")]
+		if ok {
+			compared++
+		}
+		if ok && strings.Trim(after, `"`) != strings.Trim(value, `"`) {
+			t.Errorf("%s was %s and is %s", name, value, after)
+		}
+	}
+	return compared
 }
 
 // TestComposed puts configurations together from the statements of the golden files: an
