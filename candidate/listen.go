@@ -70,6 +70,9 @@ func requested(s settings.Settings) []config.Listener {
 			}
 		}
 	}
+	if s.QuotaStatusPort != 0 {
+		all = append(all, config.Listener{Name: "quota-status", Protocol: "quota", Port: int(s.QuotaStatusPort), Addresses: s.Listen})
+	}
 	return all
 }
 
@@ -113,7 +116,7 @@ func Listen(address string, port int) (net.Listener, error) {
 
 // BindHint says what to set where nothing can listen.
 func BindHint(name string, err error) string {
-	variable := strings.ToUpper(name) + "_PORT"
+	variable := strings.ToUpper(strings.ReplaceAll(name, "-", "_")) + "_PORT"
 	switch {
 	case !slices.ContainsFunc(settings.Variables(), func(v settings.Variable) bool { return v.Name == variable }):
 		variable = "its port"

@@ -14,13 +14,13 @@ import (
 // everythingOn is the environment in which one variable at a time is changed.
 var everythingOn = []string{
 	"PROTOCOLS=imap,pop3,lmtp,sieve,submission", "RELAY_HOST=postfix", "MAIL_HOSTNAME=mail.example.com", "USERS=alice:secret",
-	"TLS_CERT_PATH=/certs/other.crt", "RUN_DIR=/run/other",
+	"TLS_CERT_PATH=/certs/other.crt", "RUN_DIR=/run/other", "QUOTA=1G",
 }
 
 // effects are the settings of Dovecot that a variable may change; one that is not
 // named changes none.
 var effects = map[string]string{
-	"PROTOCOLS":                   `protocols(/.*)?|service .*|imap_hibernate_timeout|protocol lmtp/.*|plugin/sieve|sieve_script.*|submission_relay_.*`,
+	"PROTOCOLS":                   `protocols(/.*)?|service .*|imap_hibernate_timeout|protocol (imap|lmtp)/.*|plugin/sieve|sieve_script.*|submission_relay_.*`,
 	"IMAP_CONCURRENCY":            sized + hibernating,
 	"IMAP_MODE":                   sized + hibernating,
 	"POP3_CONCURRENCY":            sized,
@@ -40,12 +40,14 @@ var effects = map[string]string{
 	"RECIPIENT_DELIMITER":         `recipient_delimiter`,
 	"RELAY_HOST":                  `submission_relay_host`,
 	"RELAY_PORT":                  `submission_relay_port`,
+	"QUOTA":                       `plugin/quota_rule|quota_storage_size`,
 	"LISTEN":                      `listen`,
 	"IMAP_PORT":                   `service imap-login/inet_listener imap/port`,
 	"IMAPS_PORT":                  `service imap-login/inet_listener imaps/port`,
 	"POP3_PORT":                   `service pop3-login/inet_listener pop3/port`,
 	"POP3S_PORT":                  `service pop3-login/inet_listener pop3s/port`,
 	"LMTP_PORT":                   `service lmtp/inet_listener lmtp/port`,
+	"QUOTA_STATUS_PORT":           `service quota-status/.*`,
 	"SIEVE_PORT":                  `service managesieve-login/inet_listener sieve/port`,
 	"SUBMISSION_PORT":             `service submission-login/inet_listener submission/port`,
 	"SUBMISSIONS_PORT":            `service submission-login/inet_listener submissions/port`,
@@ -151,6 +153,8 @@ func seeds(v settings.Variable) []string {
 		return []string{"127.0.0.1 ::1,*", "2001:db8::1", "fe80::1%eth0", "fe80::1%a b", "fe80::1%#", "::ffff:1.2.3.4", "[*]"}
 	case "RUN_DIR", "STATE_DIR":
 		return []string{"/", "/a~b=c,d"}
+	case "QUOTA":
+		return []string{"1k", "999999T", " 5GB\n", "1G\nbase_dir = /", "1G:x", "0G", "1.5G", "1G%{user}"}
 	case "LOG_LEVEL":
 		return []string{"debug"}
 	case "MAIL_UID", "MAIL_GID":

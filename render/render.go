@@ -39,10 +39,15 @@ func Render(in Input) (config.Files, error) {
 	if len(t.faults) > 0 {
 		return nil, t.faults
 	}
-	var files config.Files
+	var files, beside config.Files
 	for _, name := range sortedKeys(t.sources) {
-		if name != config.Main && strings.HasSuffix(name, ".conf") { // others hold definitions alone
+		switch ext := path.Ext(name); { // others hold definitions alone
+		case ext == ".conf" && name != config.Main:
 			files = append(files, t.file(name, path.Join(templatesDir, name)))
+		case ext == ".sh":
+			if f := t.file(name, name); len(f.Data) > 0 {
+				beside = append(beside, f)
+			}
 		}
 	}
 	for _, o := range in.Overrides {
@@ -68,5 +73,5 @@ func Render(in Input) (config.Files, error) {
 		own.Data = main.Data
 		main, files = own, append(files, in.Own[1:]...)
 	}
-	return slices.Concat(config.Files{main}, files, secrets(in.Data)), nil
+	return slices.Concat(config.Files{main}, files, beside, secrets(in.Data)), nil
 }

@@ -10,6 +10,7 @@ import (
 
 	"github.com/agnivade/levenshtein"
 
+	"pidgeon/config"
 	"pidgeon/finding"
 )
 
@@ -100,9 +101,12 @@ func (s Settings) contradictions(faults finding.List) (found finding.List) {
 	if s.Protocols.Has("submission") && s.RelayHost == "" && !s.Proxy() {
 		found = append(found, fault("RELAY_HOST", "is not set, and submission is on", "name the host that takes the mail, or take submission out of PROTOCOLS"))
 	}
+	if s.QuotaStatusPort != 0 && s.Quota == "" {
+		found = append(found, fault("QUOTA_STATUS_PORT", "is set, and QUOTA is not", "set QUOTA, or leave it out"))
+	}
 	owner := map[int64]string{}
 	for _, v := range Variables() {
-		listens := s.Protocols.Has(v.listener) || v.listener == "metrics"
+		listens := s.Protocols.Has(v.listener) || v.listener != "" && config.ProtocolNamed(v.listener).Name == ""
 		atFault := slices.ContainsFunc(faults, func(f finding.Finding) bool { return blamed(f) == v.Name })
 		if !listens || atFault {
 			continue

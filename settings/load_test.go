@@ -112,6 +112,8 @@ func TestLoadValues(t *testing.T) {
 		{"MAIL_UID=2147483647", func(s settings.Settings) any { return s.MailUID }, settings.ID(2147483647)},
 		{"RECIPIENT_DELIMITER=+-#%", func(s settings.Settings) any { return s.RecipientDelimiter }, settings.Delimiter("+-#%")},
 		{"LISTEN=127.0.0.1 [::1],*", func(s settings.Settings) any { return s.Listen }, settings.Addresses{"127.0.0.1", "::1", "*"}},
+		{"QUOTA=2g", func(s settings.Settings) any { return s.Quota }, settings.Size("2G")},
+		{"QUOTA=500MB", func(s settings.Settings) any { return s.Quota }, settings.Size("500M")},
 		{"IMAP_PORT=0", func(s settings.Settings) any { return s.IMAPPort }, settings.Port(0)},
 		{"IMAP_PORT=65535", func(s settings.Settings) any { return s.IMAPPort }, settings.Port(65535)},
 		{"STOP_GRACE=0", func(s settings.Settings) any { return s.StopGrace }, settings.Grace(0)},
@@ -148,6 +150,9 @@ func TestLoadFaults(t *testing.T) {
 		want    []string
 	}{
 		{"protocol", []string{"PROTOCOLS=imap,http"}, []string{`PROTOCOLS is "imap,http", which names "http", which is none of imap, lmtp, pop3, sieve, submission: write for example PROTOCOLS=imap,lmtp,sieve`}},
+		{"size without a unit", []string{"QUOTA=1000"}, []string{`QUOTA is "1000", which is not a whole number with one of the units K, M, G and T: write for example QUOTA=2G`}},
+		{"quota service without a quota", []string{"QUOTA_STATUS_PORT=12340"}, []string{"QUOTA_STATUS_PORT is set, and QUOTA is not: set QUOTA, or leave it out"}},
+		{"quota service on a port in use", []string{"QUOTA=1G", "QUOTA_STATUS_PORT=143"}, []string{"IMAP_PORT is 143, and so is QUOTA_STATUS_PORT: give each listener its own port, or 0 to turn it off"}},
 		{"no protocol", []string{"PROTOCOLS= , "}, []string{`PROTOCOLS is " , ", which names no protocol: write for example PROTOCOLS=imap,lmtp,sieve`}},
 		{"no number", []string{"IMAP_CONCURRENCY=many"}, []string{`IMAP_CONCURRENCY is "many", which is not a whole number: write for example IMAP_CONCURRENCY=500`}},
 		{"fraction", []string{"POP3_CONCURRENCY=1.5"}, []string{`POP3_CONCURRENCY is "1.5", which is not a whole number: write for example POP3_CONCURRENCY=100`}},

@@ -51,6 +51,21 @@ func unmarshalInt[T ~int](n *T, text []byte, low, high int) error {
 	return nil
 }
 
+// Size is a number of bytes as Dovecot writes it; empty where none is set.
+type Size string
+
+var sizeText = regexp.MustCompile(`^[1-9][0-9]{0,5}[KMGT]$`)
+
+// UnmarshalText accepts whole numbers with one of the units K, M, G and T.
+func (s *Size) UnmarshalText(text []byte) error {
+	size := strings.TrimSuffix(strings.ToUpper(strings.TrimSpace(string(text))), "B")
+	if !sizeText.MatchString(size) {
+		return errors.New("is not a whole number with one of the units K, M, G and T")
+	}
+	*s = Size(size)
+	return nil
+}
+
 // Grace is how long a stop may take.
 type Grace time.Duration
 
