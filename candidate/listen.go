@@ -64,7 +64,7 @@ func requested(s settings.Settings) []config.Listener {
 	var all []config.Listener
 	for _, p := range config.Protocols() {
 		for _, name := range p.Listeners {
-			l := config.Listener{Name: name, Protocol: p.Name, Port: int(ports[name]), Addresses: s.Listen, TLS: name == p.Name+"s"}
+			l := config.Listener{Name: name, Protocol: p.Name, Port: int(ports[name]), Addresses: s.Listen, TLS: name == p.Name+"s", HAProxy: s.ProxyProtocol == "yes" && p.Name != "lmtp"}
 			if s.Protocols.Has(p.Name) && !(l.TLS && s.TLS == "no") {
 				all = append(all, l)
 			}

@@ -14,7 +14,7 @@ import (
 // everythingOn is the environment in which one variable at a time is changed.
 var everythingOn = []string{
 	"PROTOCOLS=imap,pop3,lmtp,sieve,submission", "RELAY_HOST=postfix", "MAIL_HOSTNAME=mail.example.com", "USERS=alice:secret",
-	"TLS_CERT_PATH=/certs/other.crt", "RUN_DIR=/run/other", "QUOTA=1G",
+	"TLS_CERT_PATH=/certs/other.crt", "RUN_DIR=/run/other", "QUOTA=1G", "PROXY_PROTOCOL=yes", "TRUSTED_NETWORKS=10.0.0.0/8",
 }
 
 // effects are the settings of Dovecot that a variable may change; one that is not
@@ -52,6 +52,7 @@ var effects = map[string]string{
 	"SUBMISSION_PORT":             `service submission-login/inet_listener submission/port`,
 	"SUBMISSIONS_PORT":            `service submission-login/inet_listener submissions/port`,
 	"DOVECOT_CONF":                `.*`, // it takes the place of all
+	"TRUSTED_NETWORKS":            `haproxy_trusted_networks`,
 	"RUN_DIR":                     `base_dir`,
 	"STATE_DIR":                   `state_dir`,
 	"LOG_LEVEL":                   `mail_debug|auth_debug|log_debug`,
@@ -155,6 +156,8 @@ func seeds(v settings.Variable) []string {
 		return []string{"/", "/a~b=c,d"}
 	case "QUOTA":
 		return []string{"1k", "999999T", " 5GB\n", "1G\nbase_dir = /", "1G:x", "0G", "1.5G", "1G%{user}"}
+	case "TRUSTED_NETWORKS":
+		return []string{"10.1.2.3/8 ::1,127.0.0.1", "fe80::1%eth0/64", "::/0", "10.0.0.0/8\nbase_dir = /", "10.0.0.0/33", "!10.0.0.1"}
 	case "LOG_LEVEL":
 		return []string{"debug"}
 	case "MAIL_UID", "MAIL_GID":

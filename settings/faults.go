@@ -104,6 +104,12 @@ func (s Settings) contradictions(faults finding.List) (found finding.List) {
 	if s.QuotaStatusPort != 0 && s.Quota == "" {
 		found = append(found, fault("QUOTA_STATUS_PORT", "is set, and QUOTA is not", "set QUOTA, or leave it out"))
 	}
+	switch proxied := s.ProxyProtocol == "yes"; {
+	case proxied && len(s.TrustedNetworks) == 0:
+		found = append(found, fault("TRUSTED_NETWORKS", "is not set, and PROXY_PROTOCOL is yes", "name the addresses of the proxy: whoever has one may claim to be anybody"))
+	case !proxied && len(s.TrustedNetworks) > 0:
+		found = append(found, fault("TRUSTED_NETWORKS", "is set, and PROXY_PROTOCOL is no", "set PROXY_PROTOCOL=yes, or leave it out"))
+	}
 	owner := map[int64]string{}
 	for _, v := range Variables() {
 		listens := s.Protocols.Has(v.listener) || v.listener != "" && config.ProtocolNamed(v.listener).Name == ""

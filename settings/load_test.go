@@ -76,6 +76,7 @@ func TestLoadDefaults(t *testing.T) {
 		SievePort:               4190,
 		SubmissionPort:          587,
 		SubmissionsPort:         465,
+		ProxyProtocol:           "no",
 		OverridesDir:            "/overrides",
 		RunDir:                  "/run/pidgeon",
 		StateDir:                "/var/lib/pidgeon",
@@ -150,6 +151,11 @@ func TestLoadFaults(t *testing.T) {
 		want    []string
 	}{
 		{"protocol", []string{"PROTOCOLS=imap,http"}, []string{`PROTOCOLS is "imap,http", which names "http", which is none of imap, lmtp, pop3, sieve, submission: write for example PROTOCOLS=imap,lmtp,sieve`}},
+		{"network", []string{"PROXY_PROTOCOL=yes", "TRUSTED_NETWORKS=10.0.0.0/8,x"}, []string{
+			`TRUSTED_NETWORKS is "10.0.0.0/8,x", which names "x", which is not a network: write for example TRUSTED_NETWORKS=10.0.0.0/8`,
+		}},
+		{"proxy that nobody trusts", []string{"PROXY_PROTOCOL=yes"}, []string{"TRUSTED_NETWORKS is not set, and PROXY_PROTOCOL is yes: name the addresses of the proxy: whoever has one may claim to be anybody"}},
+		{"trust without a proxy", []string{"TRUSTED_NETWORKS=::1"}, []string{"TRUSTED_NETWORKS is set, and PROXY_PROTOCOL is no: set PROXY_PROTOCOL=yes, or leave it out"}},
 		{"size without a unit", []string{"QUOTA=1000"}, []string{`QUOTA is "1000", which is not a whole number with one of the units K, M, G and T: write for example QUOTA=2G`}},
 		{"quota service without a quota", []string{"QUOTA_STATUS_PORT=12340"}, []string{"QUOTA_STATUS_PORT is set, and QUOTA is not: set QUOTA, or leave it out"}},
 		{"quota service on a port in use", []string{"QUOTA=1G", "QUOTA_STATUS_PORT=143"}, []string{"IMAP_PORT is 143, and so is QUOTA_STATUS_PORT: give each listener its own port, or 0 to turn it off"}},

@@ -68,7 +68,10 @@ type Settings struct {
 	MetricsPort     Port      `env:"METRICS_PORT" fixed:"true" envDefault:"0" listener:"metrics" doc:"Prometheus metrics over HTTP at /metrics, /healthz and /readyz, and a page at /; 0: off" example:"9154"`
 	MetricsListen   Addresses `env:"METRICS_LISTEN" fixed:"true" doc:"addresses of METRICS_PORT; default: those of LISTEN" example:"127.0.0.1"`
 
-	DovecotConf  Path   `env:"DOVECOT_CONF" fixed:"true" doc:"a Dovecot configuration of your own, in the place of what this table says of protocols, users, mail, TLS and listeners" example:"/etc/dovecot/dovecot.conf"`
+	DovecotConf     Path     `env:"DOVECOT_CONF" fixed:"true" doc:"a Dovecot configuration of your own, in the place of what this table says of protocols, users, mail, TLS and listeners" example:"/etc/dovecot/dovecot.conf"`
+	ProxyProtocol   string   `env:"PROXY_PROTOCOL" ours:"true" envDefault:"no" choice:"yes,no" doc:"yes: a proxy such as HAProxy comes first on all ports but LMTP's, and tells the client's address" example:"yes"`
+	TrustedNetworks Networks `env:"TRUSTED_NETWORKS" ours:"true" doc:"addresses of that proxy; needed with it" example:"10.0.0.0/8"`
+
 	OverridesDir Path   `env:"OVERRIDES_DIR" envDefault:"/overrides" doc:"*.conf, *.conf.tmpl and templates/ of yours; followed while running" example:"/overrides"`
 	RunDir       Path   `env:"RUN_DIR" fixed:"true" envDefault:"/run/pidgeon" doc:"generations, Dovecot's sockets, control socket; tmpfs" example:"/run/pidgeon"`
 	StateDir     Path   `env:"STATE_DIR" fixed:"true" envDefault:"/var/lib/pidgeon" doc:"last good generation, self-signed certificate; volume" example:"/var/lib/pidgeon"`

@@ -31,13 +31,19 @@ func TestVariablesAreDocumented(t *testing.T) {
 }
 
 // companions are what some variables need beside them.
-var companions = map[string]string{"QUOTA_STATUS_PORT": "QUOTA=1G"}
+var companions = map[string]string{
+	"QUOTA_STATUS_PORT": "QUOTA=1G", "PROXY_PROTOCOL": "TRUSTED_NETWORKS=127.0.0.1", "TRUSTED_NETWORKS": "PROXY_PROTOCOL=yes",
+}
 
 func TestVariablesExamplesAreValid(t *testing.T) {
 	for _, v := range settings.Variables() {
 		t.Run(v.Name, func(t *testing.T) {
 			for _, value := range []string{v.Example, v.Default} {
-				s := load(t, v.Name+"="+value, companions[v.Name])
+				companion := companions[v.Name]
+				if value == v.Default {
+					companion = ""
+				}
+				s := load(t, v.Name+"="+value, companion)
 				if value != "" && s.Environ[v.Name] != value {
 					t.Errorf("%s=%s is not in Environ", v.Name, value)
 				}

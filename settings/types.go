@@ -190,6 +190,28 @@ func (a *Addresses) UnmarshalText(text []byte) error {
 	return nil
 }
 
+// Networks are networks of addresses, as in 10.0.0.0/8.
+type Networks []string
+
+// UnmarshalText accepts networks and addresses, separated by commas or blanks.
+func (n *Networks) UnmarshalText(text []byte) error {
+	*n = nil
+	for _, network := range list(string(text)) {
+		prefix, err := netip.ParsePrefix(network)
+		if ip, notIP := parseAddress(network); notIP == nil {
+			prefix, err = ip.Prefix(ip.BitLen())
+		}
+		if err != nil {
+			return fmt.Errorf("names %q, which is not a network", network)
+		}
+		*n = append(*n, prefix.Masked().String())
+	}
+	if len(*n) == 0 {
+		return errors.New("names no network")
+	}
+	return nil
+}
+
 func list(text string) []string {
 	return strings.FieldsFunc(text, func(r rune) bool { return strings.ContainsRune(", \t\n\r", r) })
 }

@@ -55,7 +55,7 @@ func (c *Config) ChangedListeners(s dovecot.Settings, asked []config.Listener) f
 		if set && port != want.Port {
 			note("port", fmt.Sprintf("is on port %d, and %s asks for %d", port, variable, want.Port), fmt.Sprintf("set %s=%d", variable, port))
 		}
-		if s[socket.Setting("haproxy")] == "yes" {
+		if s[socket.Setting("haproxy")] == "yes" && !want.HAProxy {
 			note("haproxy", "turns away who does not come through a proxy that speaks HAProxy's protocol", "give such a proxy a listener of its own")
 		}
 		switch {
