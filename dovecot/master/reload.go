@@ -125,9 +125,9 @@ func children(master int, name string) []int {
 // Those are under way in the milliseconds before the old auth is gone.
 //
 // An LMTP connection asks the old auth too, and answers one recipient with 451 when that
-// has gone, which a mail transfer agent tries again. Left alone, the old auth answers 550
-// for every user as soon as the files of its generation are gone (both seen on 2.3.19 and
-// 2.4.1, 550 from the third reload on): the mail would be returned.
+// has gone, which a mail transfer agent tries again. The old auth would answer 550 for a
+// user that was added, and for all when the files of its generation are gone: their mail
+// would be returned (seen on 2.3.19 and 2.4.1).
 func (p *Process) endAuth(replaced []int) {
 	for _, pid := range children(p.pid, "auth") { // still a child, still of that name
 		if slices.Contains(replaced, pid) {
