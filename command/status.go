@@ -13,20 +13,49 @@ import (
 // healthPatience is less than Docker's and Kubernetes' own timeouts.
 const healthPatience = 4 * time.Second
 
-// Status prints what the running entrypoint tells of itself.
+// watchPause is between two looks of status --watch.
+const watchPause = 2 * time.Second
+
+// Status prints what the running entrypoint tells of itself, once or until it is
+// interrupted.
 func Status(c Call) int {
 	flags := c.flags()
 	asJSON := flags.Bool("json", false, "")
+	watch := flags.Bool("watch", false, "")
 	return c.run(flags, func() error {
-		now, err := c.ask(status.AskSessions, "error:")
-		if err != nil {
-			return err
+		ctx, stop := interruptible()
+		defer stop()
+		for {
+			err := c.printStatus(*asJSON, *watch)
+			if !*watch {
+				return err
+			}
+			if err != nil { // it may come back
+				fmt.Fprintln(c.Stdout, clearScreen+err.Error())
+			}
+			select {
+			case <-ctx.Done():
+				return nil
+			case <-time.After(watchPause):
+			}
 		}
-		table := tabwriter.NewWriter(c.Stdout, 0, 0, 2, ' ', 0)
-		defer table.Flush()
-		c.Stdout = table
-		return c.print(*asJSON, now, statusInWords)
 	})
+}
+
+const clearScreen = "\x1b[H\x1b[2J"
+
+func (c Call) printStatus(asJSON, clear bool) error {
+	now, err := c.ask(status.AskSessions, "error:")
+	if err != nil {
+		return err
+	}
+	if clear && !asJSON {
+		fmt.Fprint(c.Stdout, clearScreen)
+	}
+	table := tabwriter.NewWriter(c.Stdout, 0, 0, 2, ' ', 0)
+	defer table.Flush()
+	c.Stdout = table
+	return c.print(asJSON, now, statusInWords)
 }
 
 const statusInWords = `pidgeon	{{.Version}}
