@@ -31,7 +31,7 @@ type Meaning struct {
 // check could not be made.
 func (h Host) Check(ctx context.Context, c Candidate, effective dovecot.Settings, r Request) (Meaning, finding.List, error) {
 	m, found, err := h.read(ctx, c, effective, r)
-	if err == nil && len(found.Faults()) == 0 && (r.Proven == "" || r.Proven != h.fingerprint(c.Sources, nil, c.Lint.References())) {
+	if err == nil && len(found.Faults()) == 0 && (r.Proven == "" || r.Proven != h.fingerprint(c.Sources, nil, c.readLater())) {
 		var rehearsed finding.List
 		rehearsed, err = h.rehearse(ctx, c, m, r.Live)
 		found = append(found, rehearsed...)

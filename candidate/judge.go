@@ -92,7 +92,7 @@ func (h Host) judge(ctx context.Context, store *publish.Store, r Request, in Sou
 	if found = append(found, faults...); c.Files == nil {
 		return v.with(found, nil)
 	}
-	v.References = c.Lint.References()
+	v.References = c.readLater()
 	v.Fingerprint = h.fingerprint(in, nil, v.References)
 	v = v.watching(in)
 	undecided := h.interrupted()
@@ -155,6 +155,11 @@ func (h Host) Stage(ctx context.Context, store *publish.Store, c Candidate) (Can
 		_, err = store.Stage(c.Files)
 	}
 	return c, nil, err
+}
+
+// readLater are the files elsewhere that the configuration is made of.
+func (c Candidate) readLater() []string {
+	return slices.Concat(c.Lint.References(), c.Lint.Followed())
 }
 
 func (c Candidate) main() string { return filepath.Join(c.Dir, config.Main) }

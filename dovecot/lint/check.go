@@ -101,7 +101,11 @@ func (c *Config) withoutEffect(ctx context.Context, d *dovecot.Dovecot) finding.
 		switch i := slices.IndexFunc(after, (*statement).sets); {
 		case c.ours(s) != nil:
 			if ours := c.ours(s); ours.value != s.value {
-				return s.warning(finding.Overwritten, fmt.Sprintf("%s is %s, whatever stands here: pidgeon needs it", s.key, cmp.Or(ours.value, "empty")), "the line can stay")
+				why := "pidgeon needs it"
+				if listed(s.key, "sized") {
+					why = "the sessions asked for need it"
+				}
+				return s.warning(finding.Overwritten, fmt.Sprintf("%s is %s, whatever stands here: %s", s.key, cmp.Or(ours.value, "empty"), why), "the line can stay")
 			}
 		case i >= 0 && !c.builtUpon(s, after[i]):
 			return s.warning(finding.Overwritten, s.key+" is overwritten by "+after[len(after)-1].place(), "remove one of the two lines")

@@ -80,3 +80,35 @@ func TestReadOwn(t *testing.T) {
 		}
 	})
 }
+
+// Everything that a configuration is made of is known, whoever reads it, and what is
+// made by Dovecot or lies with the users is no part of it.
+func TestFilesThatAreNamed(t *testing.T) {
+	scripts := t.TempDir()
+	dovecottest.Write(t, scripts, "spam.sieve", "keep;\n")
+	tests := []struct {
+		text                 string
+		references, followed []string
+	}{
+		{"passdb {\n  driver = sql\n  args = /etc/dovecot/sql.conf.ext\n}\n", []string{"/etc/dovecot/sql.conf.ext"}, nil},
+		{"userdb {\n  args = file=/etc/dovecot/auth.lua blocking=yes\n  driver = lua\n}\n", []string{"/etc/dovecot/auth.lua"}, nil},
+		{"passdb {\n  driver = passwd-file\n  args = scheme=PLAIN username_format=%u /etc/dovecot/users\n}\n", nil, []string{"/etc/dovecot/users"}},
+		{"passdb {\n  driver = passwd-file\n  args = /srv/%d/users\n}\n", nil, nil},
+		{"userdb {\n  driver = static\n  args = uid=8 gid=8 home=/srv/mail/%u\n}\n", nil, nil},
+		{"dict {\n  quota = mysql:/etc/dovecot/quota.ext\n}\n", []string{"/etc/dovecot/quota.ext"}, nil},
+		{"plugin {\n  sieve = file:/srv/x/%u;active=~/a.sieve\n  sieve_before2 = " + scripts + "\n  imapsieve_mailbox1_before = file:/etc/learn.sieve\n  quota = maildir:/x\n}\n", nil, []string{"/etc/learn.sieve", scripts, scripts + "/spam.sieve"}},
+		{"passdb file {\n  driver = passwd-file\n  passwd_file_path = /etc/dovecot/users\n}\n", nil, []string{"/etc/dovecot/users"}},
+		{"sieve_script before {\n  type = before\n  path = /etc/before.sieve\n}\n", nil, []string{"/etc/before.sieve"}},
+		{"userdb lua {\n  lua_file = /etc/auth.lua\n}\nssl_server_cert_file = /certs/x\n", []string{"/certs/x", "/etc/auth.lua"}, nil},
+		{"sqlite_path = /srv/users.db\nlog_path = /var/log/x\nmail_path = /srv/mail\n", nil, nil},
+	}
+	for _, tt := range tests {
+		c := Parse(config.Files{{Name: config.Main, Origin: "main", Override: true, Data: []byte(tt.text)}}, "/g")
+		if got := c.References(); !slices.Equal(got, tt.references) {
+			t.Errorf("%s: references %v, not %v", tt.text, got, tt.references)
+		}
+		if got := c.Followed(); !slices.Equal(got, tt.followed) {
+			t.Errorf("%s: followed %v, not %v", tt.text, got, tt.followed)
+		}
+	}
+}

@@ -2,6 +2,7 @@ package lint
 
 import (
 	"path/filepath"
+	"regexp"
 	"slices"
 	"strings"
 
@@ -60,25 +61,82 @@ func (c *Config) named(in *section, setting string) (r Reference) {
 }
 
 // References are the files that overrides name and Dovecot reads at a reload
-// alone: certificates, keys, included files. Files it looks at by itself, such as
-// a passwd-file, are not among them.
+// alone: certificates, keys, included files, and those with settings of SQL, LDAP,
+// dictionaries and OAuth2.
 func (c *Config) References() []string {
-	var paths []string
-	for s := range c.overrides {
-		path := ""
+	return c.paths(func(s *statement) []string {
 		switch {
 		case s.kind == fromFile: // ssl_cert = </path (2.3)
-			path = strings.Trim(s.value, `"`)
+			return []string{strings.Trim(s.value, `"`)}
 		case s.kind == assignment && strings.HasSuffix(s.key, "_file"): // ssl_server_cert_file = /path (2.4)
-			path = s.value
+			return []string{s.value}
 		case s.kind == include && (filepath.IsAbs(s.value) || s.file.Name == ""):
-			path = s.included()
+			path := s.included()
 			if i := strings.IndexAny(path, "*?["); i >= 0 {
 				path = path[:i] // of a pattern, what it begins with
 			}
+			return []string{path}
+		case c.inUserDatabase(s) && !c.isPasswdFile(s): // args = file=/path (2.3)
+			return named(s.value)
+		case s.kind == assignment && s.within("dict"): // name = mysql:/path (2.3)
+			return named(s.value)
 		}
-		if filepath.IsAbs(path) {
-			paths = append(paths, filepath.Clean(path))
+		return nil
+	})
+}
+
+// Followed are files that overrides name and Dovecot looks at by itself: lists of users,
+// and scripts of Sieve.
+func (c *Config) Followed() []string {
+	return c.paths(func(s *statement) []string {
+		inPlugin := s.within("plugin") && sieveScript.MatchString(s.key)
+		switch {
+		case s.kind != assignment:
+		case inPlugin, s.within("sieve_script") && strings.HasSuffix(s.key, "path"):
+			var paths []string
+			for _, path := range named(s.value) {
+				scripts, _ := filepath.Glob(filepath.Join(path, "*.sieve")) // a directory may be named
+				paths = append(append(paths, path), scripts...)
+			}
+			return paths
+		case s.key == "passwd_file_path", c.inUserDatabase(s) && c.isPasswdFile(s):
+			return named(s.value)
+		}
+		return nil
+	})
+}
+
+// sieveScript are settings of 2.3 that name a script, or a directory of them.
+var sieveScript = regexp.MustCompile(`^(?:sieve(?:_before|_after|_default|_global|_discard)?\d*|imapsieve_mailbox\d+_(?:before|after))$`)
+
+func (c *Config) inUserDatabase(s *statement) bool {
+	return s.kind == assignment && s.key == "args" && (s.within("passdb") || s.within("userdb"))
+}
+
+func (c *Config) isPasswdFile(s *statement) bool {
+	driver := c.last(s.in, "driver")
+	return driver != nil && driver.value == "passwd-file"
+}
+
+// named are the whole paths in a value: of mysql:/path, file=/path;active=~/x and
+// scheme=PLAIN /path. What depends on the user is none.
+func named(value string) (paths []string) {
+	for _, word := range strings.FieldsFunc(value, func(r rune) bool { return strings.ContainsRune(" \t:=;", r) }) {
+		if !strings.ContainsAny(word, "%$") {
+			paths = append(paths, word)
+		}
+	}
+	return paths
+}
+
+// paths are the whole paths among what statements of overrides name.
+func (c *Config) paths(of func(*statement) []string) []string {
+	var paths []string
+	for s := range c.overrides {
+		for _, path := range of(s) {
+			if filepath.IsAbs(path) {
+				paths = append(paths, filepath.Clean(path))
+			}
 		}
 	}
 	slices.Sort(paths)
