@@ -22,12 +22,20 @@ import (
 // asInImage lets anyone write to RUN_DIR's default, as the image does.
 const asInImage = "install -d -m 1777 /run/pidgeon"
 
-// parseLaunch reads [NAME=VALUE]... [-user UID:GID] [-init] [ARGUMENT]...
+// likeImage has what an image of the operator's would hold: the script's etc/, certs/ and
+// mail/ at their places in examples/, and what its Dockerfile runs.
+const likeImage = `work=${RUN_DIR%/run}
+mount --bind $work/etc /etc/dovecot; mount --bind $work/certs /certs; mount --bind $work/mail /srv/mail
+if [ -e $work/prepare ]; then . $work/prepare; fi`
+
+// parseLaunch reads [NAME=VALUE]... [-user UID:GID] [-init] [-image] [ARGUMENT]...
 func parseLaunch(args []string) (l pidgeontest.Launch) {
 	for ; len(args) > 0; args = args[1:] {
 		switch name, _, assigned := strings.Cut(args[0], "="); {
 		case args[0] == "-init":
 			l.Init = true
+		case args[0] == "-image":
+			l.Before = likeImage
 		case args[0] == "-user" && len(args) > 1:
 			l.User, l.Before, args = args[1], asInImage, args[1:]
 		case assigned && name == strings.ToUpper(name):

@@ -7,6 +7,7 @@ import (
 	"path/filepath"
 	"runtime"
 	"strconv"
+	"strings"
 	"testing"
 
 	"github.com/rogpeppe/go-internal/testscript"
@@ -114,11 +115,13 @@ func setUp(env *testscript.Env, root, binary string) error {
 	}
 	env.Setenv("HOME", os.Getenv("HOME")) // python3 may be found through it
 	env.Setenv("PIDGEON", binary)
-	deploy, err := filepath.Abs("deploy")
-	if err != nil {
-		return err
+	for _, folder := range []string{"deploy", "examples"} {
+		path, err := filepath.Abs(folder)
+		if err != nil {
+			return err
+		}
+		env.Setenv(strings.ToUpper(folder), path)
 	}
-	env.Setenv("DEPLOY", deploy)
 	env.Setenv("METRICS_PORT", pidgeontest.FreePort()) // for the scripts that turn it on
 	s, err := pidgeontest.New(root, binary, work)
 	if err != nil {
