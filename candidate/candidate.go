@@ -86,6 +86,7 @@ func (h Host) Input(c Candidate, dir string) render.Input {
 	return render.Input{
 		Builtin:   h.Templates,
 		Templates: c.Overrides.Templates,
+		Scripts:   c.Scripts,
 		Overrides: c.Overrides.Conf,
 		Own:       c.Own.Files,
 		Data: render.Data{
@@ -120,7 +121,7 @@ func (in Sources) without(faults finding.List) Sources {
 
 // written are the files of the operator's that count.
 func (in Sources) written() config.Files {
-	return slices.Concat(in.Overrides.Conf, in.Overrides.Templates, in.Own.Files)
+	return slices.Concat(in.Overrides.Conf, in.Overrides.Templates, in.Own.Files, in.Scripts)
 }
 
 // templates are the paths of the operator's templates.

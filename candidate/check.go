@@ -71,6 +71,9 @@ func (h Host) read(ctx context.Context, c Candidate, effective dovecot.Settings,
 	if m, err = h.understand(ctx, c, effective); err != nil {
 		return m, found, err
 	}
+	if said, err = h.compile(ctx, c); err != nil || refused(said...) {
+		return m, found, err
+	}
 	if refused(m.Effective.Unset(owned)...) || refused(h.pathFaults(c, m.Effective)...) {
 		return m, found, nil
 	}

@@ -1,7 +1,9 @@
 package candidate
 
 import (
+	"context"
 	"encoding/json"
+	"path"
 	"regexp"
 	"slices"
 	"strconv"
@@ -37,7 +39,7 @@ func LoadGood(stateDir string) (good Good, ok bool, err error) {
 	}
 	_ = json.Unmarshal(files.Data(verdictFile), &good.Verdict) // without it nothing is trusted
 	for _, f := range files {
-		if f.Name != verdictFile {
+		if f.Name != verdictFile && path.Ext(f.Name) != compiled {
 			i := slices.IndexFunc(good.Verdict.Files, func(of config.File) bool { return of.Name == f.Name })
 			f.Origin, f.Override = "last good "+f.Name, i >= 0 && good.Verdict.Files[i].Override
 			good.Files = append(good.Files, f)
@@ -69,7 +71,7 @@ func (g Good) For(dir string, s settings.Settings) config.Files {
 // as long as Dovecot takes to serve: what has worked before, to the byte, and, where
 // nothing has, what holds nothing of the operator's own. What is wrong with the sources
 // is for the judgement to say.
-func (h Host) trust(store *publish.Store, good Good, hasGood bool) (Verdict, bool) {
+func (h Host) trust(ctx context.Context, store *publish.Store, good Good, hasGood bool) (Verdict, bool) {
 	// One reading will do: what somebody is still writing has not worked before, and
 	// what comes later is a change.
 	in, err := h.Read(Live{})
@@ -90,7 +92,10 @@ func (h Host) trust(store *publish.Store, good Good, hasGood bool) (Verdict, boo
 	}
 	v = v.with(finding.List(in.Warnings), nil).watching(in)
 	v.Trusted, v.Worked, v.Moved = true, worked, false
-	_, err = store.Stage(c.Files)
+	if _, err = store.Stage(c.Files); err != nil {
+		return Verdict{}, false
+	}
 	v.Dir = c.Dir
-	return v, err == nil
+	found, err := h.compile(ctx, c)
+	return v, err == nil && len(found.Faults()) == 0
 }

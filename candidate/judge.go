@@ -18,6 +18,7 @@ import (
 	"pidgeon/finding"
 	"pidgeon/mount"
 	"pidgeon/publish"
+	"pidgeon/settings"
 	"pidgeon/sizing"
 )
 
@@ -50,7 +51,7 @@ func (h Host) Judge(ctx context.Context, store *publish.Store, r Request, say fu
 	case r.Good:
 		return h.judgeGood(ctx, store, r, good)
 	case r.Trust:
-		if v, ok := h.trust(store, good, hasGood); ok {
+		if v, ok := h.trust(ctx, store, good, hasGood); ok {
 			return v
 		}
 	}
@@ -211,6 +212,11 @@ func (v Verdict) watching(in Sources) Verdict {
 	v.WatchDirs, v.WatchFiles = slices.Clone(in.Own.Dirs), slices.Concat(s.Files, v.References, in.Own.Included, in.Merged)
 	if s.OverridesDir != "" {
 		v.WatchDirs = append(v.WatchDirs, mount.Dirs(string(s.OverridesDir))...)
+	}
+	for _, dir := range []settings.Path{s.SieveBefore, s.SieveAfter} {
+		if dir != "" {
+			v.WatchDirs = append(v.WatchDirs, string(dir))
+		}
 	}
 	for _, path := range []string{string(s.TLSCertPath), string(s.TLSKeyPath), string(s.DovecotConf)} {
 		if path != "" {

@@ -25,7 +25,8 @@ import (
 type Sources struct {
 	Settings    settings.Settings
 	Overrides   mount.Tree
-	Own         lint.Own // the operator's own configuration, if that is to take the place of ours
+	Scripts     config.Files // for Sieve
+	Own         lint.Own     // the operator's own configuration, if that is to take the place of ours
 	Certificate certificate.Pair
 	Warnings    finding.List
 	Faults      finding.List // what could not be read; the rest is as good as it gets
@@ -66,6 +67,8 @@ func (h Host) Read(live Live) (Sources, error) {
 	if len(s.Users) == 0 && !s.Proxy() {
 		in.warn(finding.Remark, "", "nobody can log in: add a user with USERS=name:password, or a user database in an override")
 	}
+	in.readScripts("before", s.SieveBefore)
+	in.readScripts("after", s.SieveAfter)
 	in.readCertificate(h.SelfSigned, live)
 	return in, nil
 }
@@ -117,6 +120,22 @@ func (in *Sources) carriedOver(files config.Files, dir string) config.Files {
 		}
 	}
 	return files
+}
+
+// readScripts reads the scripts of a directory that a variable names.
+func (in *Sources) readScripts(when string, dir settings.Path) {
+	if dir == "" {
+		return
+	}
+	tree, err := mount.ReadScripts(string(dir))
+	in.torn, in.Faults = in.torn || errors.Is(err, mount.ErrUnstable), append(in.Faults, finding.Of(err)...)
+	for _, f := range tree.Conf {
+		f.Name = scriptsDir + when + "/" + f.Name
+		in.Scripts = append(in.Scripts, f)
+	}
+	for _, ignored := range tree.Ignored {
+		in.warn(finding.IgnoredFile, ignored.Path, "is ignored: "+ignored.Reason)
+	}
 }
 
 // readCertificate falls back to a self-signed pair, also for one that is at fault: what

@@ -15,6 +15,7 @@ const (
 	NoSetting        Code = "no-setting"
 	RecursiveInclude Code = "recursive-include"
 	TemplateError    Code = "template-error"
+	ScriptError      Code = "script-error"
 )
 
 // What is wrong with a setting.

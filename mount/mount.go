@@ -59,9 +59,19 @@ func Dirs(dir string) []string {
 // is [io/fs.ErrNotExist]; a reading that was overtaken by a change wraps
 // [ErrUnstable].
 func Read(dir string) (Tree, error) {
-	r := reading{dir: dir}
-	if err := eachEntry(nil, dir, r.visit); err != nil {
-		return Tree{}, fmt.Errorf("reading overrides %q: %w", dir, err)
+	r := reading{dir: dir, what: "override"}
+	return r.read(r.visit)
+}
+
+// ReadScripts reads a directory of *.sieve scripts in the same way.
+func ReadScripts(dir string) (Tree, error) {
+	r := reading{dir: dir, what: "script"}
+	return r.read(r.visitScript)
+}
+
+func (r *reading) read(visit func(entry)) (Tree, error) {
+	if err := eachEntry(nil, r.dir, visit); err != nil {
+		return Tree{}, fmt.Errorf("reading %ss %q: %w", r.what, r.dir, err)
 	}
 	slices.SortFunc(r.tree.Conf, func(a, b config.File) int { return strings.Compare(confName(a), confName(b)) })
 	slices.SortFunc(r.tree.Ignored, func(a, b Ignored) int { return strings.Compare(a.Path, b.Path) })
@@ -71,6 +81,7 @@ func Read(dir string) (Tree, error) {
 // reading is one pass over the mount.
 type reading struct {
 	dir    string
+	what   string // is read
 	tree   Tree
 	faults []error
 	files  int
@@ -99,6 +110,17 @@ func (r *reading) visit(e entry) {
 		r.add(&r.tree.Conf, e, e.name)
 	default:
 		r.ignore(e.name, e.ignoreReason())
+	}
+}
+
+func (r *reading) visitScript(e entry) {
+	switch reason := leftover(e.name); {
+	case reason != "":
+		r.ignore(e.name, reason)
+	case path.Ext(e.name) == ".sieve":
+		r.add(&r.tree.Conf, e, e.name)
+	default:
+		r.ignore(e.name, "not *.sieve")
 	}
 }
 
@@ -147,7 +169,7 @@ func (r *reading) note(name string, err error) {
 	if reason, ok := errors.AsType[harmless](err); ok {
 		r.ignore(name, string(reason))
 	} else if err != nil {
-		r.faults = append(r.faults, fmt.Errorf("reading override %q: %w", r.path(name), err))
+		r.faults = append(r.faults, fmt.Errorf("reading %s %q: %w", r.what, r.path(name), err))
 	}
 }
 

@@ -52,6 +52,9 @@ var effects = map[string]string{
 	"SUBMISSION_PORT":             `service submission-login/inet_listener submission/port`,
 	"SUBMISSIONS_PORT":            `service submission-login/inet_listener submissions/port`,
 	"DOVECOT_CONF":                `.*`, // it takes the place of all
+	"SPAM_TO_JUNK":                `plugin/sieve_after|sieve_script( spam/.*)?`,
+	"SIEVE_BEFORE":                `plugin/sieve_before|sieve_script( before/.*)?`,
+	"SIEVE_AFTER":                 `plugin/sieve_after2|sieve_script( after/.*)?`,
 	"TRUSTED_NETWORKS":            `haproxy_trusted_networks`,
 	"RUN_DIR":                     `base_dir`,
 	"STATE_DIR":                   `state_dir`,
@@ -156,6 +159,8 @@ func seeds(v settings.Variable) []string {
 		return []string{"/", "/a~b=c,d"}
 	case "QUOTA":
 		return []string{"1k", "999999T", " 5GB\n", "1G\nbase_dir = /", "1G:x", "0G", "1.5G", "1G%{user}"}
+	case "SPAM_TO_JUNK":
+		return []string{"yes", "yes\n"}
 	case "TRUSTED_NETWORKS":
 		return []string{"10.1.2.3/8 ::1,127.0.0.1", "fe80::1%eth0/64", "::/0", "10.0.0.0/8\nbase_dir = /", "10.0.0.0/33", "!10.0.0.1"}
 	case "LOG_LEVEL":

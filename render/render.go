@@ -18,6 +18,7 @@ type Input struct {
 	Builtin   fs.FS        // the templates of one dialect
 	Templates config.Files // replace or add templates
 	Overrides config.Files // *.conf and *.conf.tmpl
+	Scripts   config.Files // for Sieve
 	Own       config.Files // a configuration of the operator's own, its main file first
 	Data      Data
 
@@ -44,7 +45,7 @@ func Render(in Input) (config.Files, error) {
 		switch ext := path.Ext(name); { // others hold definitions alone
 		case ext == ".conf" && name != config.Main:
 			files = append(files, t.file(name, path.Join(templatesDir, name)))
-		case ext == ".sh":
+		case ext == ".sh", ext == ".sieve":
 			if f := t.file(name, name); len(f.Data) > 0 {
 				beside = append(beside, f)
 			}
@@ -73,5 +74,5 @@ func Render(in Input) (config.Files, error) {
 		own.Data = main.Data
 		main, files = own, append(files, in.Own[1:]...)
 	}
-	return slices.Concat(config.Files{main}, files, beside, secrets(in.Data)), nil
+	return slices.Concat(config.Files{main}, files, beside, in.Scripts, secrets(in.Data)), nil
 }

@@ -104,6 +104,14 @@ func (s Settings) contradictions(faults finding.List) (found finding.List) {
 	if s.QuotaStatusPort != 0 && s.Quota == "" {
 		found = append(found, fault("QUOTA_STATUS_PORT", "is set, and QUOTA is not", "set QUOTA, or leave it out"))
 	}
+	for _, v := range []struct {
+		name string
+		set  bool
+	}{{"SPAM_TO_JUNK", s.SpamToJunk == "yes"}, {"SIEVE_BEFORE", s.SieveBefore != ""}, {"SIEVE_AFTER", s.SieveAfter != ""}} {
+		if v.set && !s.Protocols.Has("lmtp") {
+			found = append(found, fault(v.name, "is for mail that comes in, and lmtp is off", "put lmtp into PROTOCOLS, or leave it out"))
+		}
+	}
 	switch proxied := s.ProxyProtocol == "yes"; {
 	case proxied && len(s.TrustedNetworks) == 0:
 		found = append(found, fault("TRUSTED_NETWORKS", "is not set, and PROXY_PROTOCOL is yes", "name the addresses of the proxy: whoever has one may claim to be anybody"))

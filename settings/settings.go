@@ -53,8 +53,11 @@ type Settings struct {
 	RelayHost          Host      `env:"RELAY_HOST" ours:"true" doc:"where submission hands mail to; needed with submission" example:"postfix"`
 	RelayPort          Port      `env:"RELAY_PORT" ours:"true" envDefault:"25" doc:"its port" example:"25"`
 
-	Quota           Size `env:"QUOTA" ours:"true" doc:"how much mail a user may have; who has 80 and 95 % of it gets a mail that says so" example:"2G"`
-	QuotaStatusPort Port `env:"QUOTA_STATUS_PORT" ours:"true" envDefault:"0" listener:"quota-status" doc:"policy service for Postfix, which then refuses mail for a full mailbox itself; 0: off" example:"12340"`
+	Quota           Size   `env:"QUOTA" ours:"true" doc:"how much mail a user may have; who has 80 and 95 % of it gets a mail that says so" example:"2G"`
+	QuotaStatusPort Port   `env:"QUOTA_STATUS_PORT" ours:"true" envDefault:"0" listener:"quota-status" doc:"policy service for Postfix, which then refuses mail for a full mailbox itself; 0: off" example:"12340"`
+	SpamToJunk      string `env:"SPAM_TO_JUNK" ours:"true" envDefault:"no" choice:"yes,no" doc:"yes: what a filter before has marked as spam goes to Junk" example:"yes"`
+	SieveBefore     Path   `env:"SIEVE_BEFORE" ours:"true" doc:"directory of *.sieve scripts that run before those of the users, in lexical order" example:"/sieve/before"`
+	SieveAfter      Path   `env:"SIEVE_AFTER" ours:"true" doc:"the same for after them" example:"/sieve/after"`
 
 	Listen          Addresses `env:"LISTEN" envDefault:"*,::" doc:"addresses to listen on; * is all of IPv4, :: all of IPv6" example:"127.0.0.1"`
 	IMAPPort        Port      `env:"IMAP_PORT" ours:"true" envDefault:"143" listener:"imap" doc:"IMAP with STARTTLS; 0 turns a listener off" example:"1143"`

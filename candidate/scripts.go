@@ -1,0 +1,64 @@
+package candidate
+
+import (
+	"context"
+	"fmt"
+	"os"
+	"path"
+	"path/filepath"
+	"regexp"
+	"strconv"
+	"strings"
+	"time"
+
+	"pidgeon/finding"
+)
+
+const (
+	scriptsDir = "sieve/"
+	compiled   = ".svbin" // is the suffix of a compiled script
+)
+
+// scriptComplaint is how sievec words what is wrong with a script.
+var scriptComplaint = regexp.MustCompile(`(?m)^[^:\n]*: (?:line (\d+): )?(error|warning): (.*)$`)
+
+// compile has sievec compile the scripts of a staged candidate: who delivers mail could
+// not write beside them.
+func (h Host) compile(ctx context.Context, c Candidate) (finding.List, error) {
+	var found finding.List
+	for _, f := range c.Files {
+		script := filepath.Join(c.Dir, f.Name)
+		if path.Ext(f.Name) != ".sieve" {
+			continue
+		}
+		// What was compiled has to be younger than the script, by a second.
+		if err := os.Chtimes(script, time.Time{}, time.Unix(1, 0)); err != nil {
+			return found, err
+		}
+		said, err := h.Dovecot.CompileScript(ctx, c.main(), script)
+		more := scriptFindings(f.Origin, said)
+		if found = append(found, more...); len(more.Faults()) > 0 {
+			continue
+		}
+		if err == nil {
+			err = os.Chmod(strings.TrimSuffix(script, ".sieve")+compiled, 0o644)
+		}
+		if err != nil {
+			return found, fmt.Errorf("compiling %s: %s: %w", f.Origin, strings.TrimSpace(said), err)
+		}
+	}
+	return found, nil
+}
+
+func scriptFindings(file, said string) (found finding.List) {
+	for _, m := range scriptComplaint.FindAllStringSubmatch(said, -1) {
+		if m[1] == "" && len(found) > 0 { // that the whole has failed
+			continue
+		}
+		line, _ := strconv.Atoi(m[1])
+		found = append(found, finding.Finding{
+			Code: finding.ScriptError, File: file, Line: line, Problem: strings.TrimSuffix(m[3], "."), Hint: "correct the line", Warning: m[2] == "warning",
+		})
+	}
+	return found
+}
