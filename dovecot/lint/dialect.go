@@ -62,7 +62,7 @@ func (s *statement) newer() (problem, hint string) {
 
 // older looks for 2.3's words.
 func (s *statement) older() (problem, hint string) {
-	old, now, found := oldVariable(s.value)
+	old, now := s.where().oldVariable(s.value)
 	reference := reference23.FindStringSubmatch(s.raw)
 	switch {
 	case s.kind == opening && s.name == "" && listed(s.key, "named"):
@@ -71,9 +71,11 @@ func (s *statement) older() (problem, hint string) {
 		return "dict { } is missing section name", "in Dovecot 2.4 write dict_server { dict NAME { … } }"
 	case s.kind == fromFile && strings.HasSuffix(s.key, "_file"):
 		return s.key + " is given the contents of a file in the place of its path", "in Dovecot 2.4 write " + s.key + " = " + s.value
+	case s.sets() && s.key == "driver" && Gone(s.around(), s.value) != "":
+		return "there is no " + s.around() + " with driver = " + s.value + " any more", "in Dovecot 2.4 " + Gone(s.around(), s.value)
 	case !s.sets() || s.secret():
-	case found && !listed(s.key, "time formats"):
-		return "the variable " + old + " is of Dovecot 2.3, 2.4 takes it as it stands", "in Dovecot 2.4 it is " + now
+	case old != "":
+		return "the variable " + old + " is of Dovecot 2.3, 2.4 takes it as it stands", now
 	case reference != nil && reference[1] == s.key:
 		return "$" + s.key + " is of Dovecot 2.3, 2.4 takes it as it stands", "in Dovecot 2.4 write " + s.key + " { name = yes } on three lines, which adds to the list"
 	case reference != nil:
@@ -86,7 +88,7 @@ var reference23 = regexp.MustCompile(`(?:^|\s)\$([a-z]+(?:_[a-z]+)+)(?:\s|$)`)
 
 // cosmetic tells whether a statement decides on nothing but how something looks.
 func (s *statement) cosmetic() bool {
-	return s.sets() && (strings.Contains(s.key, "log_") || strings.Contains(s.key, "greeting") || strings.HasSuffix(s.key, "_format_elements"))
+	return s.sets() && (strings.Contains(s.key, "log_") || strings.Contains(s.key, "greeting") || strings.HasSuffix(s.key, "_logout_format") || strings.HasSuffix(s.key, "_format_elements"))
 }
 
 // secret tells whether a value may hold any characters.
@@ -94,30 +96,20 @@ func (s *statement) secret() bool {
 	return strings.Contains(s.key, "password") || strings.Contains(s.key, "secret") || strings.HasSuffix(s.key, "_key")
 }
 
-var (
-	letter   = regexp.MustCompile(`(^|[^%])%([0-9.,-]*[LUMHNETRXD]*)([abcdhlmnprsuw])\b`)
-	longName = regexp.MustCompile(`%\{\s*(\w+)\s*([|}])`)
-)
+var longName = regexp.MustCompile(`%\{\s*(\w+)\s*([|}])`)
 
 // oldVariable finds a variable of 2.3 in a value and says what 2.4 has for it.
-func oldVariable(value string) (old, now string, found bool) {
-	if m := letter.FindStringSubmatch(value); m != nil {
-		old, now = "%"+m[2]+m[3], rowOf("variables", m[3])[1]
-		if m[2] != "" {
-			filter := rowOf("modifiers", m[2])
-			if filter == nil {
-				return old, "a chain of filters such as %{user | md5 | substr(0, 8) % 256 | hex(2)}", true
-			}
-			now += " | " + filter[1]
+func (p Place) oldVariable(value string) (old, hint string) {
+	p.Variables(value, func(was, now string, err error) {
+		switch {
+		case old != "" || rowOf("rewritten", strings.Trim(was, "%{}")) != nil:
+		case err != nil:
+			old, hint = was, err.Error()
+		default:
+			old, hint = was, "in Dovecot 2.4 it is "+now
 		}
-		return old, "%{" + now + "}", true
-	}
-	for _, m := range longName.FindAllStringSubmatch(value, -1) {
-		if row := rowOf("variables", m[1]); row != nil && len(m[1]) > 1 {
-			return "%{" + m[1] + "}", "%{" + row[1] + "}", true
-		}
-	}
-	return "", "", false
+	})
+	return old, hint
 }
 
 // newVariable finds a variable of 2.4 in a value and says what 2.3 has for it.

@@ -49,6 +49,16 @@ var spellings = sync.OnceValue(func() map[[2]string]spelling {
 // otherDialect says how this dialect spells a name of the other one; it is empty
 // where the name is not known to be one. Without a section any is looked into.
 func otherDialect(section, name, dialect string) string {
+	if section == "plugin" && dialect == "2.4" {
+		plugin, _, _ := strings.Cut(name, "_")
+		switch instead := Gone("plugin", plugin); {
+		case instead != "":
+			return "in Dovecot 2.4 there is no plugin " + plugin + ": " + instead
+		case listed(name, "same in plugin"):
+			return "in Dovecot 2.4 it stands outside of plugin { }"
+		}
+		name = Numberless(name)
+	}
 	s, ok := spellings()[[2]string{dialect, name}]
 	if !ok || section == "plugin" {
 		s, ok = spellings()[[2]string{dialect, section + "/" + name}]

@@ -80,21 +80,54 @@ func isSection(listed dovecot.Settings, leaf string) bool {
 }
 
 func TestVariables(t *testing.T) {
-	for value, want := range map[string]string{
-		"/srv/%u":        "%{user}",
-		"/srv/%d/%n":     "%{user | domain}",
-		"/srv/%Lu":       "%{user | lower}",
-		"/srv/%2.256Nu":  "a chain of filters such as %{user | md5 | substr(0, 8) % 256 | hex(2)}",
-		"%{rip}":         "%{remote_ip}",
-		"/srv/%{user}":   "",
-		"100%":           "",
-		"100% up":        "",
-		"%%u":            "",
-		"%{user|domain}": "",
-		"%undefined":     "",
+	for _, c := range []struct{ setting, value, want string }{
+		{"mail_path", "/srv/%u", "%{user}"},
+		{"mail_path", "/srv/%d/%n", "%{user | domain}"},
+		{"mail_path", "/srv/%n_%d", "%{user | username}"},
+		{"mail_path", "/srv/%Lu", "%{user | lower}"},
+		{"mail_path", "/srv/%2.256Nu", "%{user | md5 | substr(0, 8) % 256 | hex(2)}"},
+		{"mail_path", "/srv/%1n", "%{user | username | substr(0, 1)}"},
+		{"mail_path", "%%h/Maildir", "%{owner_home}"},
+		{"mail_path", "/srv/%Hu", "2.4 has nothing for the modifier H"},
+		{"auth_x", "%{rip}", "%{remote_ip}"},
+		{"auth_x", "%s", "%{protocol}"},
+		{"mail_path", "%s", "%{service}"},
+		{"login_log_format_elements", "user=<%u> mpid=%e", "%{user}"},
+		{"login_log_format_elements", "mpid=%e", "%{mail_pid}"},
+		{"pop3_uidl_format", "%08Xu%08Xv", "%{uid | hex(8)}"},
+		{"pop3_uidl_format", "%m", "%{md5}"},
+		{"pop3_logout_format", "%p", "%{top_bytes}"},
+		{"imap_logout_format", "in=%i out=%o", "%{input}"},
+		{"deliver_log_format", "msgid=%m", "%{msgid}"},
+		{"log_timestamp", "%m", ""},
+		{"mail_path", "/srv/%{user}", ""},
+		{"x", "100%", ""},
+		{"x", "100% up", ""},
+		{"x", "%%u", ""},
+		{"x", "%{user|domain}", ""},
+		{"x", "%undefined", ""},
 	} {
-		if _, got, _ := oldVariable(value); got != want {
-			t.Errorf("%s: got %q, want %q", value, got, want)
+		if _, got := (Place{Key: c.setting}).oldVariable(c.value); strings.TrimPrefix(got, "in Dovecot 2.4 it is ") != c.want {
+			t.Errorf("%s = %s: got %q, want %q", c.setting, c.value, got, c.want)
+		}
+	}
+}
+
+// What stood in plugin { } is told under its name in 2.4, or that it has the same one.
+func TestPluginSettings(t *testing.T) {
+	for key, want := range map[string]string{
+		"quota_status_success":      "in Dovecot 2.4 it stands outside of plugin { }",
+		"mail_log_events":           "in Dovecot 2.4 it stands outside of plugin { }",
+		"quota":                     "in Dovecot 2.4 it stands outside of plugin { }: write quota NAME { driver = count }",
+		"quota_max_mail_size":       "in Dovecot 2.4 it is quota_mail_size",
+		"quota_rule3":               "in Dovecot 2.4 it is quota_storage_size, quota_message_count: *:storage=1G becomes quota_storage_size = 1G",
+		"imapsieve_mailbox12_name":  "in Dovecot 2.4 it is sieve_script: write sieve_script NAME { … } in mailbox NAME { … }, and in imapsieve_from NAME { … }",
+		"antispam_backend":          "in Dovecot 2.4 there is no plugin antispam: use imap_sieve, with a sieve_script for what is moved into and out of the folder",
+		"quota_vsizes":              "in Dovecot 2.4 it is gone: it is always so with the count driver",
+		"setting_of_another_plugin": "",
+	} {
+		if got := otherDialect("plugin", key, "2.4"); got != want {
+			t.Errorf("%s: got %q, want %q", key, got, want)
 		}
 	}
 }

@@ -62,6 +62,15 @@ func (s *statement) around() string {
 	return s.in.kind
 }
 
+// where is what the meaning of its variables depends on.
+func (s *statement) where() Place {
+	p := Place{Key: s.key}
+	for in := s.in; in != nil; in = in.around {
+		p.Sections = append(p.Sections, in.kind)
+	}
+	return p
+}
+
 // sets tells whether a statement gives a setting a value.
 func (s *statement) sets() bool { return s.kind == assignment || s.kind == fromFile }
 

@@ -2,6 +2,7 @@ package lint
 
 import (
 	_ "embed"
+	"regexp"
 	"slices"
 	"strings"
 	"sync"
@@ -59,6 +60,21 @@ func list(name string) (words []string) {
 // listed tells whether a word is in a list of the table's.
 func listed(word, name string) bool { return slices.Contains(list(name), word) }
 
+// Gone says what people use in the place of a section, or a plugin, that 2.4 has no more.
+func Gone(kind, name string) string {
+	if row := rowOf("gone", kind+"/"+name); row != nil {
+		return row[1]
+	}
+	return ""
+}
+
+var group = regexp.MustCompile(`^imapsieve_mailbox\d+_`)
+
+// Numberless is a setting of plugin { } without the number that tells it from others.
+func Numberless(key string) string {
+	return strings.TrimRight(group.ReplaceAllString(key, "imapsieve_mailbox_"), "0123456789")
+}
+
 // spelling is what both dialects call one thing.
 type spelling struct {
 	dialect  string   // to translate to
@@ -88,6 +104,9 @@ func (s spelling) hint() string {
 	where, gone := "in Dovecot 2.4 it is ", "gone"
 	if s.dialect == "2.3" {
 		where, gone = "this is Dovecot 2.3, where it is ", "not known"
+	}
+	if s.dialect == "2.4" && strings.TrimPrefix(s.from[0], "plugin/") == strings.Join(s.to, ", ") {
+		return strings.TrimSuffix("in Dovecot 2.4 it stands outside of plugin { }: "+s.how, ": ")
 	}
 	switch names := s.leaves(); {
 	case names == "":

@@ -273,12 +273,7 @@ func gone(kind, name, driver string) string {
 	if kind == "passdb" || kind == "userdb" {
 		name = driver
 	}
-	for _, row := range lint.Rows("gone") {
-		if row[0] == kind+"/"+name {
-			return row[1]
-		}
-	}
-	return ""
+	return lint.Gone(kind, name)
 }
 
 // name is one for a section that has none: its driver or what it is for, with a number
@@ -315,8 +310,8 @@ func (c *converter) setting(n *node) ([]string, error) {
 	case u.structure() != "":
 		lines, err := u.expand(u.structure())
 		return indented(lines, n.indent(), n.remark()), err
-	case row == nil && n.around() == "plugin" && gone("plugin", strings.Split(n.Key, "_")[0], "") != "":
-		return nil, errors.New(gone("plugin", strings.Split(n.Key, "_")[0], ""))
+	case row == nil && n.around() == "plugin" && lint.Gone("plugin", strings.Split(n.Key, "_")[0]) != "":
+		return nil, errors.New(lint.Gone("plugin", strings.Split(n.Key, "_")[0]))
 	case row == nil && n.around() == "plugin" && !slices.Contains(lint.List("same in plugin"), n.Key):
 		return nil, errors.New("ask the plugin's documentation what it is in Dovecot 2.4, where plugin { } is gone")
 	case row == nil:
@@ -376,7 +371,7 @@ func (c *converter) plain(u use, key string) ([]string, error) {
 func rowFor(around, key string) []string {
 	var wanted []string
 	if around == "plugin" {
-		wanted = []string{"plugin/" + key, "plugin/" + numbered.ReplaceAllString(key, "imapsieve_mailbox_"), "plugin/" + strings.TrimRight(key, "0123456789")}
+		wanted = []string{"plugin/" + key, "plugin/" + lint.Numberless(key)}
 	} else {
 		wanted = []string{key, around + "/" + key}
 	}
