@@ -6,19 +6,34 @@ import (
 	"strings"
 )
 
-// acl is acl = vfile:/path:cache_secs=…
+// acl is acl = vfile:/path:cache_secs=…, where the file holds the rights of all users: a
+// mailbox, who, and what, in each line. 2.4.5 reads no such file any more.
 func (u use) acl() (string, error) {
 	parts := colons(u.node.Value)
-	lines := "acl_driver = " + parts[0]
+	lines := []string{"acl_driver = " + parts[0]}
 	for _, part := range parts[1:] {
-		if seconds, ok := strings.CutPrefix(part, "cache_secs="); ok {
-			lines += "\nacl_cache_ttl = " + seconds + " secs"
-		} else if part != "" {
-			lines += "\nacl_global_path = " + part
+		seconds, cache := strings.CutPrefix(part, "cache_secs=")
+		f, ok := u.external(u.node, part)
+		switch {
+		case cache:
+			lines = append(lines, "acl_cache_ttl = "+seconds+" secs")
+			continue
+		case part == "":
+			continue
+		case !ok:
+			return "", fmt.Errorf("the rights in %s, which cannot be read, are written mailbox NAME { acl WHO { rights = … } }", part)
+		}
+		u.Merged = append(u.Merged, f.Name)
+		for line := range strings.Lines(string(f.Data)) {
+			if m := right.FindStringSubmatch(strings.TrimSpace(line)); m != nil {
+				lines = append(lines, "mailbox "+quoted(strings.Trim(m[1], `"`))+" {", "  acl "+m[2]+" {", "    rights = "+m[3], "  }", "}")
+			}
 		}
 	}
-	return lines, nil
+	return strings.Join(lines, "\n"), nil
 }
+
+var right = regexp.MustCompile(`^("[^"]+"|[^#\s]\S*)\s+(\S+)\s+(\S+)$`)
 
 // push is push_notification_driver = lua:file=…
 func (u use) push() (string, error) {

@@ -161,7 +161,7 @@ func (c *converter) block(nodes []*node) (out []string) {
 		switch changed := !slices.Equal(lines, n.text); {
 		case err != nil:
 			lines = c.leave(n, err.Error())
-		case !n.Opens && changed && len(c.Left) == left, n.Opens && n.Key != "plugin" && lines[0] != n.text[0]:
+		case !n.Opens && changed && len(c.Left) == left, n.Opens && n.Key != "plugin" && (len(lines) == 0 || lines[0] != n.text[0]):
 			c.Carried[n.file.Origin]++
 		}
 		lines = slices.Clone(lines)
@@ -231,7 +231,10 @@ func (c *converter) note(n *node, what, why string) string {
 // section upgrades one with what stands in it.
 func (c *converter) section(n *node) ([]string, error) {
 	kind := n.Key
-	if why := gone(kind, n.Name, n.value("driver")); why != "" {
+	if why, needless := c.gone(n); why != "" {
+		if needless {
+			return nil, nil
+		}
 		return nil, errors.New(why)
 	}
 	switch {
@@ -268,12 +271,20 @@ func (c *converter) within(n *node, opening string) []string {
 	return append(append(lines, c.block(n.children)...), n.ends()...)
 }
 
-// gone says why a section is none of 2.4, and what is there for it.
-func gone(kind, name, driver string) string {
-	if kind == "passdb" || kind == "userdb" {
-		name = driver
+// gone says why a section is none of 2.4. One is needless that matters only beside a
+// setting which nothing sets.
+func (c *converter) gone(n *node) (why string, needless bool) {
+	name := n.Name
+	if n.Key == "passdb" || n.Key == "userdb" {
+		name = n.value("driver")
 	}
-	return lint.Gone(kind, name)
+	for _, row := range lint.Rows("gone") {
+		if row[0] == n.Key+"/"+name {
+			set := slices.ContainsFunc(c.all, func(n *node) bool { return n.Setting && n.Key == row[2] && n.Value != "" })
+			return row[1], row[2] != "" && !set
+		}
+	}
+	return "", false
 }
 
 // name is one for a section that has none: its driver or what it is for, with a number
