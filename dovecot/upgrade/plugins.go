@@ -121,6 +121,8 @@ func rules(value string) (lines []string, err error) {
 			unit = "B"
 		}
 		switch {
+		case what == "messages" && number == "0" && sign == "":
+			lines = append(lines, "quota_message_count = unlimited")
 		case part == "ignore":
 			lines = append(lines, "quota_ignore = yes")
 		case what == "messages" && sign == "":
