@@ -16,7 +16,7 @@ import (
 // or have greeted before, and tells why others are silent. Mute is why those are that
 // fell silent for certain: what never greeted is not the fault of a change, and what may
 // only be slow is no reason to take one back.
-func (s *Server) greetings(ctx context.Context, g lifecycle.Generation) (greeted []string, silent map[string]string, mute []string) {
+func greetings(ctx context.Context, g lifecycle.Generation) (greeted []string, silent map[string]string, mute []string) {
 	greeted, silent = slices.Clone(g.Greeted), map[string]string{}
 	probed := withPlaces(g)
 	answers := make([]error, len(probed))
@@ -36,7 +36,6 @@ func (s *Server) greetings(ctx context.Context, g lifecycle.Generation) (greeted
 			fallthrough
 		default:
 			silent[l.Name] = err.Error()
-			s.Log.Warn("a listener does not greet", "error", err)
 		}
 	}
 	return greeted, silent, mute
