@@ -121,7 +121,7 @@ func (e *entrypoint) open() (err error) {
 	e.exporter = inBackground(func(ctx context.Context) { exporter.Keep(ctx, e.log, e.children.Run, runDir, sockets) })
 	e.watcher = watch.New(e.log, watch.Options{})
 	e.watcher.Watch(mount.Dirs(string(s.OverridesDir)), append(s.Files, string(s.TLSCertPath), string(s.TLSKeyPath)))
-	e.closing.add(inBackground(e.watcher.Run).end)
+	e.closing.add(inBackground(e.watcher.Run).cancel) // it may look at a file system that does not answer
 	return nil
 }
 
@@ -285,12 +285,13 @@ func (e *entrypoint) start() {
 
 // finish ends what runs and returns the exit code: Dovecot's own, if it came to run.
 func (e *entrypoint) finish() int {
+	e.exporter.cancel()
 	e.endJob()
-	e.exporter.end()
 	code := 0
 	if e.server.Ended() != nil {
 		code = e.server.Stop(e.signals)
 	}
+	e.exporter.end()
 	return cmp.Or(e.state.ExitCode, code)
 }
 
@@ -351,8 +352,14 @@ func inBackground(work func(context.Context)) background {
 	return b
 }
 
+// endPatience bounds the wait for work that a file system holds up.
+const endPatience = time.Second
+
 // end ends it and waits for that.
 func (b background) end() {
 	b.cancel()
-	<-b.done
+	select {
+	case <-b.done:
+	case <-time.After(endPatience):
+	}
 }

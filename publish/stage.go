@@ -68,13 +68,14 @@ func (s *Store) write(dir string, files config.Files) error {
 	return eachDir(dir, func(name string) error { return s.grant(name, dirMode) })
 }
 
-// grant sets the mode whatever our umask is, once the group is right.
+// grant sets mode and owner, whatever our umask is.
 func (s *Store) grant(name string, mode fs.FileMode) error {
 	owner := -1
 	if mode == config.ForAuth {
 		owner = s.UID
 	}
-	return errors.Join(os.Chown(name, owner, s.GID), os.Chmod(name, mode))
+	// The mode first: who gives a file away may not change it without CAP_FOWNER.
+	return errors.Join(os.Chmod(name, mode), os.Chown(name, owner, s.GID))
 }
 
 // writeFile makes a file that nobody else can read, and returns the digest of its

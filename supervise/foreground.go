@@ -23,7 +23,7 @@ const (
 	// restGrace is how long those may take to end that are not the first: nobody
 	// is served by them any more. A login process of Dovecot that was about to
 	// greet auth when that ended would wait for 5 s and ignore SIGTERM.
-	restGrace = 2 * time.Second
+	restGrace = time.Second
 )
 
 // Foreground runs cmd as the main child of the container and returns its exit

@@ -12,7 +12,7 @@ import (
 
 var (
 	whole = flag.Bool("whole", false, "play the whole corpus and print a table")
-	only  = flag.String("only", "", "play the overrides whose name matches")
+	only  = flag.String("only", "", "play the overrides, or the attacks, whose name matches")
 )
 
 const (
