@@ -22,8 +22,9 @@ const (
 	slowParent = 1500 * time.Millisecond
 	// restGrace is how long those may take to end that are not the first: nobody
 	// is served by them any more. A login process of Dovecot that was about to
-	// greet auth when that ended would wait for 5 s and ignore SIGTERM.
-	restGrace = time.Second
+	// greet auth when that ended would wait for 5 s and ignore SIGTERM. With Dovecot as
+	// PID 1 they get no time at all.
+	restGrace = 500 * time.Millisecond
 )
 
 // Foreground runs cmd as the main child of the container and returns its exit
