@@ -169,8 +169,15 @@ func (h Host) crashesWhenFull() bool { return h.Dovecot.Dialect == "2.4" }
 // one system user, or includes a file that does.
 var elsewhere = regexp.MustCompile(`userdb|passdb|mail_uid|mail_gid|!include`)
 
+// ownUIDs are words by which SQL_USER_QUERY may say so.
+var ownUIDs = regexp.MustCompile(`(?i)\b[ug]id\b|\*`)
+
 // oneOwner tells whether all users share a system user. Only then may a session
 // process serve several of them: it cannot go back to another user (2.3.19, 2.4.1).
 func (in Sources) oneOwner() bool {
+	s := in.Settings
+	if s.Auth.Has("sql") && ownUIDs.MatchString(string(s.SQLUserQuery)) {
+		return false
+	}
 	return !slices.ContainsFunc(in.written(), func(f config.File) bool { return elsewhere.Match(f.Data) })
 }

@@ -172,8 +172,9 @@ func (s Settings) MailBelow(dir string) Settings {
 	return moved
 }
 
-// userField is a field of the templates' userdb, which an override may have
-// changed. 2.4 shows each, 2.3 all in the arguments of the last static userdb.
+// userField is the value of a setting mail_NAME, which is what users have of whom no
+// database says other; an override's static userdb may. 2.4 shows a field of such a one
+// by itself, 2.3 all in the arguments of the last userdb.
 func (s Settings) userField(name string) string {
 	if s["userdb/driver"] == "static" {
 		for arg := range strings.FieldsSeq(strings.Trim(s["userdb/args"], `"`)) {
@@ -182,7 +183,7 @@ func (s Settings) userField(name string) string {
 			}
 		}
 	}
-	return s["userdb/users/fields/"+name]
+	return cmp.Or(s["userdb/users/fields/"+name], s["mail_"+name])
 }
 
 // MailOwner is who owns mail: uid and gid, unless an override says otherwise.

@@ -78,17 +78,25 @@ func (in Input) Variables(path string) (names []string) {
 
 // secrets are the files beside the configuration.
 func secrets(data Data) config.Files {
+	s := data.Settings
 	files := config.Files{{Name: config.DirFile, Origin: "pidgeon", Mode: 0o640, Data: []byte(data.Dir + "\n")}}
-	if data.Settings.Own() {
+	if s.Own() {
 		return files
 	}
-	var users bytes.Buffer
-	for _, u := range data.Settings.Users {
-		fmt.Fprintf(&users, "%s:%s\n", u.Name, u.Password)
-	}
-	files = append(files, config.File{Name: "users", Origin: "USERS", Mode: config.ForAuth, Data: users.Bytes()})
-	if data.Settings.Proxy() {
+	files = append(files, config.File{Name: "users", Origin: "USERS", Mode: config.ForAuth, Data: passwd(s.Users)})
+	if s.Proxy() {
 		files = append(files, data.backends()...)
+	}
+	for _, secret := range []config.File{
+		{Name: "masters", Origin: "MASTER_USERS", Mode: config.ForAuth, Data: passwd(s.MasterUsers)},
+		{Name: "ldap.secret", Origin: "LDAP_BIND_PASSWORD", Mode: config.ForAuth, Data: []byte(s.LDAPBindPassword)},
+		{Name: "sql.secret", Origin: "SQL_PASSWORD", Mode: config.ForAuth, Data: []byte(s.SQLPassword)},
+		{Name: "relay.secret", Origin: "RELAY_PASSWORD", Mode: 0o640, Data: []byte(s.RelayPassword)}, // submission reads it
+		{Name: "oauth2.secret", Origin: "OAUTH2_INTROSPECTION_URL", Mode: config.ForAuth, Data: []byte(s.OAuth2IntrospectionURL)},
+	} {
+		if len(secret.Data) > 0 {
+			files = append(files, secret)
+		}
 	}
 	if len(data.Certificate) > 0 {
 		files = append(files,
@@ -117,6 +125,15 @@ func (d Data) backends() config.Files {
 		{Name: "backend-users", Origin: "BACKEND_USERS", Mode: config.ForAuth, Data: []byte(users.String())},
 		{Name: Shards, Origin: "BACKENDS", Mode: config.ForAuth, Data: []byte(shards)},
 	}
+}
+
+// passwd is a passwd-file.
+func passwd(users settings.Users) []byte {
+	var b bytes.Buffer
+	for _, u := range users {
+		fmt.Fprintf(&b, "%s:%s::::::\n", u.Name, u.Password)
+	}
+	return b.Bytes()
 }
 
 func sortedKeys[V any](m map[string]V) []string { return slices.Sorted(maps.Keys(m)) }

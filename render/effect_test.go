@@ -8,6 +8,7 @@ import (
 	"sync"
 	"testing"
 
+	"pidgeon/config"
 	"pidgeon/settings"
 )
 
@@ -15,6 +16,12 @@ import (
 var everythingOn = []string{
 	"PROTOCOLS=imap,pop3,lmtp,sieve,submission", "RELAY_HOST=postfix", "MAIL_HOSTNAME=mail.example.com", "USERS=alice:secret",
 	"TLS_CERT_PATH=/certs/other.crt", "RUN_DIR=/run/other", "QUOTA=1G", "PROXY_PROTOCOL=yes", "TRUSTED_NETWORKS=10.0.0.0/8",
+	"AUTH=users,ldap,sql,oauth2", "MASTER_USERS=root:secret", "OAUTH2_INTROSPECTION_URL=http://sso/",
+	"LDAP_URI=ldap://ldap", "LDAP_BASE=dc=example", "LDAP_BIND_DN=cn=reader", "LDAP_BIND_PASSWORD=secret",
+	"SQL_DRIVER=pgsql", "SQL_DATABASE=mail", "SQL_USER=mail", "SQL_PASSWORD=secret", "SQL_PORT=5432",
+	"SQL_PASSWORD_QUERY=SELECT password", "SQL_USER_QUERY=SELECT home", "SQL_ITERATE_QUERY=SELECT user",
+	"RELAY_TLS=tls", "RELAY_USER=dovecot", "RELAY_PASSWORD=secret",
+	"AUTH_PORT=1244", "AUTH_SOCKET=/sockets/1", "LMTP_SOCKET=/sockets/2",
 }
 
 // effects are the settings of Dovecot that a variable may change; one that is not
@@ -30,13 +37,41 @@ var effects = map[string]string{
 	"SIEVE_CONCURRENCY":           sized,
 	"SIEVE_MODE":                  sized,
 	"MAX_CONNECTIONS_PER_USER_IP": `mail_max_userip_connections`,
+	"AUTH":                        `auth_mechanisms(/.*)?|(pass|user)db.*|(ldap|sql|sqlite|pgsql|mysql|import_environment|oauth2)([_ /].*)?|sql_driver|service auth-worker/user|(ldap|sql|oauth2).conf.ext/.*`,
+	"PASSWORD_SCHEME":             `(passdb (ldap|sql)|(ldap|sql).conf.ext)/default_pass(word)?_scheme`,
+	"LDAP_URI":                    `ldap_uris|ldap.conf.ext/uris`,
+	"LDAP_BASE":                   `ldap_base|ldap.conf.ext/base`,
+	"LDAP_FILTER":                 `(pass|user)db ldap/(filter|iterate_filter|iterate_fields/user)|ldap.conf.ext/(pass_filter|user_filter|iterate_filter|iterate_attrs)`,
+	"LDAP_BIND_DN":                `ldap_auth_dn|ldap.conf.ext/dn`,
+	"LDAP_BIND_PASSWORD":          `ldap.conf.ext/dnpass`,
+	"LDAP_LOGIN":                  `passdb ldap/(bind|fields/password)|ldap.conf.ext/(auth_bind|pass_attrs)`,
+	"LDAP_STARTTLS":               `ldap_starttls|ldap.conf.ext/tls`,
+	"SQL_DRIVER":                  `sql_driver|(sqlite|pgsql|mysql)[_ ].*|sql.conf.ext/(driver|connect)`,
+	"SQL_HOST":                    `pgsql db/host|sql.conf.ext/connect`,
+	"SQL_PORT":                    `pgsql db/parameters/port|sql.conf.ext/connect`,
+	"SQL_DATABASE":                `pgsql db/parameters/dbname|sql.conf.ext/connect`,
+	"SQL_USER":                    `pgsql db/parameters/user|sql.conf.ext/connect`,
+	"SQL_PASSWORD":                `pgsql db/parameters/password|sql.conf.ext/connect`,
+	"SQL_PASSWORD_QUERY":          `passdb sql/query|sql.conf.ext/password_query`,
+	"SQL_USER_QUERY":              `userdb sql/query|sql.conf.ext/user_query`,
+	"SQL_ITERATE_QUERY":           `userdb sql/iterate_query|sql.conf.ext/iterate_query`,
+	"OAUTH2_INTROSPECTION_URL":    `oauth2.conf.ext/introspection_url`,
+	"OAUTH2_INTROSPECTION_MODE":   `(passdb oauth2/oauth2|oauth2.conf.ext)/introspection_mode`,
+	"OAUTH2_USER_ATTRIBUTE":       `(passdb oauth2/oauth2|oauth2.conf.ext)/username_attribute`,
+	"TLS_CA_PATH":                 `ssl_client(_|/)ca_file|import_environment/LDAPTLS_CACERT|(ldap|oauth2).conf.ext/tls_ca_cert_file`,
+	"RELAY_TLS":                   `submission_relay_ssl`,
+	"RELAY_USER":                  `submission_relay_user`,
+	"MASTER_USERS":                `auth_master_user_separator|passdb masters/.*`,
+	"LMTP_SOCKET":                 `service lmtp/unix_listener "?/.*`,
+	"AUTH_SOCKET":                 `service auth/unix_listener "?/.*`,
+	"AUTH_PORT":                   `service auth/inet_listener auth/port`,
 	"TLS":                         `ssl|ssl_cert|ssl_key|ssl_server/(cert|key)_file|ssl_min_protocol|ssl_prefer_server_ciphers|disable_plaintext_auth|auth_allow_cleartext|service .*/inet_listener .*s/port`,
 	"TLS_MIN_PROTOCOL":            `ssl_min_protocol`,
 	"MAIL_HOSTNAME":               `hostname`,
-	"MAIL_DIR":                    home,
+	"MAIL_DIR":                    `mail_home`,
 	"MAIL_FORMAT":                 `mail_location|mail_driver`,
-	"MAIL_UID":                    home + `|userdb( users)?/fields/uid|first_valid_uid`,
-	"MAIL_GID":                    home + `|userdb( users)?/fields/gid`,
+	"MAIL_UID":                    `mail_uid|first_valid_uid`,
+	"MAIL_GID":                    `mail_gid`,
 	"RECIPIENT_DELIMITER":         `recipient_delimiter`,
 	"RELAY_HOST":                  `submission_relay_host`,
 	"RELAY_PORT":                  `submission_relay_port`,
@@ -64,13 +99,38 @@ var effects = map[string]string{
 const (
 	sized       = `service [a-z0-9-]+/(process_limit|client_limit|service_count|restart_request_count|process_min_avail|vsz_limit)`
 	hibernating = `|imap_hibernate_timeout|service imap/(extra_groups|unix_listener imap-master/user)`
-	home        = `userdb( users)?/(args|fields/home)`
 )
 
 // effective is what a dialect makes of settings, by name.
 func effective(t testing.TB, dialect string, s settings.Settings) map[string]string {
 	t.Helper()
-	return settingsOf(accepted(t, dialect, renderAll(t, input(t, dialect, s)), "-a"))
+	files := renderAll(t, input(t, dialect, s))
+	found := settingsOf(accepted(t, dialect, files, "-a"))
+	for _, f := range files {
+		if strings.HasSuffix(f.Name, ".ext") {
+			maps.Copy(found, extSettings(t, f))
+		}
+	}
+	return found
+}
+
+// extLine is a setting as auth of 2.3.19 reads it from a file of its own
+// (settings_read_i), in the words that templates use: bare, or in double quotes that
+// nothing in the value ends.
+var extLine = regexp.MustCompile(`^([a-z_]+) = ?([^"'#\\{}]*|"(?:[^"\\]|\\.)*")$`)
+
+func extSettings(t testing.TB, f config.File) map[string]string {
+	t.Helper()
+	found := map[string]string{}
+	for line := range strings.SplitSeq(strings.TrimSuffix(string(f.Data), "\n"), "\n") {
+		m := extLine.FindStringSubmatch(line)
+		if m == nil || found[f.Name+"/"+m[1]] != "" {
+			t.Errorf("%s: %q is not one setting", f.Name, line)
+			continue
+		}
+		found[f.Name+"/"+m[1]] = m[2]
+	}
+	return found
 }
 
 var unchanged sync.Map // what effective gives for everythingOn, by dialect
@@ -143,7 +203,7 @@ func seeds(v settings.Variable) []string {
 		return []string{"1", "1000000"}
 	case "IMAP_MODE", "POP3_MODE":
 		return []string{"secure", "performance"}
-	case "USERS":
+	case "USERS", "MASTER_USERS":
 		return []string{"", "a:\"\\#{}$%\xff\nb:{SHA256}x", "@:x", "-:{X}y\n\n#"}
 	case "TLS":
 		return []string{"no", "yes"}
@@ -165,6 +225,24 @@ func seeds(v settings.Variable) []string {
 		return []string{"10.1.2.3/8 ::1,127.0.0.1", "fe80::1%eth0/64", "::/0", "10.0.0.0/8\nbase_dir = /", "10.0.0.0/33", "!10.0.0.1"}
 	case "LOG_LEVEL":
 		return []string{"debug"}
+	case "LDAP_BASE", "LDAP_BIND_DN", "LDAP_BIND_PASSWORD", "SQL_DATABASE", "SQL_USER", "SQL_PASSWORD", "OAUTH2_USER_ATTRIBUTE", "RELAY_USER", "RELAY_PASSWORD":
+		return []string{`a "quoted\" # 100 % {x} $y ' \' host=elsewhere %u`, "</etc/passwd", "a\nb = c", "%{user}"}
+	case "LDAP_FILTER", "SQL_PASSWORD_QUERY", "SQL_USER_QUERY", "SQL_ITERATE_QUERY":
+		return []string{"%u %n %d %% %%%u %{user | domain} %%{ '%%u'", "a \"b\" # {c} $d \\\nb = c\r\n}", "%{password}", "%"}
+	case "LDAP_URI":
+		return []string{"ldapi://%2frun%2fldapi", "ldap://a ldaps://b:1", "ldap://a\nb = c", "ldap://a/}"}
+	case "OAUTH2_INTROSPECTION_URL":
+		return []string{"http://a:%7b%22@b/?c={}#\"", "http://a/\nb", "file:/a"}
+	case "SQL_HOST":
+		return []string{"/run/db", "::1", "a' b='c", "no"}
+	case "SQL_DRIVER":
+		return []string{"mysql", "sqlite"}
+	case "AUTH":
+		return []string{"users", "ldap", "sql", "oauth2", "oauth2,users"}
+	case "AUTH_SOCKET", "LMTP_SOCKET":
+		return []string{"/a=b,c~d@e:f", "/a-master", "/a {"}
+	case "RELAY_TLS":
+		return []string{"no", "starttls"}
 	case "MAIL_UID", "MAIL_GID":
 		return []string{"1", "2147483647"}
 	}

@@ -9,11 +9,13 @@ import (
 	"text/template"
 
 	"github.com/Masterminds/sprig/v3"
+
+	"pidgeon/settings"
 )
 
 // functions are sprig's, without those whose result is not the same each time
 // (some of them sprig calls hermetic), and value, which writes any text so that
-// Dovecot reads that text.
+// Dovecot reads that text, variables replaced by pattern.
 func functions(data Data) template.FuncMap {
 	f := sprig.HermeticTxtFuncMap()
 	for _, name := range []string{
@@ -27,6 +29,7 @@ func functions(data Data) template.FuncMap {
 	f["keys"] = keys
 	f["values"] = values
 	f["value"] = value
+	f["pattern"] = pattern
 	f["repeat"] = repeat
 	f["indent"] = indent
 	f["nindent"] = func(spaces int, text string) (string, error) {
@@ -61,10 +64,19 @@ func value(v any) (string, error) {
 	case strings.Contains(text, "%{"):
 		return "", errors.New("the value holds %{, which begins a variable: write the setting without value if one is meant")
 	}
+	return quoted(text), nil
+}
+
+func quoted(text string) string {
 	if plain.MatchString(text) {
-		return text, nil
+		return text
 	}
-	return `"` + strings.NewReplacer(`\`, `\\`, `"`, `\"`).Replace(text) + `"`, nil
+	return `"` + strings.NewReplacer(`\`, `\\`, `"`, `\"`).Replace(text) + `"`
+}
+
+// pattern writes a text with variables in the words of one dialect.
+func pattern(p settings.Pattern, user, username, domain, percent string) string {
+	return quoted(p.With(user, username, domain, percent))
 }
 
 // keys and values replace sprig's, which follow Go's random order of maps.

@@ -30,7 +30,7 @@ mustPrepend mustPush mustRegexFind mustRegexFindAll mustRegexMatch mustRegexRepl
 mustRest mustReverse mustSlice mustToJson mustToPrettyJson mustToRawJson mustUniq mustWithout
 nindent nospace
 omit osBase osClean osDir osExt osIsAbs
-pick pluck plural prepend push
+pattern pick pluck plural prepend push
 quote
 regexFind regexFindAll regexMatch regexQuoteMeta regexReplaceAll regexReplaceAllLiteral regexSplit repeat replace rest reverse round
 semver semverCompare seq set sha1sum sha256sum sha512sum slice snakecase sortAlpha split splitList splitn squote sub subf substr swapcase

@@ -45,8 +45,11 @@ func Render(in Input) (config.Files, error) {
 		switch ext := path.Ext(name); { // others hold definitions alone
 		case ext == ".conf" && name != config.Main:
 			files = append(files, t.file(name, path.Join(templatesDir, name)))
-		case ext == ".sh", ext == ".sieve":
+		case ext == ".sh", ext == ".sieve", ext == ".ext":
 			if f := t.file(name, name); len(f.Data) > 0 {
+				if ext == ".ext" { // auth of 2.3 reads it by itself
+					f.Mode = config.ForAuth
+				}
 				beside = append(beside, f)
 			}
 		}

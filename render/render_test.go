@@ -233,7 +233,7 @@ func TestRenderModes(t *testing.T) {
 
 func TestRenderUsers(t *testing.T) {
 	in := input(t, "2.3", load(t, "USERS=alice:secret,bob:{SHA256}abc"))
-	want := "alice:{PLAIN.b64}c2VjcmV0\nbob:{SHA256}abc\n"
+	want := "alice:{PLAIN.b64}c2VjcmV0::::::\nbob:{SHA256}abc::::::\n"
 	if got := text(t, renderAll(t, in), "users"); got != want {
 		t.Errorf("got %q, want %q", got, want)
 	}

@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"maps"
 	"reflect"
+	"regexp"
 	"slices"
 	"strings"
 
@@ -118,6 +119,9 @@ func (s Settings) contradictions(faults finding.List) (found finding.List) {
 	case !proxied && len(s.TrustedNetworks) > 0:
 		found = append(found, fault("TRUSTED_NETWORKS", "is set, and PROXY_PROTOCOL is no", "set PROXY_PROTOCOL=yes, or leave it out"))
 	}
+	if m := privileged.FindString(string(s.AuthSocket)); m != "" {
+		found = append(found, fault("AUTH_SOCKET", fmt.Sprintf("ends with %q, which gives more rights than to log in on Dovecot 2.3", m), "write for example AUTH_SOCKET=/sockets/auth"))
+	}
 	owner := map[int64]string{}
 	for _, v := range Variables() {
 		listens := s.Protocols.Has(v.listener) || v.listener != "" && config.ProtocolNamed(v.listener).Name == ""
@@ -131,7 +135,46 @@ func (s Settings) contradictions(faults finding.List) (found finding.List) {
 		}
 		owner[port] = v.Name
 	}
-	return append(found, s.nested()...)
+	return append(append(found, s.nested()...), s.incomplete(faults)...)
+}
+
+// privileged are the ends of names that tell Dovecot 2.3 what may be asked on a socket of
+// auth (2.3.19: auth_socket_type_get).
+var privileged = regexp.MustCompile(`[/-](login|master|userdb|token|tokenlogin)$`)
+
+// incomplete finds what a database of AUTH lacks.
+func (s Settings) incomplete(faults finding.List) (found finding.List) {
+	for _, v := range Variables() {
+		atFault := slices.ContainsFunc(faults, func(f finding.Finding) bool { return strings.TrimSuffix(blamed(f), "_FILE") == v.Name })
+		if v.required && !atFault && s.Auth.Has(v.database) && !s.Set(v.Name) {
+			found = append(found, fault(v.Name, "is not set, and AUTH names "+v.database, fmt.Sprintf("write for example %s=%s, or take %s out of AUTH", v.Name, v.Example, v.database)))
+		}
+	}
+	for _, pair := range []struct {
+		name, other string
+		used        bool
+	}{
+		{"LDAP_BIND_DN", "LDAP_BIND_PASSWORD", s.Auth.Has("ldap")},
+		{"RELAY_USER", "RELAY_PASSWORD", s.Protocols.Has("submission")},
+	} {
+		if pair.used && s.Set(pair.name) != s.Set(pair.other) {
+			found = append(found, fault(pair.name, "and "+pair.other+" go together, and one of them is not set", "set both, or neither"))
+		}
+	}
+	// Dovecot 2.3 takes a blank for the end of it.
+	if s.Auth.Has("sql") && s.SQLDriver == "mysql" && strings.ContainsAny(string(s.SQLPassword+s.SQLUser+s.SQLDatabase), " \t") {
+		found = append(found, fault("SQL_PASSWORD", "holds a blank, or SQL_USER or SQL_DATABASE does", "with SQL_DRIVER=mysql none of them may"))
+	}
+	return found
+}
+
+// idle notes what is set for a database that AUTH does not name.
+func (s *Settings) idle() {
+	for _, v := range Variables() {
+		if v.database != "" && s.Set(v.Name) && !s.Auth.Has(v.database) && !s.Own() {
+			s.Notes = append(s.Notes, fmt.Sprintf("%s has no effect: AUTH does not name %s", v.Name, v.database))
+		}
+	}
 }
 
 // nested finds directories inside one another: RUN_DIR is cleared at each start, and the

@@ -41,6 +41,7 @@ func Reload(environ []string, started map[string]string) (Settings, error) {
 	if len(faults) > 0 {
 		return s, sorted(faults)
 	}
+	s.idle()
 	return s, nil
 }
 

@@ -18,7 +18,8 @@ import (
 // Load and Variables: env the name, envDefault the default, doc the explanation,
 // example what an error suggests, choice the only values, listener the protocol of a
 // port, secret that the value is never shown, fixed that it holds from a start to the
-// next, ours that it is for pidgeon's own templates alone.
+// next, ours that it is for pidgeon's own templates alone, database which of AUTH it
+// belongs to, required that this one needs it.
 type Settings struct {
 	Protocols               Protocols   `env:"PROTOCOLS" ours:"true" envDefault:"imap,lmtp" doc:"what runs: imap, pop3, lmtp, sieve, submission" example:"imap,lmtp,sieve"`
 	IMAPConcurrency         Sessions    `env:"IMAP_CONCURRENCY" envDefault:"1000" doc:"IMAP sessions held at once" example:"500"`
@@ -31,7 +32,32 @@ type Settings struct {
 	SieveMode               sizing.Mode `env:"SIEVE_MODE" envDefault:"auto" choice:"auto,secure,performance" doc:"as IMAP_MODE" example:"performance"`
 	MaxConnectionsPerUserIP Sessions    `env:"MAX_CONNECTIONS_PER_USER_IP" envDefault:"50" doc:"sessions of one user from one address; all clients behind one NAT or webmail share it" example:"50"`
 
-	Users Users `env:"USERS" ours:"true" doc:"name:password or name:{SCHEME}hash, one per line or separated by commas" example:"alice:secret,bob:{SHA512-CRYPT}$6$salt$hash" secret:"true"`
+	Auth           Databases `env:"AUTH" ours:"true" envDefault:"users" doc:"where users are, asked in this order: users, ldap, sql, oauth2" example:"users"`
+	Users          Users     `env:"USERS" ours:"true" doc:"name:password, name:{SCHEME}hash or a whole passwd line, one per line or separated by commas" example:"alice:secret,bob:{SHA512-CRYPT}$6$salt$hash" secret:"true" database:"users"`
+	MasterUsers    Users     `env:"MASTER_USERS" ours:"true" doc:"as USERS; who may log in as anybody, as user*master" example:"backup:{SHA512-CRYPT}$6$salt$hash" secret:"true"`
+	PasswordScheme string    `env:"PASSWORD_SCHEME" ours:"true" envDefault:"CRYPT" choice:"CRYPT,PLAIN,ARGON2ID,SHA512-CRYPT,SHA256-CRYPT,BLF-CRYPT,MD5-CRYPT,PBKDF2,SSHA,SSHA256,SSHA512,SHA256,SHA512" doc:"of passwords in LDAP and SQL that name none" example:"SHA512-CRYPT"`
+
+	LDAPURI          URIs    `env:"LDAP_URI" ours:"true" doc:"ldap://HOST or ldaps://HOST, several separated by blanks" example:"ldap://ldap.example.com" database:"ldap" required:"true"`
+	LDAPBase         Text    `env:"LDAP_BASE" ours:"true" doc:"the entry below which the users are" example:"ou=people,dc=example,dc=com" database:"ldap" required:"true"`
+	LDAPFilter       Pattern `env:"LDAP_FILTER" ours:"true" envDefault:"(uid=%{user})" doc:"finds a user: %{user} is the whole name, %{username} what stands before the @, %{domain} what stands behind it" example:"(&(objectClass=person)(mail=%{user}))" database:"ldap"`
+	LDAPBindDN       Text    `env:"LDAP_BIND_DN" ours:"true" doc:"who searches; default: nobody in particular" example:"cn=dovecot,dc=example,dc=com" database:"ldap"`
+	LDAPBindPassword Text    `env:"LDAP_BIND_PASSWORD" ours:"true" doc:"the password of LDAP_BIND_DN" example:"secret" secret:"true" database:"ldap"`
+	LDAPLogin        string  `env:"LDAP_LOGIN" ours:"true" envDefault:"bind" choice:"bind,search" doc:"bind: the LDAP server checks passwords; search: Dovecot reads userPassword and does" example:"search" database:"ldap"`
+	LDAPStartTLS     string  `env:"LDAP_STARTTLS" ours:"true" envDefault:"no" choice:"yes,no" doc:"yes: ldap:// goes over to TLS" example:"yes" database:"ldap"`
+
+	SQLDriver        string  `env:"SQL_DRIVER" ours:"true" envDefault:"pgsql" choice:"pgsql,mysql,sqlite" doc:"pgsql, mysql (MariaDB as well) or sqlite" example:"mysql" database:"sql"`
+	SQLHost          Server  `env:"SQL_HOST" ours:"true" envDefault:"localhost" doc:"host, or the socket: pgsql wants its directory" example:"db" database:"sql"`
+	SQLPort          Port    `env:"SQL_PORT" ours:"true" envDefault:"0" doc:"its port; 0: the driver's own" example:"5432" database:"sql"`
+	SQLDatabase      Text    `env:"SQL_DATABASE" ours:"true" doc:"the database; for sqlite its file" example:"mail" database:"sql" required:"true"`
+	SQLUser          Text    `env:"SQL_USER" ours:"true" doc:"who asks" example:"mail" database:"sql"`
+	SQLPassword      Text    `env:"SQL_PASSWORD" ours:"true" doc:"the password of SQL_USER" example:"secret" secret:"true" database:"sql"`
+	SQLPasswordQuery Pattern `env:"SQL_PASSWORD_QUERY" ours:"true" doc:"gives the column password; %{user}, %{username} and %{domain} as in LDAP_FILTER" example:"SELECT password FROM users WHERE name = '%{user}'" database:"sql" required:"true"`
+	SQLUserQuery     Pattern `env:"SQL_USER_QUERY" ours:"true" doc:"gives home, uid, gid or other fields, and no row for who does not exist; default: who has a password exists" example:"SELECT home FROM users WHERE name = '%{user}'" database:"sql"`
+	SQLIterateQuery  Pattern `env:"SQL_ITERATE_QUERY" ours:"true" doc:"lists the column user, for doveadm -A" example:"SELECT name AS user FROM users" database:"sql"`
+
+	OAuth2IntrospectionURL  URL    `env:"OAUTH2_INTROSPECTION_URL" ours:"true" doc:"answers who has a token (RFC 7662); with ID:PASSWORD@ before the host" example:"https://mail:secret@sso.example.com/introspect" secret:"true" database:"oauth2" required:"true"`
+	OAuth2IntrospectionMode string `env:"OAUTH2_INTROSPECTION_MODE" ours:"true" envDefault:"post" choice:"post,get,auth" doc:"post the token, put it behind the URL (get), or send it as Bearer (auth)" example:"auth" database:"oauth2"`
+	OAuth2UserAttribute     Text   `env:"OAUTH2_USER_ATTRIBUTE" ours:"true" envDefault:"username" doc:"the field of the answer that holds the user's name" example:"email" database:"oauth2"`
 
 	Role          string     `env:"ROLE" ours:"true" envDefault:"server" choice:"server,proxy" doc:"server: the mail is here; proxy: sessions and LMTP are passed on to BACKENDS" example:"server"`
 	Backends      Hosts      `env:"BACKENDS" ours:"true" doc:"for ROLE=proxy: the hosts that have the mail, each that of a share of the users; mail-{0..3} stands for four" example:"mail-{0..3}.mail"`
@@ -43,6 +69,7 @@ type Settings struct {
 	TLSCertPath    Path   `env:"TLS_CERT_PATH" ours:"true" envDefault:"/certs/tls.crt" doc:"certificate chain, PEM; without one a self-signed certificate is made" example:"/certs/tls.crt"`
 	TLSKeyPath     Path   `env:"TLS_KEY_PATH" ours:"true" envDefault:"/certs/tls.key" doc:"its private key, PEM" example:"/certs/tls.key"`
 	TLSMinProtocol string `env:"TLS_MIN_PROTOCOL" ours:"true" envDefault:"TLSv1.2" choice:"TLSv1.2,TLSv1.3" doc:"oldest protocol accepted: TLSv1.2 or TLSv1.3" example:"TLSv1.2"`
+	CAPath         Path   `env:"TLS_CA_PATH" ours:"true" envDefault:"/etc/ssl/certs/ca-certificates.crt" doc:"who signs the certificates of LDAP, OAuth2 and relay, PEM" example:"/certs/ca.crt"`
 
 	Hostname           Host      `env:"MAIL_HOSTNAME" ours:"true" doc:"name in greetings and in the self-signed certificate; default: the container's" example:"mail.example.com"`
 	MailDir            Path      `env:"MAIL_DIR" ours:"true" envDefault:"/srv/mail" doc:"mail, one directory per user" example:"/srv/mail"`
@@ -52,6 +79,12 @@ type Settings struct {
 	RecipientDelimiter Delimiter `env:"RECIPIENT_DELIMITER" ours:"true" envDefault:"+" doc:"user+detail@example.com goes to user" example:"+"`
 	RelayHost          Host      `env:"RELAY_HOST" ours:"true" doc:"where submission hands mail to; needed with submission" example:"postfix"`
 	RelayPort          Port      `env:"RELAY_PORT" ours:"true" envDefault:"25" doc:"its port" example:"25"`
+	RelayTLS           string    `env:"RELAY_TLS" ours:"true" envDefault:"no" choice:"no,starttls,tls" doc:"no, starttls, or tls from the first byte on" example:"starttls"`
+	RelayUser          Text      `env:"RELAY_USER" ours:"true" doc:"who submission logs in as at RELAY_HOST; default: nobody" example:"dovecot"`
+	RelayPassword      Text      `env:"RELAY_PASSWORD" ours:"true" doc:"the password of RELAY_USER" example:"secret" secret:"true"`
+
+	LMTPSocket Path `env:"LMTP_SOCKET" ours:"true" doc:"LMTP on this socket too, for a mail transfer agent that shares its directory" example:"/sockets/lmtp"`
+	AuthSocket Path `env:"AUTH_SOCKET" ours:"true" doc:"logins for Postfix (smtpd_sasl_type = dovecot) on this socket" example:"/sockets/auth"`
 
 	Quota           Size   `env:"QUOTA" ours:"true" doc:"how much mail a user may have; who has 80 and 95 % of it gets a mail that says so" example:"2G"`
 	QuotaStatusPort Port   `env:"QUOTA_STATUS_PORT" ours:"true" envDefault:"0" listener:"quota-status" doc:"policy service for Postfix, which then refuses mail for a full mailbox itself; 0: off" example:"12340"`
@@ -68,6 +101,7 @@ type Settings struct {
 	SievePort       Port      `env:"SIEVE_PORT" ours:"true" envDefault:"4190" listener:"sieve" doc:"ManageSieve with STARTTLS" example:"4190"`
 	SubmissionPort  Port      `env:"SUBMISSION_PORT" ours:"true" envDefault:"587" listener:"submission" doc:"submission with STARTTLS" example:"1587"`
 	SubmissionsPort Port      `env:"SUBMISSIONS_PORT" ours:"true" envDefault:"465" listener:"submission" doc:"submission over TLS" example:"1465"`
+	AuthPort        Port      `env:"AUTH_PORT" ours:"true" envDefault:"0" listener:"auth" doc:"logins for Postfix over TCP, unencrypted: for the mail transfer agent alone; 0: off" example:"1244"`
 	MetricsPort     Port      `env:"METRICS_PORT" fixed:"true" envDefault:"0" listener:"metrics" doc:"Prometheus metrics over HTTP at /metrics, /healthz and /readyz, and a page at /; 0: off" example:"9154"`
 	MetricsListen   Addresses `env:"METRICS_LISTEN" fixed:"true" doc:"addresses of METRICS_PORT; default: those of LISTEN" example:"127.0.0.1"`
 
@@ -145,6 +179,8 @@ type Variable struct {
 	field    string
 	listener string // the protocol whose listener this port is
 	ours     bool   // for pidgeon's own templates alone
+	database string // which of AUTH it belongs to
+	required bool   // by its database
 }
 
 // Shown is a value of the variable as it may be shown.
@@ -190,6 +226,8 @@ var table = sync.OnceValue(func() (variables []Variable) {
 			field:    f.Name,
 			listener: f.Tag.Get("listener"),
 			ours:     f.Tag.Get("ours") != "",
+			database: f.Tag.Get("database"),
+			required: f.Tag.Get("required") != "",
 		})
 	}
 	return variables

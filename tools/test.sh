@@ -88,7 +88,7 @@ images() {
 	tools/compose-test.sh
 }
 
-tools_needed=(mmdebstrap curl python3 openssl isync prometheus git util-linux gcc libc6-dev shellcheck)
+tools_needed=(mmdebstrap curl python3 openssl isync slapd prometheus git util-linux gcc libc6-dev shellcheck)
 
 case $only in
 lint) lint ;;
