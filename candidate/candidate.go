@@ -50,11 +50,12 @@ type Live struct {
 // Candidate is a configuration that Dovecot may come to run.
 type Candidate struct {
 	Sources
-	Dir    string // where it lies, or will
-	Demand []sizing.Protocol
-	Sizes  sizing.Sizes
-	Files  config.Files
-	Lint   *lint.Config // what the files say
+	Dir     string // where it lies, or will
+	Demand  []sizing.Protocol
+	Sizes   sizing.Sizes
+	Brought config.Brought // of the overrides
+	Files   config.Files
+	Lint    *lint.Config // what the files say
 }
 
 // Build makes a candidate for dir. The error is a finding.List, and names what cannot
@@ -71,13 +72,39 @@ func (h Host) Build(in Sources, dir string) (Candidate, error) {
 		in.Warnings = append(slices.Clip(in.Warnings), finding.Warn(finding.Environment, "",
 			"SUBMISSION_MODE=performance is not used: submission-login of Dovecot 2.4 crashes when it is full, with all its sessions; secure gives each a process"))
 	}
-	return h.build(Candidate{Sources: in, Demand: demand, Sizes: sizing.Size(demand, h.Facts.Machine)}, dir)
+	c, err := h.build(Candidate{Sources: in, Demand: demand, Sizes: sizing.Size(demand, h.Facts.Machine)}, dir)
+	if len(in.Settings.Users) == 0 && len(in.Settings.Auth) == 1 && in.Settings.Auth.Has("users") && !in.Settings.Proxy() && !c.Brought.Passdb {
+		c.Warnings = append(slices.Clip(c.Warnings), finding.Warn(finding.Remark, "",
+			"nobody can log in: add a user with USERS=name:password, or name another database with AUTH"))
+	}
+	return c, err
 }
 
+// build renders once more where overrides turn out to bring what templates give way to.
 func (h Host) build(c Candidate, dir string) (Candidate, error) {
-	files, err := render.Render(h.Input(c, dir))
-	c.Dir, c.Files, c.Lint = dir, files, lint.Parse(files, dir)
-	return c, err
+	for again := true; ; again = false {
+		files, err := render.Render(h.Input(c, dir))
+		brought := adopt(files)
+		c.Dir, c.Files, c.Lint = dir, files, lint.Parse(files, dir)
+		c.Lint.Brings(&brought)
+		demand := ready(c.Demand, c.Lint)
+		if err != nil || !again || c.Settings.Own() || brought == c.Brought && slices.Equal(demand, c.Demand) {
+			return c, err
+		}
+		if c.Brought = brought; !slices.Equal(demand, c.Demand) {
+			c.Demand, c.Sizes = demand, sizing.Size(demand, h.Facts.Machine)
+		}
+	}
+}
+
+// ready adds the processes that overrides want kept ready.
+func ready(demand []sizing.Protocol, overrides *lint.Config) []sizing.Protocol {
+	demand = slices.Clone(demand)
+	for i, p := range demand {
+		of := config.ProtocolNamed(p.Name)
+		demand[i].LoginReady, demand[i].SessionReady = overrides.Ready(of.Login), overrides.Ready(of.Session)
+	}
+	return demand
 }
 
 // Input is what the candidate's files are rendered from.
@@ -91,7 +118,7 @@ func (h Host) Input(c Candidate, dir string) render.Input {
 		Own:       c.Own.Files,
 		Data: render.Data{
 			Settings: c.Settings, Sizes: c.Sizes, Env: anyValues(c.Settings.Environ),
-			Dir: dir, BaseDir: c.Settings.BaseDir(), StateDir: c.Settings.DovecotState(),
+			Brought: c.Brought, Dir: dir, BaseDir: c.Settings.BaseDir(), StateDir: c.Settings.DovecotState(),
 			User: h.Facts.Identity.User, Group: h.Facts.Identity.Group,
 			MailUID: uid, MailGID: gid,
 			Certificate: c.Certificate.Certificate, Key: c.Certificate.Key,

@@ -95,9 +95,13 @@ func (h Host) pathFaults(c Candidate, effective dovecot.Settings) finding.List {
 	if c.Settings.Own() { // whose mail may be anybody's, anywhere
 		return found
 	}
-	uid, gid := effective.MailOwner(h.Facts.Identity.MailOwner(c.Settings))
-	found = append(found, h.mailFaults(effective, string(c.Settings.MailDir), uid, gid)...)
-	if !slices.ContainsFunc(c.Settings.Protocols, effective.On) {
+	if uid, gid, known := h.mailOwner(c, effective); known {
+		found = append(found, h.mailFaults(effective, string(c.Settings.MailDir), uid, gid)...)
+	}
+	switch {
+	case !effective.Serves():
+		found = append(found, finding.Warn(finding.ChangedListener, "", "no protocol is on: Dovecot serves other programs on this machine alone, such as with authentication"))
+	case !slices.ContainsFunc(c.Settings.Protocols, effective.On):
 		found = append(found, finding.Finding{
 			Code:    finding.UnknownProtocol,
 			Problem: "an override turns every protocol off that PROTOCOLS names",
@@ -140,15 +144,11 @@ func effect(dump string, c Candidate) config.Sum {
 // rehearse has a private Dovecot serve the candidate before any user meets it. Where
 // none serves that knows a better one, what could not be tried refuses nothing.
 func (h Host) rehearse(ctx context.Context, c Candidate, m Meaning, live Live) (finding.List, error) {
-	uid, gid := h.Facts.Identity.MailOwner(c.Settings)
+	uid, gid, _ := h.mailOwner(c, m.Effective)
 	found, err := rehearsal.Run(ctx, h.Dovecot, rehearsal.Rehearsal{
 		Dir: h.Rehearsal, Candidate: c.Dir, UID: uid, GID: gid, Config: c.Lint, Effective: m.Effective,
 	})
-	switch {
-	case live.Serving:
-	case errors.Is(err, rehearsal.ErrBackend):
-		return finding.List{finding.Warn(finding.BackendDown, "", err.Error())}, nil
-	case errors.Is(err, rehearsal.ErrSlow):
+	if errors.Is(err, rehearsal.ErrSlow) && !live.Serving {
 		return finding.List{finding.Warn(finding.RehearsalFailed, "", err.Error()+": starting without one, for there is no mail to lose yet")}, nil
 	}
 	return found, err
@@ -201,7 +201,7 @@ func limitNames(services []string) []string {
 
 // blame names a file for an error that names none.
 func (l Live) blame(err error, files config.Files) error {
-	if file, ok := l.culprit(files); ok && (errors.Is(err, rehearsal.ErrSlow) || errors.Is(err, rehearsal.ErrBackend)) {
+	if file, ok := l.culprit(files); ok && errors.Is(err, rehearsal.ErrSlow) {
 		return fmt.Errorf("%s: %w", file, err)
 	}
 	return err

@@ -78,7 +78,7 @@ func (h Host) interrupted() Verdict {
 func (h Host) judge(ctx context.Context, store *publish.Store, r Request, in Sources, err error, say func(Verdict)) Verdict {
 	for _, k := range r.Known {
 		if h.fingerprint(in, err, k.References) == k.Fingerprint {
-			return Verdict{Outcome: Unchanged, Known: k, Findings: in.Warnings}.watching(in)
+			return Verdict{Outcome: Unchanged, Known: k, Findings: k.withoutNamed(in.Warnings)}.watching(in)
 		}
 	}
 	v := Verdict{Known: Known{Fingerprint: h.fingerprint(in, err, nil)}}.watching(in)
@@ -93,7 +93,8 @@ func (h Host) judge(ctx context.Context, store *publish.Store, r Request, in Sou
 	if found = append(found, faults...); c.Files == nil {
 		return v.with(found, nil)
 	}
-	v.References = c.readLater()
+	v.References, v.Named = c.readLater(), c.named()
+	found = v.withoutNamed(found)
 	v.Fingerprint = h.fingerprint(in, nil, v.References)
 	v = v.watching(in)
 	undecided := h.interrupted()
@@ -176,6 +177,23 @@ func inForce(effective dovecot.Settings, sizes sizing.Sizes) []sizing.Service {
 		}
 	}
 	return services
+}
+
+// named are the entries of the mount that are no overrides, and that overrides name.
+func (c Candidate) named() (paths []string) {
+	for _, entry := range c.Overrides.Ignored {
+		if c.Lint.Names(entry.Path) {
+			paths = append(paths, entry.Path)
+		}
+	}
+	return paths
+}
+
+// withoutNamed leaves out what is said of files that overrides name: Dovecot reads them.
+func (k Known) withoutNamed(found finding.List) finding.List {
+	return slices.DeleteFunc(slices.Clone(found), func(f finding.Finding) bool {
+		return f.Code == finding.IgnoredFile && slices.Contains(k.Named, f.File)
+	})
 }
 
 // describe is the verdict on a candidate with what Dovecot makes of it.

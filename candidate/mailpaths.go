@@ -1,11 +1,14 @@
 package candidate
 
 import (
+	"cmp"
 	"errors"
 	"fmt"
 	"os"
+	"os/user"
 	"path/filepath"
 	"runtime"
+	"strconv"
 	"strings"
 
 	"golang.org/x/sys/unix"
@@ -14,6 +17,32 @@ import (
 	"pidgeon/dovecot"
 	"pidgeon/finding"
 )
+
+// mailOwner is who owns mail; known is false where users are told apart, and it is one
+// that may.
+func (h Host) mailOwner(c Candidate, effective dovecot.Settings) (uid, gid int, known bool) {
+	uid, gid = h.Facts.Identity.MailOwner(c.Settings)
+	if !h.Facts.Identity.Root() {
+		return uid, gid, true
+	}
+	owner, group := effective.MailOwner()
+	if owner == "" || c.Brought.Userdb && owner == strconv.Itoa(uid) {
+		return effective.Valid("uid", uid), effective.Valid("gid", gid), false
+	}
+	if u, err := user.Lookup(owner); err == nil {
+		owner, group = u.Uid, cmp.Or(group, u.Gid)
+	}
+	if g, err := user.LookupGroup(group); err == nil {
+		group = g.Gid
+	}
+	if n, err := strconv.Atoi(owner); err == nil {
+		uid = n
+	}
+	if n, err := strconv.Atoi(group); err == nil {
+		gid = n
+	}
+	return uid, gid, effective["mail_privileged_group"]+effective["mail_access_groups"] == ""
+}
 
 // mailFaults finds a place for mail where its owner cannot write. The rehearsal
 // does not see that: it keeps out of real mail.

@@ -64,9 +64,6 @@ func (h Host) Read(live Live) (Sources, error) {
 	if s.Own() {
 		return in, nil
 	}
-	if len(s.Users) == 0 && len(s.Auth) == 1 && s.Auth.Has("users") && !s.Proxy() {
-		in.warn(finding.Remark, "", "nobody can log in: add a user with USERS=name:password, or name another database with AUTH")
-	}
 	in.readScripts("before", s.SieveBefore)
 	in.readScripts("after", s.SieveAfter)
 	in.readCertificate(h.SelfSigned, live)

@@ -28,6 +28,7 @@ const (
 type Known struct {
 	Fingerprint config.Sum `json:"fingerprint"`
 	References  []string   `json:"references"` // files elsewhere whose bytes are in the fingerprint
+	Named       []string   `json:"named"`      // that lie in the mount, and are no overrides
 }
 
 // Verdict is what is known of a candidate. It is kept with the last good one.

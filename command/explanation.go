@@ -163,7 +163,8 @@ func (e explainer) shown(value string) string {
 func (e explainer) settings(name string) (all []explanation) {
 	scopes := []string{name}
 	for _, s := range e.steps {
-		inside := strings.HasPrefix(s.Setting, name+"/") || strings.HasSuffix(s.Setting, "/"+name)
+		plain := "/" + dovecot.FullName(s.Setting) + "/" // sections without a name are numbered
+		inside := strings.HasPrefix(plain, "/"+name+"/") || strings.HasSuffix(plain, "/"+name+"/")
 		if inside && !slices.Contains(scopes, s.Setting) {
 			scopes = append(scopes, s.Setting)
 		}

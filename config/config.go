@@ -63,6 +63,16 @@ func (f File) Read() bool {
 	return path.Ext(f.Name) == ".conf" || strings.HasPrefix(f.Name, OwnDir+"/")
 }
 
+// Brought is what overrides bring of their own, to which pidgeon's templates give way.
+type Brought struct {
+	Passdb, Userdb bool
+	Auth           bool   // another user for auth
+	Inbox          bool   // a namespace with the INBOX
+	Ports          string // that listeners have, each between blanks
+	// ConfigVersion and StorageVersion are what 2.4 takes in the main file alone.
+	ConfigVersion, StorageVersion string
+}
+
 // Sum identifies bytes: their SHA-256, in hexadecimal digits.
 type Sum string
 

@@ -81,13 +81,18 @@ func PortSettings() []string {
 }
 
 // Listeners are all TCP sockets of the configuration, those of overrides
-// included.
+// included. Each has a name of its own: one that two services have is told apart by
+// them, but for those of pidgeon's own templates.
 func (s Settings) Listeners() []config.Listener {
 	var all []config.Listener
-	for _, l := range s.Sockets() {
+	sockets, named := s.Sockets(), map[string]int{}
+	for _, l := range sockets {
+		named[l.Name]++
+	}
+	for _, l := range sockets {
 		port, set := s.Int(l.Setting("port"))
 		name := l.Name
-		if l.Unnamed() {
+		if p, _ := config.ListenerOf(name); l.Unnamed() || named[name] > 1 && p.Login != l.Service {
 			name = l.Service + " " + name
 		}
 		if l.Kind == Inet && set && port != 0 && s.runs(l.Service) {
@@ -104,7 +109,7 @@ func (s Settings) Listeners() []config.Listener {
 func (s Settings) addresses(l Socket) []string {
 	for _, name := range []string{l.Setting("address"), l.Setting("listen"), "listen"} {
 		if list := strings.Trim(s[name], `"`); list != "" {
-			return strings.FieldsFunc(list, func(r rune) bool { return r == ',' || r == ' ' })
+			return strings.FieldsFunc(list, func(r rune) bool { return strings.ContainsRune(", []", r) }) // [::] is ::
 		}
 	}
 	return nil

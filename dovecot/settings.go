@@ -9,6 +9,7 @@ import (
 	"strconv"
 	"strings"
 
+	"pidgeon/config"
 	"pidgeon/finding"
 )
 
@@ -18,12 +19,12 @@ import (
 type Settings map[string]string
 
 // ParseDump reads what doveconf prints: asked for a setting, 2.3 prints full names;
-// everything else it prints, and all that 2.4 does, stands in its sections. Listeners
-// that 2.3 allows to have no name are numbered: each is one of its own.
+// everything else it prints, and all that 2.4 does, stands in its sections. Those that
+// 2.3 allows to have no name, and merges with no other, are numbered.
 func ParseDump(dump string) Settings {
 	s := Settings{}
 	sections := []string{""} // each with those around it, and a slash at its end
-	unnamed := 0
+	unnamed := map[string]int{}
 	for line := range strings.Lines(dump) {
 		line = strings.TrimSpace(line)
 		word, rest, _ := strings.Cut(line, " ")
@@ -35,9 +36,9 @@ func ParseDump(dump string) Settings {
 			sections = sections[:max(1, len(sections)-1)]
 		case strings.HasSuffix(line, " {"):
 			name := sectionName(strings.TrimSuffix(rest, "{"))
-			if name == "" && slices.Contains(socketKinds, word) {
-				unnamed++
-				name = unnamedPrefix + strconv.Itoa(unnamed)
+			if name == "" && Cumulative(word) {
+				unnamed[word]++
+				name = unnamedPrefix + strconv.Itoa(unnamed[word])
 			}
 			if name != "" {
 				word += "/" + name
@@ -67,6 +68,11 @@ func (s Settings) Int(name string) (n int, ok bool) {
 func (s Settings) On(protocol string) bool {
 	listed := strings.Fields(strings.Trim(s["protocols"], `"`))
 	return slices.Contains(listed, protocol) || s["protocols/"+protocol] == "yes"
+}
+
+// Serves reports whether any protocol is on.
+func (s Settings) Serves() bool {
+	return slices.ContainsFunc(config.Protocols(), func(p config.Protocol) bool { return s.On(p.Name) })
 }
 
 var instance = regexp.MustCompile(`/#\d+`)
@@ -172,28 +178,54 @@ func (s Settings) MailBelow(dir string) Settings {
 	return moved
 }
 
-// userField is the value of a setting mail_NAME, which is what users have of whom no
-// database says other; an override's static userdb may. 2.4 shows a field of such a one
-// by itself, 2.3 all in the arguments of the last userdb.
-func (s Settings) userField(name string) string {
-	if s["userdb/driver"] == "static" {
-		for arg := range strings.FieldsSeq(strings.Trim(s["userdb/args"], `"`)) {
-			if value, ok := strings.CutPrefix(arg, name+"="); ok {
+// Cumulative tells whether 2.3 merges sections of a kind that have no name with no other.
+func Cumulative(kind string) bool {
+	return slices.Contains(socketKinds, kind) || slices.Contains([]string{"passdb", "userdb", "namespace"}, kind)
+}
+
+// userField is what the first userdb gives every user as a field; that of the templates
+// comes last. 2.4 shows each, 2.3 all in one value.
+func (s Settings) userField(field string) string {
+	names := map[string]bool{}
+	for setting := range s {
+		if parts := strings.Split(setting, "/"); parts[0] == "userdb" && len(parts) > 2 {
+			names[parts[1]] = true
+		}
+	}
+	if len(names) > 1 {
+		delete(names, "users")
+	}
+	for _, name := range slices.Sorted(maps.Keys(names)) {
+		userdb := "userdb/" + name + "/"
+		given := s[userdb+"override_fields"] + " " + s[userdb+"default_fields"]
+		if s[userdb+"driver"] == "static" {
+			given += " " + s[userdb+"args"]
+		}
+		for arg := range strings.FieldsSeq(given) {
+			if value, ok := strings.CutPrefix(strings.Trim(arg, `"`), field+"="); ok {
 				return value
 			}
 		}
+		return s[userdb+"fields/"+field]
 	}
-	return cmp.Or(s["userdb/users/fields/"+name], s["mail_"+name])
+	return ""
 }
 
-// MailOwner is who owns mail: uid and gid, unless an override says otherwise.
-func (s Settings) MailOwner(uid, gid int) (int, int) {
-	for field, id := range map[string]*int{"uid": &uid, "gid": &gid} {
-		if n, err := strconv.Atoi(s.userField(field)); err == nil {
-			*id = n
-		}
+// MailOwner is who owns all mail, by name or number; empty where that is told user by
+// user, or by nobody.
+func (s Settings) MailOwner() (uid, gid string) {
+	return cmp.Or(s.userField("uid"), s["mail_uid"]), cmp.Or(s.userField("gid"), s["mail_gid"])
+}
+
+// Valid is the ID that comes next to one among those that mail may have; kind is uid
+// or gid.
+func (s Settings) Valid(kind string, id int) int {
+	first, _ := s.Int("first_valid_" + kind)
+	last, _ := s.Int("last_valid_" + kind)
+	if id = max(id, first); last > 0 {
+		id = min(id, last)
 	}
-	return uid, gid
+	return id
 }
 
 // MailPaths are the whole paths at which the configuration keeps mail, variables

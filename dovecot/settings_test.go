@@ -32,7 +32,7 @@ func TestParseSettings(t *testing.T) {
 			"service/a b/inet_listener/c = \\d {/port": "1",
 		}},
 		{"listeners without a name", "service auth {\n  inet_listener {\n    port = 1\n  }\n  inet_listener {\n    port = 2\n  }\n}\npassdb {\n  driver = x\n}\n", dovecot.Settings{
-			"service/auth/inet_listener/#1/port": "1", "service/auth/inet_listener/#2/port": "2", "passdb/driver": "x",
+			"service/auth/inet_listener/#1/port": "1", "service/auth/inet_listener/#2/port": "2", "passdb/#1/driver": "x",
 		}},
 		{"header", "# 2.4.1-4 (7d8c0e5759): /etc/dovecot.conf\n# OS: Linux\nbase_dir = /x\n", dovecot.Settings{"base_dir": "/x"}},
 		{"nothing", "", dovecot.Settings{}},
@@ -166,7 +166,7 @@ func TestListeners(t *testing.T) {
 	for _, dialect := range dovecottest.Dialects {
 		t.Run(dialect, func(t *testing.T) {
 			address := map[string]string{"2.3": "address", "2.4": "listen"}[dialect]
-			override := fmt.Sprintf(`listen = 127.0.0.1, ::1
+			override := fmt.Sprintf(`listen = 127.0.0.1, [::1]
 service imap-login {
   inet_listener imap {
     port = 1143
@@ -205,15 +205,16 @@ service lmtp {
 // Every listener is one of its own, whatever its name.
 func TestListenersOfAnyName(t *testing.T) {
 	const named = "service auth {\n  inet_listener \"a b\" {\n    port = 1\n  }\n  inet_listener a/b {\n    port = 2\n  }\n  inet_listener a\\b {\n    port = 3\n  }\n}\n"
+	const twice = "service imap-login {\n  inet_listener imap {\n    port = 9\n  }\n}\nservice auth {\n  inet_listener imap {\n    port = 6\n  }\n  inet_listener x {\n    port = 7\n  }\n}\nservice dict {\n  inet_listener x {\n    port = 8\n  }\n}\n"
 	const unnamed = "service auth {\n  inet_listener {\n    port = 4\n  }\n}\nservice auth {\n  inet_listener {\n    port = 5\n  }\n}\n"
-	for dialect, override := range map[string]string{"2.3": named + unnamed, "2.4": named} {
+	for dialect, override := range map[string]string{"2.3": named + twice + unnamed, "2.4": named + twice} {
 		got := map[int]string{}
 		for _, l := range dovecot.ParseDump(changed(t, dialect, override, false)).Listeners() {
-			if l.Protocol == "auth" {
+			if l.Port < 10 {
 				got[l.Port] = l.Name
 			}
 		}
-		want := map[int]string{1: "a b", 2: "a/b", 3: `a\b`}
+		want := map[int]string{1: "a b", 2: "a/b", 3: `a\b`, 6: "auth imap", 7: "auth x", 8: "dict x", 9: "imap"}
 		if dialect == "2.3" {
 			want[4], want[5] = "auth #1", "auth #2"
 		}

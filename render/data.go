@@ -34,11 +34,21 @@ type Data struct {
 	Own      string   `from:"DOVECOT_CONF"`  // the main file of a configuration of the operator's own
 	Includes []string `from:"OVERRIDES_DIR"` // set for the main file: what it has to include, in order
 
+	Brought config.Brought `from:"OVERRIDES_DIR"` // what overrides bring
+
 	// Certificate and Key are PEM; templates refer to them as tls.crt and tls.key
 	// in Dir. A generation holds its own copy, so that a renewal is a new
 	// generation and never a certificate beside the key of another.
 	Certificate []byte `from:"TLS_CERT_PATH"`
 	Key         []byte `from:"TLS_KEY_PATH"`
+}
+
+// Free is a port, or 0 if an override gives it to a listener of its own.
+func (d Data) Free(port settings.Port) settings.Port {
+	if strings.Contains(d.Brought.Ports, fmt.Sprintf(" %d ", port)) {
+		return 0
+	}
+	return port
 }
 
 // FirstUID is the lowest owner of mail that Dovecot may accept; its own default,
@@ -60,6 +70,8 @@ func (in Input) Variables(path string) (names []string) {
 		return append(names, "PROTOCOLS")
 	case "FirstUID":
 		name = "MailUID"
+	case "Free":
+		name = "Brought"
 	}
 	if f, _ := reflect.TypeFor[Data]().FieldByName(name); f.Tag != "" {
 		return strings.Fields(f.Tag.Get("from"))
@@ -83,7 +95,11 @@ func secrets(data Data) config.Files {
 	if s.Own() {
 		return files
 	}
-	files = append(files, config.File{Name: "users", Origin: "USERS", Mode: config.ForAuth, Data: passwd(s.Users)})
+	mode := config.ForAuth
+	if data.Brought.Auth {
+		mode = 0o640
+	}
+	files = append(files, config.File{Name: "users", Origin: "USERS", Mode: mode, Data: passwd(s.Users)})
 	if s.Proxy() {
 		files = append(files, data.backends()...)
 	}

@@ -30,6 +30,19 @@ const (
 	overridesDir = "overrides"
 )
 
+// usersFile has the users of USERS. Dovecot asks databases in the order of their
+// sections, so those of overrides come before it.
+const usersFile = templatesDir + "/30-users.conf"
+
+// last moves a name to the end.
+func last(names []string, name string) []string {
+	i := slices.Index(names, name)
+	if i < 0 {
+		return names
+	}
+	return append(slices.Delete(names, i, i+1), name)
+}
+
 // Render returns the files, or a finding.List that names every template that
 // fails.
 func Render(in Input) (config.Files, error) {
@@ -67,6 +80,9 @@ func Render(in Input) (config.Files, error) {
 	}
 	for _, f := range files {
 		t.in.Data.Includes = append(t.in.Data.Includes, f.Name)
+	}
+	if brought := in.Data.Brought; brought.Passdb || brought.Userdb {
+		t.in.Data.Includes = last(t.in.Data.Includes, usersFile)
 	}
 	main := t.file(config.Main, config.Main)
 	if len(t.faults) > 0 {

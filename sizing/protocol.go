@@ -32,6 +32,9 @@ type Protocol struct {
 	// Wall is the limit of a configuration of the operator's own that Sessions come to
 	// where no number was asked for.
 	Wall string
+	// LoginReady and SessionReady are how many processes overrides want kept ready: the
+	// limits of processes, which Dovecot wants no lower, are sized for them.
+	LoginReady, SessionReady int
 }
 
 // Secure reports whether each connection gets a login process of its own.

@@ -21,14 +21,18 @@ const (
 	sessionsReady  = 4 // session processes started ahead
 )
 
+// keptReady is why a limit may exceed what sessions take.
+const keptReady = "processes that an override keeps ready"
+
 func sessionService(name string, login Service, p Protocol) limits {
-	sessions := count(login.Capacity(), "connections that "+login.Name+" lets in").atMost(MaxSessions, "that fit in any container")
+	ready := min(p.SessionReady, MaxSessions)
+	sessions := count(login.Capacity(), "connections that "+login.Name+" lets in").atMost(MaxSessions, "that fit in any container").atLeast(ready, keptReady)
 	one := count(1, "session to a process")
 	if p.Secure() || !p.Reuse {
 		return limits{name: name, ProcessLimit: sessions, ClientLimit: one, Requests: one}
 	}
 	share := max(1, p.Share)
-	processes := sessions.dividedBy(share, "to a process")
+	processes := sessions.dividedBy(share, "to a process").atLeast(ready, keptReady)
 	return limits{
 		name: name, ProcessLimit: processes, ClientLimit: add(one, count(share-1, "more where memory is short")),
 		Requests:        count(requestsReused, "sessions to a process, one after another"),
@@ -38,16 +42,17 @@ func sessionService(name string, login Service, p Protocol) limits {
 
 func loginService(name string, p Protocol, machine Machine) limits {
 	connections := add(count(p.Sessions, "sessions"), count(Headroom(p.Sessions), "for clients that come and go"))
-	processors := count(machine.CPUs, "processors")
+	processors, ready := count(machine.CPUs, "processors"), min(p.LoginReady, MaxSessions)
 	if p.Secure() {
 		one := count(1, "connection to a process")
+		connections = connections.atLeast(ready, keptReady)
 		return limits{
 			name: name, ProcessLimit: connections, ClientLimit: one, Requests: one,
 			ProcessMinAvail: processors.atMost(connections.Total, "processes"),
 		}
 	}
 	// One process per CPU, more only where a process could not open enough files.
-	processes := processors.atLeast(ceil(2*connections.Total, machine.Files-loginFiles(0)), "processes, or one would open too many files (ulimit -n)")
+	processes := processors.atLeast(ceil(2*connections.Total, machine.Files-loginFiles(0)), "processes, or one would open too many files (ulimit -n)").atLeast(ready, keptReady)
 	clients := connections.dividedBy(processes.Total, "processes")
 	return limits{
 		name: name, ProcessLimit: processes, ClientLimit: clients,

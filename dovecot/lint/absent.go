@@ -41,6 +41,7 @@ func (c *Config) absent(ctx context.Context, d *dovecot.Dovecot) finding.List {
 func (a absence) missing(ctx context.Context, s *statement) (f finding.Finding) {
 	owner := s.within("service") || s.within("unix_listener") || s.within("fifo_listener")
 	switch {
+	case s.kind == fromFile: // the names stand in the file
 	case s.key == "mail_plugins":
 		return a.plugin(s, strings.Fields(s.value)...)
 	case s.within("mail_plugins") && s.value == "yes":

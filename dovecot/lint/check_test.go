@@ -19,7 +19,7 @@ const (
 	rename    = ": correct its name, or remove the line"
 	closeIt   = ": close the section that begins here with a } on a line of its own"
 	ownLine   = ": write the {, each setting and the } on a line of its own"
-	wholePath = ": mount the file and write its whole path: a relative one counts from the copy that Dovecot reads"
+	wholePath = ": mount the file, or correct the path"
 	noText    = ": this is not a text file: remove it, or save it as UTF-8"
 	hasNUL    = ": the line holds a NUL byte, at which Dovecot stops reading it" + noText
 	noFile    = ": No such file or directory: mount the file, or correct the path"
@@ -128,6 +128,11 @@ func TestCheck(t *testing.T) {
 			want4: mine + ":2: service(imap-login): process_limit must be higher than 0: leave it out for the default, or write a number",
 			want2: "warning: " + mine + ":2: process_limit = 0 stands for default_process_limit: write the number that is meant",
 		},
+		{
+			name: "a port twice", override: "service auth {\n  inet_listener a {\n    port = 12345\n  }\n  inet_listener b {\n    port = 12345\n  }\n}\n",
+			want2: mine + ":6: duplicate listener: 12345:: give one of the two listeners another port",
+			want4: mine + ":6: duplicate listener: 12345:*: give one of the two listeners another port",
+		},
 		{name: "unknown protocol", override: "\nprotocols = imap http\n", want: mine + ":2: protocols: Unknown protocol: http" + protocols},
 		{
 			name: "unknown protocol in a list", override: "protocols {\n  http = yes\n}\n",
@@ -147,7 +152,7 @@ func TestCheck(t *testing.T) {
 		{
 			name: "version", override: "dovecot_config_version = 2.4.1\n",
 			want2: mine + ":1: Unknown setting: dovecot_config_version: this is Dovecot 2.3, where it is not known: leave it out",
-			want4: mine + ":1: dovecot_config_version value can't be changed once set: leave it out: pidgeon sets it",
+			want4: mine + ":1: dovecot_config_version value can't be changed once set: leave it out: pidgeon sets it; or, for a whole configuration, set DOVECOT_CONF=FILE",
 		},
 		{
 			name: "global setting after a filter", override: "protocol imap {\n  mail_max_userip_connections = 5\n}\nmail_max_userip_connections = 6\n",

@@ -45,6 +45,19 @@ var unknown = regexp.MustCompile(`(?s)Unknown (?:setting|section name): (?:.*? )
 // "service(imap-login): process_limit must be higher than 0"
 var ofSetting = regexp.MustCompile(`service\(([^)]+)\): (\w+)`)
 
+// "duplicate listener: 24:127.0.0.1"
+var twice = regexp.MustCompile(`^duplicate listener: (\d+):`)
+
+// lastValue is the last line of an override that sets a value in a kind of section.
+func (c *Config) lastValue(kind, key, value string) (last *statement) {
+	for s := range c.overrides {
+		if s.within(kind) && s.key == key && s.value == value {
+			last = s
+		}
+	}
+	return last
+}
+
 // culprit is the statement that a complaint is about, nil if it is not known. Of a
 // check of the whole, which blames the main file, it is the one in force: the last.
 func (c *Config) culprit(said dovecot.Complaint) *statement {
@@ -53,6 +66,9 @@ func (c *Config) culprit(said dovecot.Complaint) *statement {
 			return f.in(said.Line)
 		}
 		return nil
+	}
+	if m := twice.FindStringSubmatch(said.Problem); m != nil {
+		return c.lastValue("inet_listener", "port", m[1])
 	}
 	if m := ofSetting.FindStringSubmatch(said.Problem); m != nil {
 		return c.last(c.service(m[1]), m[2])

@@ -7,10 +7,10 @@ package lint
 import (
 	"path/filepath"
 	"slices"
+	"strconv"
 	"strings"
 
 	"pidgeon/config"
-	"pidgeon/dovecot"
 	"pidgeon/finding"
 )
 
@@ -86,7 +86,7 @@ func (c *Config) add(f config.File, path string) {
 }
 
 func (c *Config) readAll() {
-	r := reader{Config: c}
+	r := reader{Config: c, unnamed: map[string]int{}}
 	for _, f := range c.files {
 		if !f.read {
 			r.file(f)
@@ -103,6 +103,24 @@ func (c *Config) section(around *section, kind, name string) *section {
 }
 
 func (c *Config) service(name string) *section { return c.section(nil, "service", name) }
+
+// Ready is how many processes of a service overrides want kept ready.
+func (c *Config) Ready(service string) (n int) {
+	if s := c.last(c.service(service), "process_min_avail"); s != nil && s.file.Override {
+		n, _ = strconv.Atoi(s.value)
+	}
+	return n
+}
+
+// Names tells whether a line of an override names a file, or one below a directory.
+func (c *Config) Names(path string) bool {
+	for s := range c.overrides {
+		if strings.Contains(s.value, path) {
+			return true
+		}
+	}
+	return false
+}
 
 // Unnamed is how many sections have no name.
 func (c *Config) Unnamed() (n int) {
@@ -163,7 +181,7 @@ func (c *Config) Lines() []Line {
 	var lines []Line
 	for _, s := range c.statements {
 		if s.sets() {
-			lines = append(lines, Line{dovecot.FullName(s.fullName()), s.raw, s.file.Origin, s.last, s.file.Override})
+			lines = append(lines, Line{strings.Join(strings.Fields(s.fullName()), "/"), s.raw, s.file.Origin, s.last, s.file.Override})
 		}
 	}
 	return lines

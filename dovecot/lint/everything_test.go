@@ -109,6 +109,7 @@ func TestOtherDialect(t *testing.T) {
 		{"2.3", "quota_storage_size = 1G\n", []string{"quota_rule in plugin { }"}},
 		{"2.3", "sieve_script personal {\n  path = ~/x\n}\n", []string{":1:", "sieve"}},
 		{"2.3", "mail_location = maildir:/srv/%{user | domain}/%n\n", []string{"%{user | domain}", "%{domain}"}},
+		{"2.3", "plugin {\n  quota = maildir:User\n  sieve_extensions = +editheader\n  fts_autoindex = yes\n}\n", nil}, // both dialects' names
 		{"2.3", "ssl_cert = /etc/hostname\n", []string{"ssl_cert = </etc/hostname"}},
 		{"2.3", "sql_driver = mysql\n", []string{"args = names"}},
 	}
@@ -189,6 +190,7 @@ func TestWithoutEffect(t *testing.T) {
 func TestAbsent(t *testing.T) {
 	for _, dialect := range dovecottest.Dialects {
 		for override, want := range map[string]string{
+			"mail_plugins = </etc/hostname\n":                                                      "", // the names stand in it
 			"mail_plugins = quota nosuch\n":                                                        "missing-plugin@10:1",
 			"service imap {\n  executable = nosuch\n}\n":                                           "missing-executable@10:2",
 			"service imap {\n  executable = /etc/passwd\n}\n":                                      "missing-executable@10:2",

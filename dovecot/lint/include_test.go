@@ -12,6 +12,7 @@ import (
 
 	"pidgeon/config"
 	"pidgeon/finding"
+	"pidgeon/tests/dovecottest"
 )
 
 // including parses an override, in which @ is a directory that prepare fills.
@@ -19,9 +20,7 @@ func including(t *testing.T, override string, prepare func(write func(name strin
 	t.Helper()
 	dir = t.TempDir()
 	prepare(func(name string, data []byte) {
-		if err := os.WriteFile(filepath.Join(dir, name), data, 0o600); err != nil {
-			t.Fatal(err)
-		}
+		dovecottest.Write(t, dir, name, string(data))
 	}, dir)
 	return Parse(config.Files{{Name: "x.conf", Origin: mine, Override: true, Data: []byte(strings.ReplaceAll(override, "@", dir))}}, "/g"), dir
 }
@@ -104,11 +103,14 @@ func TestIncludedOnce(t *testing.T) {
 func TestReferences(t *testing.T) {
 	c, dir := including(t, strings.Join([]string{
 		"ssl_cert = </o/tls.crt", "ssl_server_key_file = \"/o/tls.key\" # c", "ssl_key = <relative", "mail_path = /srv/mail",
-		"!include @/a", "!include @/b/*.conf", "!include relative", "# ssl_ca = </o/comment", "",
+		"!include @/a", "!include @/b/*.conf", "!include relative", "# ssl_ca = </o/comment",
+		"passdb {", "driver = ldap", "args = /o/ldap.ext", "}", "userdb {", "driver = static", "args = uid=1 home=/srv/%u", "}",
+		"userdb {", "driver = passwd-file", "args = /o/passwd", "}", "dict {", "quota = mysql:/o/dict.ext", "expire = proxy:/o/socket:x", "}", "",
 	}, "\n"), func(write func(string, []byte), _ string) {
+		write("b/x.conf", []byte("# empty\n"))
 		write("a", []byte("local_name x {\n  ssl_cert = </a/tls.crt\n}\n!include c\n"))
 	})
-	want := []string{"/a/tls.crt", "/o/tls.crt", "/o/tls.key", dir + "/a", dir + "/b", dir + "/c"}
+	want := []string{"/a/tls.crt", "/o/dict.ext", "/o/ldap.ext", "/o/tls.crt", "/o/tls.key", dir + "/a", dir + "/b", dir + "/b/x.conf", dir + "/c"}
 	if got := c.References(); !slices.Equal(got, want) {
 		t.Errorf("got  %q\nwant %q", got, want)
 	}

@@ -16,6 +16,9 @@ import (
 // such a listener before does not any more. A protocol that is left without any is
 // a fault.
 func (c *Config) ChangedListeners(s dovecot.Settings, asked []config.Listener) finding.List {
+	if !s.Serves() {
+		return nil // it is meant so
+	}
 	found := c.clientCertificates(s)
 	closed, open := map[string]finding.Finding{}, map[string]bool{}
 	for _, want := range asked {
@@ -38,6 +41,10 @@ func (c *Config) ChangedListeners(s dovecot.Settings, asked []config.Listener) f
 			off := changed(nil, "protocols", "is off with its protocol, which PROTOCOLS asks for", "to have no "+p.Name+", take it out of PROTOCOLS")
 			closed[p.Name] = c.blamed(c.section(nil, "protocols", ""), p.Name, off) // 2.4
 			found = append(found, closed[p.Name])
+			continue
+		}
+		if set && port == 0 && moved(s, socket.Service, want.Port) {
+			open[p.Name] = true
 			continue
 		}
 		if set && port == 0 {
@@ -88,6 +95,14 @@ func (c *Config) clientCertificates(s dovecot.Settings) finding.List {
 	})}
 }
 
+// moved tells whether another listener of a service has a port.
+func moved(s dovecot.Settings, service string, port int) bool {
+	return slices.ContainsFunc(s.Sockets(), func(l dovecot.Socket) bool {
+		n, _ := s.Int(l.Setting("port"))
+		return l.Service == service && l.Kind == dovecot.Inet && n == port
+	})
+}
+
 // WithSockets adds the sockets that overrides name: doveconf 2.3 keeps quiet about
 // one whose section is empty.
 func (c *Config) WithSockets(s dovecot.Settings) dovecot.Settings {
@@ -135,14 +150,23 @@ func (c *Config) Starved(s dovecot.Settings) finding.List {
 }
 
 // Owned finds the lines, of whoever they are, that set what the entrypoint relies on to
-// something else, and have the last word.
-func (c *Config) Owned(owned map[string]string) finding.List {
-	var found finding.List
+// something else, and have the last word. In a whole configuration they are as they have
+// to be, and one sentence does.
+func (c *Config) Owned(owned map[string]string) (found finding.List) {
+	var names []string
 	for _, s := range c.statements {
 		if want, ok := owned[s.key]; ok && s.sets() && s.in == nil && s.value != want && c.ours(s) == nil {
+			names = append(names, s.key)
 			found = append(found, s.fault(finding.OwnedSetting,
 				fmt.Sprintf("%s is set to %q, and pidgeon needs it to be %q", s.key, s.value, want), "remove the line"))
 		}
 	}
-	return found
+	var brought config.Brought
+	if c.Brings(&brought); len(found) == 0 || !brought.Passdb {
+		return found
+	}
+	first := found[0]
+	first.Problem = "this is a whole configuration, which sets what is pidgeon's: " + strings.Join(names, ", ")
+	first.Hint = "mount it elsewhere and set DOVECOT_CONF=FILE"
+	return finding.List{first}
 }

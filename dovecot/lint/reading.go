@@ -13,6 +13,7 @@ import (
 	"syscall"
 
 	"pidgeon/config"
+	"pidgeon/dovecot"
 	"pidgeon/finding"
 )
 
@@ -21,8 +22,8 @@ import (
 type reader struct {
 	*Config
 	in      *section
-	open    []*statement // the sections that are open
-	unnamed int
+	open    []*statement   // the sections that are open
+	unnamed map[string]int // sections, by their kind
 }
 
 // file reads one file. A section that it leaves open ends with it: what follows
@@ -109,9 +110,9 @@ func (r *reader) enter(s *statement) {
 		return
 	}
 	in := section{around: s.in, kind: s.key, name: s.name}
-	if in.name == "" && listed(s.key, "cumulative") {
-		r.unnamed++
-		in.number = r.unnamed
+	if in.name == "" && dovecot.Cumulative(s.key) {
+		r.unnamed[s.key]++
+		in.number = r.unnamed[s.key]
 	}
 	if r.sections[in] == nil {
 		r.sections[in] = &in

@@ -21,7 +21,7 @@ func TestLines(t *testing.T) {
 		{"spaces and CRLF", "\ta=b \r\n  c\t=\td\r\n", []string{"a=b", "c=d"}},
 		{"continued", "a = b \\\n  c \\\n  d\ne = f\n", []string{"a=b c d", "e=f"}},
 		{"sections", "service imap-login {\n  inet_listener imap {\n    port = 1\n  }\n  x = 2\n}\ny = 3\n", []string{"service/imap-login/inet_listener/imap/port=1", "service/imap-login/x=2", "y=3"}},
-		{"unnamed", "passdb {\n  driver = pam\n}\npassdb {\n  driver = sql\n}\n", []string{"passdb/driver=pam", "passdb/driver=sql"}},
+		{"unnamed", "passdb {\n  driver = pam\n}\npassdb {\n  driver = sql\n}\n", []string{"passdb/#1/driver=pam", "passdb/#2/driver=sql"}},
 		{"quoted name", "unix_listener \"/a b\" {\n  mode = 1\n}\n", []string{"unix_listener//a/b/mode=1"}},
 		{"from a file", "ssl_cert = < /x\n", []string{"ssl_cert=< /x"}},
 		{"unclosed", "service a {\n  x = 1\n", []string{"service/a/x=1"}},

@@ -72,10 +72,11 @@ func (c *Config) References() []string {
 			return []string{s.value}
 		case s.kind == include && (filepath.IsAbs(s.value) || s.file.Name == ""):
 			path := s.included()
+			matching := c.elsewhere.glob(path)
 			if i := strings.IndexAny(path, "*?["); i >= 0 {
 				path = path[:i] // of a pattern, what it begins with
 			}
-			return []string{path}
+			return append(slices.Clip(matching), path)
 		case c.inUserDatabase(s) && !c.isPasswdFile(s): // args = file=/path (2.3)
 			return named(s.value)
 		case s.kind == assignment && s.within("dict"): // name = mysql:/path (2.3)

@@ -42,13 +42,21 @@ func (s *statement) target() target { return target{s.in, s.key, s.name} }
 func (s *statement) fullName() string {
 	parts := []string{s.key}
 	for in := s.in; in != nil; in = in.around {
-		if in.name != "" {
-			parts = append(parts, in.name)
+		if name := in.called(); name != "" {
+			parts = append(parts, name)
 		}
 		parts = append(parts, in.kind)
 	}
 	slices.Reverse(parts)
 	return strings.Join(parts, "/")
+}
+
+// called is a section's name, or its number where it has none and is one of its own.
+func (in *section) called() string {
+	if in.number > 0 {
+		return fmt.Sprintf("#%d", in.number)
+	}
+	return in.name
 }
 
 // within tells whether a statement stands directly in a section of that kind.

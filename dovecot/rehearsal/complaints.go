@@ -2,8 +2,6 @@ package rehearsal
 
 import (
 	"cmp"
-	"errors"
-	"fmt"
 	"os"
 	"regexp"
 	"slices"
@@ -25,37 +23,27 @@ func (p private) complaints() finding.List {
 	return found
 }
 
-// ErrBackend is a rehearsal that failed because a user database elsewhere does not
-// answer: nothing is known of the candidate. auth of 2.3.19 even ends with signal
-// 11 when it starts and PostgreSQL refuses the connection.
-var ErrBackend = errors.New("a user database does not answer")
+// What auth logs of a database, in the words of libpq, libmysqlclient, libldap and the C
+// library.
+var (
+	byAuth      = `^(?:` + failed + `)?auth[^ ]*: Error: .*`
+	unreachable = regexp.MustCompile(byAuth + `(?:Connect failed|Can't connect|Can't contact LDAP server|Connection refused|No route to host|timed out|Timeout|could not translate host name|Name or service not known|Unknown (?:MySQL )?server host)`)
+	turnedAway  = regexp.MustCompile(byAuth + `(?:Invalid credentials|password authentication failed|Access denied for user)`)
+)
 
-// unreachable is what auth logs then, in the words of libpq, libmysqlclient, libldap
-// and the C library.
-var unreachable = regexp.MustCompile(`^(?:` + failed + `)?auth[^ ]*: Error: .*(?:Connect failed|Can't connect|Can't contact LDAP server|Connection refused|No route to host|timed out|Timeout|could not translate host name|Name or service not known)`)
-
-// backendFailure is the error of a rehearsal that failed for want of a user database.
-func backendFailure(found finding.List) error {
-	for _, f := range found {
-		if unreachable.MatchString(f.Problem) {
-			return fmt.Errorf("%w: %s", ErrBackend, message(f))
-		}
-	}
-	return nil
-}
-
-// backendWarnings are for a rehearsal that succeeded: its own user needs no database.
-func backendWarnings(found finding.List) finding.List {
-	var warnings finding.List
-	for _, f := range found {
-		if unreachable.MatchString(f.Problem) {
-			f.Code, f.Warning, f.Problem = finding.BackendDown, true, ErrBackend.Error()+": "+message(f)
+// backends are what was logged of user databases: one that turns Dovecot away is at
+// fault, one that is down is not the candidate's.
+func backends(logged finding.List) (found finding.List) {
+	for _, f := range logged {
+		switch {
+		case turnedAway.MatchString(f.Problem):
+			f.Hint = "correct the name or the password that Dovecot logs in to its user database with"
+			found = append(found, f)
+		case unreachable.MatchString(f.Problem):
+			f.Code, f.Warning, f.Problem = finding.BackendDown, true, "a user database does not answer: "+strings.TrimPrefix(f.Problem, failed)
 			f.Hint = "whose users it has cannot log in until it does"
-			warnings = append(warnings, f)
+			found = append(found, f)
 		}
 	}
-	return warnings
+	return found
 }
-
-// message is what was logged.
-func message(f finding.Finding) string { return strings.TrimPrefix(f.Problem, failed) }

@@ -2,6 +2,7 @@ package rehearsal
 
 import (
 	"bufio"
+	"cmp"
 	"context"
 	"crypto/tls"
 	"encoding/base64"
@@ -38,13 +39,18 @@ var protocolTests = map[string]func(*dialogue, private) error{
 		step{good: "220 "}, step{say: "LHLO pidgeon", good: "250 "}, step{say: "MAIL FROM:<>", good: "250 "}, step{say: "RCPT TO:<{user}>", good: "250 "}),
 }
 
+// stranger is turned away, which imap-login logs when he leaves.
+var stranger = conversation([]string{"* BYE", "a NO", "a BAD", "b OK", "b BAD"},
+	step{good: "* OK"}, step{"a STARTTLS", "a OK", true}, step{say: "b LOGIN " + strangerUser + " x", good: "b NO"})
+
 // conversation goes through steps. An answer that begins with one of the bad ends it.
 func conversation(bad []string, steps ...step) func(*dialogue, private) error {
 	return func(d *dialogue, p private) error {
+		tls := cmp.Or(p.Effective["protocol/"+d.protocol+"/ssl"], p.Effective["ssl"]) != "no"
 		token := base64.StdEncoding.EncodeToString([]byte("\x00" + rehearsalUser + "\x00" + p.password))
 		filled := strings.NewReplacer("{user}", rehearsalUser, "{password}", p.password, "{token}", token)
 		for _, s := range steps {
-			if s.tls && p.Effective["ssl"] == "no" {
+			if s.tls && !tls {
 				continue
 			}
 			if err := d.step(filled.Replace(s.say), s.good, bad); err != nil {
@@ -62,26 +68,61 @@ func conversation(bad []string, steps ...step) func(*dialogue, private) error {
 
 // tryProtocols goes through every protocol that is on, and stops at the first failure.
 func (p private) tryProtocols(ctx context.Context) error {
+	tried := false
 	for _, protocol := range config.Protocols() {
 		if !p.Effective.On(protocol.Name) {
 			continue
 		}
-		if err := p.try(ctx, protocol.Name); err != nil {
+		if err := p.try(ctx, protocol.Name, protocolTests[protocol.Name]); err != nil {
 			return fmt.Errorf("%s: %w", protocol.Name, err)
 		}
+		tried = true
 	}
-	return nil
+	if tried {
+		return nil
+	}
+	conn, err := dial(ctx, p.path("base/auth-client")) // a Dovecot for authentication alone
+	if err == nil {
+		err = conn.Close()
+	}
+	return err
 }
 
-func (p private) try(ctx context.Context, protocol string) error {
+// hasDatabase tells whether users are in a database that may be down.
+func (p private) hasDatabase() bool {
+	for name, value := range p.Effective {
+		if strings.HasPrefix(name, "passdb/") && strings.HasSuffix(name, "/driver") && (value == "sql" || value == "ldap") {
+			return true
+		}
+	}
+	return false
+}
+
+// databasePatience is how long an answer may take that only a log is waited for with.
+const databasePatience = 2 * time.Second
+
+// askDatabases has a user look for who is in none, so that auth connects to each and
+// logs what comes of it: the verdict must not depend on who is faster.
+func (p private) askDatabases(ctx context.Context) {
+	if !p.Effective.On("imap") {
+		return
+	}
+	ctx, cancel := context.WithTimeout(ctx, databasePatience)
+	defer cancel()
+	if p.try(ctx, "imap", stranger) == nil {
+		p.awaitLog(ctx, func(log string) bool { return strings.Contains(log, strangerUser) })
+	}
+}
+
+func (p private) try(ctx context.Context, protocol string, test func(*dialogue, private) error) error {
 	conn, err := dial(ctx, p.path(protocol))
 	if err != nil {
 		return err
 	}
 	defer conn.Close()
 	defer context.AfterFunc(ctx, func() { conn.SetDeadline(time.Now()) })()
-	d := &dialogue{conn: conn, lines: bufio.NewReader(conn)}
-	err = protocolTests[protocol](d, p)
+	d := &dialogue{protocol: protocol, conn: conn, lines: bufio.NewReader(conn)}
+	err = test(d, p)
 	if cause := context.Cause(ctx); err != nil && cause != nil {
 		return fmt.Errorf("%w: %q was expected", cause, d.awaited)
 	}
@@ -108,9 +149,10 @@ func dial(ctx context.Context, path string) (net.Conn, error) {
 
 // dialogue speaks one of the line protocols.
 type dialogue struct {
-	conn    net.Conn
-	lines   *bufio.Reader
-	awaited string // the beginning of the answer that is waited for
+	protocol string
+	conn     net.Conn
+	lines    *bufio.Reader
+	awaited  string // the beginning of the answer that is waited for
 }
 
 // step says a line, if there is one, and reads lines until one begins with good; one

@@ -94,7 +94,7 @@ func TestEveryLineCounts(t *testing.T) {
 			_ = client.SetDeadline(time.Now().Add(10 * time.Second))
 			go answer(server, pair, lines, refuseAt, hangUpAt)
 			p := private{Rehearsal: Rehearsal{Effective: dovecot.Settings{"ssl": "required"}}}
-			return test(&dialogue{conn: client, lines: bufio.NewReader(client)}, p)
+			return test(&dialogue{protocol: protocol, conn: client, lines: bufio.NewReader(client)}, p)
 		}
 		if err := perform(-1, -1); err != nil {
 			t.Errorf("%s: %v", protocol, err)

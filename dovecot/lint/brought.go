@@ -1,0 +1,40 @@
+package lint
+
+import (
+	"slices"
+	"strconv"
+
+	"pidgeon/config"
+)
+
+// Brings notes what overrides have that is their own, and not a section of pidgeon's
+// templates that they change.
+func (c *Config) Brings(brought *config.Brought) {
+	templates := map[*section]bool{}
+	for _, s := range c.statements {
+		templates[s.in] = templates[s.in] || !s.file.Override
+	}
+	brought.Ports = ""
+	for s := range c.overrides {
+		if s.sets() && (s.in == nil && s.key == "default_internal_user" || s.in == c.service("auth") && (s.key == "user" || s.key == "group")) {
+			brought.Auth = true
+		}
+		if s.in == nil || templates[s.in] || !s.sets() {
+			continue
+		}
+		switch port, _ := strconv.Atoi(s.value); {
+		case s.within("inet_listener") && s.key == "port" && port > 0 && logins(s.in.around):
+			brought.Ports += " " + s.value + " "
+		case s.within("namespace") && s.key == "inbox" && s.value == "yes":
+			brought.Inbox = true
+		case s.in.around == nil:
+			brought.Passdb = brought.Passdb || s.in.kind == "passdb"
+			brought.Userdb = brought.Userdb || s.in.kind == "userdb"
+		}
+	}
+}
+
+// logins tells whether a section is a service that takes a protocol's connections.
+func logins(in *section) bool {
+	return in != nil && in.kind == "service" && slices.ContainsFunc(config.Protocols(), func(p config.Protocol) bool { return p.Login == in.name })
+}

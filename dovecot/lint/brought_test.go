@@ -1,0 +1,35 @@
+package lint
+
+import (
+	"testing"
+
+	"pidgeon/config"
+)
+
+// What overrides bring is theirs only where it is no section of the templates.
+func TestBrings(t *testing.T) {
+	const template = "passdb users {\n  driver = x\n}\nuserdb {\n  driver = x\n}\nnamespace inbox {\n  inbox = yes\n}\nservice imap-login {\n  inet_listener imap {\n    port = 143\n  }\n}\n"
+	for override, want := range map[string]config.Brought{
+		"login_greeting = x\n":                              {},
+		"passdb users {\n  driver = y\n}\n":                 {},
+		"passdb {\n  driver = y\n}\n":                       {Passdb: true},
+		"passdb sql {\n  driver = y\n}\n":                   {Passdb: true},
+		"userdb {\n  driver = y\n}\n":                       {Userdb: true},
+		"local 10.0.0.1 {\n  passdb {\n    a = b\n  }\n}\n": {},
+		"namespace inbox {\n  inbox = yes\n}\n":             {},
+		"namespace {\n  inbox = yes\n}\n":                   {Inbox: true},
+		"namespace other {\n  inbox = no\n}\n":              {},
+		"service imap-login {\n  inet_listener imap {\n    port = 993\n  }\n  inet_listener a {\n    port = 1\n  }\n  inet_listener b {\n    port = 2\n  }\n}\n": {Ports: " 1  2 "},
+		"service auth {\n  inet_listener a {\n    port = 1\n  }\n}\n":                                                                                            {},
+	} {
+		c := Parse(config.Files{
+			{Name: config.Main, Data: []byte("!include a.conf\n!include b.conf\n")},
+			{Name: "a.conf", Data: []byte(template)},
+			{Name: "b.conf", Override: true, Data: []byte(override)},
+		}, "/g")
+		var got config.Brought
+		if c.Brings(&got); got != want {
+			t.Errorf("%q: got %+v, want %+v", override, got, want)
+		}
+	}
+}
