@@ -6,6 +6,7 @@ import (
 	"errors"
 	"fmt"
 	"maps"
+	"os"
 	"path/filepath"
 	"slices"
 	"strings"
@@ -145,6 +146,7 @@ func effect(dump string, c Candidate) config.Sum {
 // none serves that knows a better one, what could not be tried refuses nothing.
 func (h Host) rehearse(ctx context.Context, c Candidate, m Meaning, live Live) (finding.List, error) {
 	uid, gid, _ := h.mailOwner(c, m.Effective)
+	h.makeBase(ctx, m.Effective)
 	found, err := rehearsal.Run(ctx, h.Dovecot, rehearsal.Rehearsal{
 		Dir: h.Rehearsal, Candidate: c.Dir, UID: uid, GID: gid, Config: c.Lint, Effective: m.Effective,
 	})
@@ -152,6 +154,20 @@ func (h Host) rehearse(ctx context.Context, c Candidate, m Meaning, live Live) (
 		return finding.List{finding.Warn(finding.RehearsalFailed, "", err.Error()+": starting without one, for there is no mail to lose yet")}, nil
 	}
 	return found, err
+}
+
+// makeBase makes the directory that Dovecot would have without pidgeon, and make itself,
+// for the sockets that overrides want there.
+func (h Host) makeBase(ctx context.Context, effective dovecot.Settings) {
+	for _, socket := range effective.Sockets() {
+		dir := filepath.Dir(socket.Name)
+		if _, err := os.Stat(dir); !filepath.IsAbs(socket.Name) || err == nil {
+			continue
+		}
+		if base, _ := h.Dovecot.Default(ctx, "base_dir"); strings.TrimPrefix(dir, "/var") == strings.TrimPrefix(base, "/var") {
+			_ = os.MkdirAll(dir, 0o755) // where it cannot, the rehearsal says so
+		}
+	}
 }
 
 // owned are the settings that the entrypoint relies on. 2.3.19 panics when base_dir

@@ -81,7 +81,7 @@ func (h Host) judge(ctx context.Context, store *publish.Store, r Request, in Sou
 			return Verdict{Outcome: Unchanged, Known: k, Findings: k.withoutNamed(in.Warnings)}.watching(in)
 		}
 	}
-	v := Verdict{Known: Known{Fingerprint: h.fingerprint(in, err, nil)}}.watching(in)
+	v := Verdict{Known: Known{Fingerprint: h.fingerprint(in, err, nil)}, all: r.All}.watching(in)
 	if err != nil {
 		return v.with(in.Warnings, err).with(append(in.Warnings, finding.Of(err)...), nil)
 	}

@@ -30,6 +30,7 @@ type Request struct {
 	Good    bool       `json:"good"`    // judge the last good copy in the place of the sources
 	Trust   bool       `json:"trust"`   // no judgement where none is needed before it serves
 	Patient bool       `json:"patient"` // look whether the sources stay as they are
+	All     bool       `json:"all"`     // name every line that is warned of
 }
 
 // Command is the command of this program that judges; it is not for people.

@@ -60,6 +60,16 @@ func TestVerdictIsSmall(t *testing.T) {
 	if last := v.Findings[len(v.Findings)-1]; v.Outcome != Refused || last.Code != finding.MoreFaults {
 		t.Errorf("%s, and last %v", v.Outcome, last)
 	}
+	lines := finding.List{{Code: finding.SameValue, Line: 1}}
+	for n := range 1000 {
+		lines = append(lines, finding.Finding{Code: finding.SameValue, File: "/overrides/x.conf", Line: n + 1, Problem: "same", Warning: true})
+	}
+	if v := (Verdict{}).with(lines, nil); len(v.Findings) != 2 || v.Findings[1].Problem != "same, and 999 more lines are such: pidgeon check --all names them" {
+		t.Errorf("of many lines: %v", v.Findings)
+	}
+	if v := (Verdict{all: true}).with(lines[:100], nil); len(v.Findings) != 100 {
+		t.Errorf("%d findings of 100", len(v.Findings))
+	}
 	if v := (Verdict{}).with(found[:3], nil); len(v.Findings) != 3 {
 		t.Errorf("%d findings of 3", len(v.Findings))
 	}

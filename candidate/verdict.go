@@ -1,6 +1,7 @@
 package candidate
 
 import (
+	"fmt"
 	"slices"
 	"strings"
 	"time"
@@ -56,6 +57,7 @@ type Verdict struct {
 	CertificateExpires time.Time `json:"certificate_expires,omitzero"`
 
 	Findings   finding.List `json:"findings"`
+	all        bool         // every line that is warned of is among them
 	WatchDirs  []string     `json:"watch_dirs"`
 	WatchFiles []string     `json:"watch_files"`
 }
@@ -84,8 +86,36 @@ func (v Verdict) with(found finding.List, failure error) Verdict {
 	case failure != nil:
 		v.Outcome = Undecided
 	}
+	if !v.all {
+		found = collapsed(found)
+	}
 	v.Findings = bounded(append(slices.Clip(found), finding.Of(failure)...))
 	return v
+}
+
+// fewLines is how many lines are warned of for the same reason one by one.
+const fewLines = 3
+
+// collapsed has one warning in the place of many lines that are warned of for the same
+// reason.
+func collapsed(found finding.List) (kept finding.List) {
+	lines, told := map[finding.Code]int{}, map[finding.Code]bool{}
+	for _, f := range found.Warnings() {
+		if f.Line > 0 {
+			lines[f.Code]++
+		}
+	}
+	for _, f := range found {
+		n := lines[f.Code]
+		if !f.Warning || f.Line == 0 || n <= fewLines {
+			kept = append(kept, f)
+		} else if !told[f.Code] {
+			told[f.Code] = true
+			f.Problem += fmt.Sprintf(", and %d more lines are such: pidgeon check --all names them", n-1)
+			kept = append(kept, f)
+		}
+	}
+	return kept
 }
 
 // bounded keeps the faults rather than the warnings.

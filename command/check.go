@@ -7,39 +7,51 @@ import (
 	"pidgeon/finding"
 )
 
-// Check prints every finding; it exits 78 if one of them refuses.
+// Check prints every finding, and what they come to; it exits 78 if one of them refuses.
 func Check(c Call) int {
 	flags := c.flags()
-	asJSON := flags.Bool("json", false, "")
+	asJSON, all := flags.Bool("json", false, ""), flags.Bool("all", false, "")
 	return c.run(flags, func() error {
-		found, summary, err := c.survey()
+		found, summary, err := c.survey(*all)
 		if err != nil {
 			return err
 		}
-		err = c.print(*asJSON, found, "{{range .Warnings}}warning: {{.}}\n{{end}}")
-		switch faults := found.Faults(); {
-		case err != nil:
+		if err := c.print(*asJSON, found, findingsInWords); err != nil {
 			return err
-		case len(faults) > 0 && *asJSON:
-			return failure{code: ExitConfig}
-		case len(faults) > 0:
-			return faults
-		case !*asJSON:
+		}
+		faults := len(found.Faults())
+		if faults > 0 {
+			summary = fmt.Sprintf("refused: %s, %s", counted(faults, "error"), counted(len(found)-faults, "warning"))
+		}
+		if !*asJSON {
 			fmt.Fprintln(c.Stdout, summary)
+		}
+		if faults > 0 {
+			return failure{code: ExitConfig}
 		}
 		return nil
 	})
 }
 
+const findingsInWords = "{{range .Warnings}}warning: {{.}}\n{{end}}{{range .Faults.Sentences}}error: {{.}}\n{{end}}"
+
+func counted(n int, what string) string {
+	if n != 1 {
+		what += "s"
+	}
+	return fmt.Sprintf("%d %s", n, what)
+}
+
 // survey finds all that is wrong with the sources as they are. JSON has an empty list
 // where nothing is.
-func (c Call) survey() (found finding.List, summary string, interrupted error) {
+func (c Call) survey(all bool) (found finding.List, summary string, interrupted error) {
 	found = finding.List{}
 	err := c.judging(func(j *judgement) error {
+		j.request.All = all
 		v, err := j.verdict()
 		if err == nil {
 			found = append(found, v.Findings...)
-			summary = fmt.Sprintf("fine: Dovecot %s accepts the configuration, with %d overrides", j.Dovecot.Version, len(v.Overrides))
+			summary = fmt.Sprintf("fine: Dovecot %s accepts the configuration, with %s", j.Dovecot.Version, counted(len(v.Overrides), "override"))
 		}
 		return err
 	})

@@ -120,7 +120,11 @@ func Health(c Call) int {
 		if err := now.Unhealthy(); err != nil && !*live {
 			return failure{1, "unhealthy: " + err.Error()}
 		}
-		fmt.Fprintf(c.Stdout, "healthy: generation %s, degraded: %t\n", now.Generation, now.Degraded)
+		if now.Degraded {
+			fmt.Fprintf(c.Stdout, "degraded: generation %s serves, and a change was refused: see pidgeon status\n", now.Generation)
+		} else {
+			fmt.Fprintf(c.Stdout, "healthy: generation %s\n", now.Generation)
+		}
 		if !*live {
 			if mail := now.Mail.Measured(); mail.Full {
 				fmt.Fprintln(c.Stdout, "the volume of", mail.Dir, "is", mail)

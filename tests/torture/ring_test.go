@@ -151,7 +151,7 @@ func (r *ring) close() {
 	r.remove()
 	calm := func() bool {
 		code, out := r.server.Health()
-		return code == 0 && strings.Contains(out, "degraded: false")
+		return code == 0 && strings.Contains(out, "healthy: ")
 	}
 	if !pidgeontest.Within(verdictPatience, calm) {
 		_, out := r.server.Health()

@@ -23,7 +23,7 @@ func (s *server) mustServe(t testing.TB, c *crowd) {
 }
 
 // mustBeCalm makes sure that health says all is as asked for.
-func (s *server) mustBeCalm(t testing.TB) { s.mustBe(t, "degraded: false") }
+func (s *server) mustBeCalm(t testing.TB) { s.mustBe(t, "healthy: ") }
 
 // mustBe waits until the server is healthy and says so.
 func (s *server) mustBe(t testing.TB, state string) {
