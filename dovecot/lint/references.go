@@ -79,7 +79,7 @@ func (c *Config) References() []string {
 			return append(slices.Clip(matching), path)
 		case c.inUserDatabase(s) && !c.isPasswdFile(s): // args = file=/path (2.3)
 			return named(s.value)
-		case s.kind == assignment && s.within("dict"): // name = mysql:/path (2.3)
+		case s.kind == assignment && s.within("dict") && !strings.HasPrefix(s.value, "proxy:"): // name = mysql:/path (2.3)
 			return named(s.value)
 		}
 		return nil
