@@ -195,20 +195,20 @@ func (s Settings) userField(field string) string {
 	if len(names) > 1 {
 		delete(names, "users")
 	}
-	for _, name := range slices.Sorted(maps.Keys(names)) {
-		userdb := "userdb/" + name + "/"
-		given := s[userdb+"override_fields"] + " " + s[userdb+"default_fields"]
-		if s[userdb+"driver"] == "static" {
-			given += " " + s[userdb+"args"]
-		}
-		for arg := range strings.FieldsSeq(given) {
-			if value, ok := strings.CutPrefix(strings.Trim(arg, `"`), field+"="); ok {
-				return value
-			}
-		}
-		return s[userdb+"fields/"+field]
+	if len(names) == 0 {
+		return ""
 	}
-	return ""
+	userdb := "userdb/" + slices.Sorted(maps.Keys(names))[0] + "/"
+	given := s[userdb+"override_fields"] + " " + s[userdb+"default_fields"]
+	if s[userdb+"driver"] == "static" {
+		given += " " + s[userdb+"args"]
+	}
+	for arg := range strings.FieldsSeq(given) {
+		if value, ok := strings.CutPrefix(strings.Trim(arg, `"`), field+"="); ok {
+			return value
+		}
+	}
+	return s[userdb+"fields/"+field]
 }
 
 // MailOwner is who owns all mail, by name or number; empty where that is told user by

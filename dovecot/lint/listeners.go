@@ -162,7 +162,10 @@ func (c *Config) Owned(owned map[string]string) (found finding.List) {
 		}
 	}
 	var brought config.Brought
-	if c.Brings(&brought); len(found) == 0 || !brought.Passdb {
+	protocols := c.last(nil, "protocols")
+	c.Brings(&brought)
+	whole := brought.Passdb || brought.Userdb || brought.Inbox || protocols != nil && protocols.file.Override
+	if len(found) == 0 || !whole {
 		return found
 	}
 	first := found[0]
