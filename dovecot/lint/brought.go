@@ -15,7 +15,9 @@ func (c *Config) Brings(brought *config.Brought) {
 		templates[s.in] = templates[s.in] || !s.file.Override
 	}
 	brought.Ports = ""
+	owner := false
 	for s := range c.overrides {
+		owner = owner || s.sets() && s.in == nil && (s.key == "mail_uid" || s.key == "mail_home")
 		if s.sets() && (s.in == nil && s.key == "default_internal_user" || s.in == c.service("auth") && (s.key == "user" || s.key == "group")) {
 			brought.Auth = true
 		}
@@ -32,6 +34,7 @@ func (c *Config) Brings(brought *config.Brought) {
 			brought.Userdb = brought.Userdb || s.in.kind == "userdb"
 		}
 	}
+	brought.Userdb = brought.Userdb || owner && brought.Passdb // these take the place of a userdb
 }
 
 // logins tells whether a section is a service that takes a protocol's connections.

@@ -14,6 +14,8 @@ func TestBrings(t *testing.T) {
 		"passdb users {\n  driver = y\n}\n":                 {},
 		"passdb {\n  driver = y\n}\n":                       {Passdb: true},
 		"passdb sql {\n  driver = y\n}\n":                   {Passdb: true},
+		"passdb {\n  driver = y\n}\nmail_uid = 7\n":         {Passdb: true, Userdb: true},
+		"mail_uid = 7\n":                                    {},
 		"userdb {\n  driver = y\n}\n":                       {Userdb: true},
 		"local 10.0.0.1 {\n  passdb {\n    a = b\n  }\n}\n": {},
 		"namespace inbox {\n  inbox = yes\n}\n":             {},

@@ -89,6 +89,7 @@ func (p private) tail() string {
 	// What names a user may have is no business of the rehearsal's.
 	set("auth_username_chars", "")
 	set("auth_failure_delay", "0")
+	set("mail_chroot", "") // its home is nowhere in there
 	// A host that no name server knows takes 8 s otherwise.
 	if p.dialect == "2.3" {
 		set("import_environment", "$import_environment RES_OPTIONS=timeout:1")

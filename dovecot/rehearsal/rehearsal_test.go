@@ -60,6 +60,7 @@ func TestRehearsalPasses(t *testing.T) {
 		h.mustPass("")
 		h.mustPass("login_greeting = OK or not, * BYE\n")
 		h.mustPass("ssl = no\n")
+		h.mustPass("mail_chroot = /srv\n")
 		h.mustPass("protocol sieve {\n  ssl = no\n}\n") // behind a proxy
 		left, err := filepath.Glob(h.Dir + "/*")
 		if err != nil {
