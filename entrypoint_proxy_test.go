@@ -139,12 +139,8 @@ func (s *site) addBackend(i int) {
 	s.Helper()
 	address := s.address(i)
 	backend := s.server(address, map[string]string{
-		"LISTEN": address, "IMAP_PORT": "143", "IMAPS_PORT": "0", "LMTP_PORT": s.lmtp, "MAIL_HOSTNAME": fmt.Sprintf("backend-%d", i),
+		"LISTEN": address, "IMAP_PORT": "143", "IMAPS_PORT": "0", "LMTP_PORT": s.lmtp, "TRUSTED_NETWORKS": "127.0.0.1",
 	})
-	// The address of the client is believed from the proxy alone.
-	if err := os.WriteFile(filepath.Join(backend.Work, "overrides/trust.conf"), []byte("login_trusted_networks = 127.0.0.0/8\n"), 0o644); err != nil {
-		s.Fatal(err)
-	}
 	s.backends[address] = backend
 	s.start(backend)
 }
@@ -221,6 +217,19 @@ func TestProxy(t *testing.T) {
 		}
 		if _, err := pidgeontest.LogIn(s.proxy.Environ["IMAPS_PORT"], "user1", "wrong", pidgeontest.Patience); err == nil || !strings.Contains(err.Error(), "AUTHENTICATIONFAILED") {
 			t.Errorf("a wrong password: %v", err)
+		}
+
+		// The backend knows where the client is.
+		far, err := pidgeontest.Dial(&net.Dialer{LocalAddr: &net.TCPAddr{IP: net.IPv4(127, 0, 0, 77)}, Timeout: pidgeontest.Patience}, s.proxy.Environ["IMAPS_PORT"])
+		if err != nil {
+			t.Fatal(err)
+		}
+		defer far.Close()
+		if err := far.Open("user1", "pass"); err != nil {
+			t.Fatal(err)
+		}
+		if there := s.backends[want("user1")].Log; !there.Await(`user=<user1>.* rip=127\.0\.0\.77,`, pidgeontest.Patience) {
+			t.Errorf("the backend knows not the client's address\n%s", there.Tail(10))
 		}
 
 		// A backend more takes its share, without a session lost.

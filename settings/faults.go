@@ -113,11 +113,8 @@ func (s Settings) contradictions(faults finding.List) (found finding.List) {
 			found = append(found, fault(v.name, "is for mail that comes in, and lmtp is off", "put lmtp into PROTOCOLS, or leave it out"))
 		}
 	}
-	switch proxied := s.ProxyProtocol == "yes"; {
-	case proxied && len(s.TrustedNetworks) == 0:
+	if s.ProxyProtocol == "yes" && len(s.TrustedNetworks) == 0 {
 		found = append(found, fault("TRUSTED_NETWORKS", "is not set, and PROXY_PROTOCOL is yes", "name the addresses of the proxy: whoever has one may claim to be anybody"))
-	case !proxied && len(s.TrustedNetworks) > 0:
-		found = append(found, fault("TRUSTED_NETWORKS", "is set, and PROXY_PROTOCOL is no", "set PROXY_PROTOCOL=yes, or leave it out"))
 	}
 	if m := privileged.FindString(string(s.AuthSocket)); m != "" {
 		found = append(found, fault("AUTH_SOCKET", fmt.Sprintf("ends with %q, which gives more rights than to log in on Dovecot 2.3", m), "write for example AUTH_SOCKET=/sockets/auth"))

@@ -107,7 +107,7 @@ type Settings struct {
 
 	DovecotConf     Path     `env:"DOVECOT_CONF" fixed:"true" doc:"a Dovecot configuration of your own, in the place of what this table says of protocols, users, mail, TLS and listeners" example:"/etc/dovecot/dovecot.conf"`
 	ProxyProtocol   string   `env:"PROXY_PROTOCOL" ours:"true" envDefault:"no" choice:"yes,no" doc:"yes: a proxy such as HAProxy comes first on all ports but LMTP's, and tells the client's address" example:"yes"`
-	TrustedNetworks Networks `env:"TRUSTED_NETWORKS" ours:"true" doc:"addresses of that proxy; needed with it" example:"10.0.0.0/8"`
+	TrustedNetworks Networks `env:"TRUSTED_NETWORKS" ours:"true" doc:"addresses of the proxies before this server, those of PROXY_PROTOCOL or ones with ROLE=proxy: they are believed whose address the client has" example:"10.0.0.0/8"`
 
 	OverridesDir Path   `env:"OVERRIDES_DIR" envDefault:"/overrides" doc:"*.conf, *.conf.tmpl and templates/ of yours; followed while running" example:"/overrides"`
 	RunDir       Path   `env:"RUN_DIR" fixed:"true" envDefault:"/run/pidgeon" doc:"generations, Dovecot's sockets, control socket; tmpfs" example:"/run/pidgeon"`
