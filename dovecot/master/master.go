@@ -159,18 +159,8 @@ func (p *Process) readLog(log io.Writer) {
 	lines := bufio.NewReaderSize(p.logged, 64<<10)
 	for first := true; ; {
 		line, err := lines.ReadSlice('\n') // a longer line comes in parts, and passes all the same
-		if found := masterComplains.FindSubmatch(line); first && found != nil && !childEnded.Match(found[1]) {
-			p.mu.Lock()
-			if len(p.complained) < maxComplaints {
-				p.complained = append(p.complained, string(found[1]))
-			}
-			p.mu.Unlock()
-		}
-		if found := processDied.FindSubmatch(line); first && found != nil && !IsSession(string(found[1])) {
-			select {
-			case p.died <- string(found[1]):
-			default: // not taken yet: those before it are enough
-			}
+		if first {
+			p.note(line)
 		}
 		first = !errors.Is(err, bufio.ErrBufferFull)
 		if err != nil && first && len(line) > 0 {
@@ -180,6 +170,24 @@ func (p *Process) readLog(log io.Writer) {
 		p.wake(p.lines.Add(1))
 		if err != nil && !errors.Is(err, bufio.ErrBufferFull) {
 			return
+		}
+	}
+}
+
+// note takes note of what the master says in a line: that it complains, or that a process
+// has died.
+func (p *Process) note(line []byte) {
+	if found := masterComplains.FindSubmatch(line); found != nil && !childEnded.Match(found[1]) {
+		p.mu.Lock()
+		defer p.mu.Unlock()
+		if len(p.complained) < maxComplaints {
+			p.complained = append(p.complained, string(found[1]))
+		}
+	}
+	if found := processDied.FindSubmatch(line); found != nil && !IsSession(string(found[1])) {
+		select {
+		case p.died <- string(found[1]):
+		default: // not taken yet: those before it are enough
 		}
 	}
 }

@@ -337,6 +337,7 @@ func TestMasterLog(t *testing.T) {
 		t.Fatal(err)
 	}
 	m.Close()
+	want += "\n" // what is said next begins a line
 	if got := said.String(); got != want {
 		t.Errorf("got %d bytes, want %d", len(got), len(want))
 	}
