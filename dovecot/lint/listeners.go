@@ -157,15 +157,19 @@ func (c *Config) Owned(owned map[string]string) (found finding.List) {
 	for _, s := range c.statements {
 		if want, ok := owned[s.key]; ok && s.sets() && s.in == nil && s.value != want && c.ours(s) == nil {
 			names = append(names, s.key)
+			hint := "remove the line"
+			if own := c.files[0].Override; s.key == "base_dir" && own { // 2.3.19 panics when it changes on a reload
+				hint = "take the change back, or start anew with it"
+			}
 			found = append(found, s.fault(finding.OwnedSetting,
-				fmt.Sprintf("%s is set to %q, and pidgeon needs it to be %q", s.key, s.value, want), "remove the line"))
+				fmt.Sprintf("%s is set to %q, and pidgeon needs it to be %q", s.key, s.value, want), hint))
 		}
 	}
 	var brought config.Brought
 	protocols := c.last(nil, "protocols")
 	c.Brings(&brought)
 	whole := brought.Passdb || brought.Userdb || brought.Inbox || protocols != nil && protocols.file.Override
-	if len(found) == 0 || !whole {
+	if len(found) == 0 || !whole || c.files[0].Override { // whose main file is the operator's is in its place
 		return found
 	}
 	first := found[0]
