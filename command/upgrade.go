@@ -53,6 +53,9 @@ func (c Call) upgrade(from []string, output string, check bool) error {
 		if err != nil {
 			return err
 		}
+		if after.TooLarge {
+			return failure{ExitConfig, path + " is too large for a configuration: nothing is carried over"}
+		}
 		for _, f := range after.Files {
 			old := before.Data(f.Name)
 			changed = changed || !bytes.Equal(old, f.Data)

@@ -18,11 +18,12 @@ import (
 
 // Result is what came of an upgrade.
 type Result struct {
-	Files   config.Files    // what Dovecot reads, for 2.4; what was merged is missing
-	Left    finding.List    // what was not carried over
-	left    map[string]bool // origins of files that something is left of
-	Carried map[string]int  // settings and sections that are written anew, by their file's origin
-	Merged  []string        // the paths of files that are part of others now
+	Files    config.Files    // what Dovecot reads, for 2.4; what was merged is missing
+	Left     finding.List    // what was not carried over
+	TooLarge bool            // nothing was looked at
+	left     map[string]bool // origins of files that something is left of
+	Carried  map[string]int  // settings and sections that are written anew, by their file's origin
+	Merged   []string        // the paths of files that are part of others now
 }
 
 // Whole tells whether all of a file was carried over.
@@ -34,14 +35,15 @@ const version = "2.4.0"
 // converter goes through a configuration once.
 type converter struct {
 	Result
-	files     config.Files
-	elsewhere func(path string) []byte
-	whole     bool
-	seen      map[string]bool  // files by their names
-	names     map[string]bool  // of sections that got one
-	plugin    map[string]*node // what plugin { } sets, of all files
-	written   map[string]bool  // what is said once for several settings
-	all       []*node
+	files      config.Files
+	elsewhere  func(path string) []byte
+	whole      bool
+	seen       map[string]bool  // files by their names
+	names      map[string]bool  // of sections that got one
+	plugin     map[string]*node // what plugin { } sets, of all files
+	written    map[string]bool  // what is said once for several settings
+	all        []*node
+	statements int
 }
 
 // Convert upgrades the files that roots name, and those of files that they include.
@@ -53,11 +55,38 @@ func Convert(files config.Files, roots []string, whole bool, elsewhere func(path
 	for _, root := range roots {
 		c.survey(root)
 	}
+	if c.TooLarge {
+		return Result{TooLarge: true}
+	}
 	c.seen = map[string]bool{}
 	for _, root := range roots {
 		c.file(root, nil)
 	}
 	return c.Result
+}
+
+// A configuration is no larger: the largest of those that people publish has some 500
+// statements. Without a bound a file could make each reading of it take minutes.
+const (
+	maxStatements = 2000
+	maxNesting    = 16
+)
+
+// fits tells whether a file is one to read, with those before.
+func (c *converter) fits(data []byte) bool {
+	depth := 0
+	for words := range lint.Scan(data) {
+		switch c.statements++; {
+		case words.Opens:
+			depth++
+		case words.Closes:
+			depth--
+		}
+		if c.statements > maxStatements || depth > maxNesting {
+			return false
+		}
+	}
+	return true
 }
 
 // survey notes what has to be known of all files before the first is written.
@@ -67,6 +96,9 @@ func (c *converter) survey(name string) {
 		return
 	}
 	c.seen[name] = true
+	if c.TooLarge = c.TooLarge || !c.fits(c.files[i].Data); c.TooLarge {
+		return
+	}
 	var visit func(nodes []*node)
 	visit = func(nodes []*node) {
 		for _, n := range nodes {
@@ -145,11 +177,11 @@ func matches(pattern, dir, name string) bool {
 func (c *converter) external(from *node, name string) (f config.File, ok bool) {
 	for _, f := range c.files {
 		if matches(name, path.Dir(from.file.Name), f.Name) {
-			return f, true
+			return f, c.fits(f.Data)
 		}
 	}
 	data := c.elsewhere(name)
-	return config.File{Name: name, Origin: name, Data: data}, data != nil
+	return config.File{Name: name, Origin: name, Data: data}, data != nil && c.fits(data)
 }
 
 // block upgrades what stands in a file or a section. What stood in plugin { } moves to

@@ -283,3 +283,18 @@ func TestEveryRow(t *testing.T) {
 		}
 	}
 }
+
+// TestTooLarge: what no configuration comes to is not looked at, and takes no time.
+func TestTooLarge(t *testing.T) {
+	for _, text := range []string{
+		strings.Repeat("mail_location = maildir:~/Maildir\n", 40000),
+		strings.Repeat("service x {\n", 80000),
+		strings.Repeat("passdb {\n}\n", 90000),
+		"plugin {\n" + strings.Repeat("imapsieve_mailbox1_name = Junk\n", 36000) + "}\n",
+	} {
+		after := upgrade.Convert(config.Files{{Name: "x.conf", Data: []byte(text)}}, []string{"x.conf"}, false, func(string) []byte { return nil })
+		if !after.TooLarge || len(after.Files) > 0 {
+			t.Errorf("%.20q: %d files", text, len(after.Files))
+		}
+	}
+}
