@@ -212,6 +212,19 @@ func TestCheckDoveconfPanics(t *testing.T) {
 	}
 }
 
+// A limit that is too low is nothing to leave out where no override has set it.
+func TestCheckLimitOfOurs(t *testing.T) {
+	for override, want := range map[string]string{
+		"service auth {\n  client_limit = 9\n}\n":           "leave it out",
+		"service imap-login {\n  client_limit = 25000\n}\n": "ulimit -n",
+	} {
+		c := Parse(config.Files{{Name: "x.conf", Origin: mine, Override: true, Data: []byte(override)}}, "/g")
+		if f := c.placed(t.Context(), &dovecot.Dovecot{}, dovecot.Complaint{Problem: "service auth { client_limit=9 } is lower than required under max. load (99)"}); !strings.Contains(f.Hint, want) {
+			t.Errorf("%q: %v", override, f)
+		}
+	}
+}
+
 // fake is a Dovecot whose doveconf prints and ends as it is told to.
 func fake(out, complaint string, err error) *dovecot.Dovecot {
 	return &dovecot.Dovecot{Dialect: "2.4", Run: func(_ context.Context, cmd *exec.Cmd) error {

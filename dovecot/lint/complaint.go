@@ -26,6 +26,11 @@ func (c *Config) placed(ctx context.Context, d *dovecot.Dovecot, said dovecot.Co
 		f.File, f.Line = s.file.Origin, max(said.Line, s.first)
 	}
 	f.Code, f.Hint = understand(said.Problem)
+	if m := tooFew.FindStringSubmatch(said.Problem); m != nil {
+		if set := c.last(c.service(m[1]), "client_limit"); set == nil || !set.file.Override {
+			f.Hint = "pidgeon has sized it as high as ulimit -n allows: raise that, or lower the limits of login services in overrides"
+		}
+	}
 	if m := unknown.FindStringSubmatch(said.Problem); m != nil {
 		name := m[1]
 		f.Problem = "Unknown setting: " + name
@@ -41,6 +46,9 @@ func (c *Config) placed(ctx context.Context, d *dovecot.Dovecot, said dovecot.Co
 // unknown finds the name that doveconf does not know: "service { bogus" in 2.3,
 // "bogus (service_bogus … not found either.)" in 2.4.
 var unknown = regexp.MustCompile(`(?s)Unknown (?:setting|section name): (?:.*? )??([^ ]*)(?: \(|$)`)
+
+// "service auth { client_limit=20000 } is lower than required under max. load (50202)"
+var tooFew = regexp.MustCompile(`^service (\S+) \{ client_limit=\d+ \} is lower than required`)
 
 // "service(imap-login): process_limit must be higher than 0"
 var ofSetting = regexp.MustCompile(`service\(([^)]+)\): (\w+)`)
