@@ -98,6 +98,9 @@ func (h Host) pathFaults(c Candidate, effective dovecot.Settings) finding.List {
 	}
 	if uid, gid, known := h.mailOwner(c, effective); known {
 		found = append(found, h.mailFaults(effective, string(c.Settings.MailDir), uid, gid)...)
+		if c.oneOwner() {
+			found = append(found, foreignHome(c.Settings.Home(), string(c.Settings.MailDir), uid, gid)...)
+		}
 	}
 	switch {
 	case !effective.Serves():

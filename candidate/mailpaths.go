@@ -7,15 +7,18 @@ import (
 	"os"
 	"os/user"
 	"path/filepath"
+	"regexp"
 	"runtime"
 	"strconv"
 	"strings"
+	"syscall"
 
 	"golang.org/x/sys/unix"
 
 	"pidgeon/container"
 	"pidgeon/dovecot"
 	"pidgeon/finding"
+	"pidgeon/settings"
 )
 
 // mailOwner is who owns mail; known is false where users are told apart, and it is one
@@ -58,11 +61,34 @@ func (h Host) mailFaults(effective dovecot.Settings, mailDir string, uid, gid in
 			found = append(found, finding.Finding{
 				Code:    finding.UnreadableFile,
 				Problem: fmt.Sprintf("mail would lie in %s, and user %d:%d cannot write to %s", path, uid, gid, dir),
-				Hint:    "name a path below MAIL_DIR, or mount a directory that this user owns",
+				Hint:    fmt.Sprintf("name a path below MAIL_DIR that this user owns, or: chown -R %d:%d %s", uid, gid, dir),
 			})
 		}
 	}
 	return found
+}
+
+// looked bounds how many homes are looked at.
+const looked = 100
+
+var variable = regexp.MustCompile(`%\{[a-z]+\}`)
+
+// foreignHome finds a home that is somebody else's: its user could log in and not read
+// mail.
+func foreignHome(home settings.Layout, mailDir string, uid, gid int) finding.List {
+	homes, _ := filepath.Glob(variable.ReplaceAllString(string(home), "[a-z0-9_]*"))
+	for _, dir := range homes[:min(len(homes), looked)] {
+		info, err := os.Stat(dir)
+		if err != nil || !info.IsDir() || filepath.Base(dir) == "lost+found" {
+			continue
+		}
+		if owner := info.Sys().(*syscall.Stat_t); int(owner.Uid) != uid {
+			f := finding.Warn(finding.UnreadableFile, dir, fmt.Sprintf("it belongs to %d:%d, and all mail to %d:%d", owner.Uid, owner.Gid, uid, gid))
+			f.Hint = fmt.Sprintf("chown -R %d:%d %s, or set MAIL_UID and MAIL_GID", uid, gid, mailDir)
+			return finding.List{f}
+		}
+	}
+	return nil
 }
 
 // preparedAtStart reports whether a start would make a mail directory, or give it to

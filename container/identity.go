@@ -1,12 +1,15 @@
 package container
 
 import (
+	"cmp"
 	"errors"
 	"fmt"
 	"os"
 	"os/user"
 	"path/filepath"
+	"slices"
 	"strconv"
+	"syscall"
 
 	"github.com/google/renameio/v2"
 
@@ -22,12 +25,36 @@ type Identity struct {
 // Root reports whether it is root.
 func (i Identity) Root() bool { return i.UID == 0 }
 
-// MailOwner is who owns the mail: without root nobody else can.
+// MailOwner is who owns the mail: without root nobody else can. Otherwise it is who was
+// asked for, or else who has the mail directory already.
 func (i Identity) MailOwner(s settings.Settings) (uid, gid int) {
 	if i.Root() {
-		return int(s.MailUID), int(s.MailGID)
+		uid, gid = ownerOf(string(s.MailDir))
+		return cmp.Or(int(s.MailUID), uid, firstOwner), cmp.Or(int(s.MailGID), gid, firstOwner)
 	}
 	return i.UID, i.GID
+}
+
+// firstOwner owns mail where nobody does yet; the image has a name for it.
+const firstOwner = 5000
+
+// ownerOf is who owns a directory or, if that is root, the first thing in it that is not
+// root's; 0 where all is.
+func ownerOf(dir string) (uid, gid int) {
+	d, err := os.Open(dir)
+	if err != nil {
+		return 0, 0
+	}
+	defer d.Close()
+	names, _ := d.Readdirnames(100)
+	slices.Sort(names)
+	for _, name := range append([]string{"."}, names...) {
+		if info, err := os.Stat(filepath.Join(dir, name)); err == nil && info.Sys().(*syscall.Stat_t).Uid != 0 {
+			owner := info.Sys().(*syscall.Stat_t)
+			return int(owner.Uid), int(owner.Gid)
+		}
+	}
+	return 0, 0
 }
 
 // extraUsers is where libnss-extrausers looks for users that /etc/passwd lacks.

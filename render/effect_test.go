@@ -69,6 +69,8 @@ var effects = map[string]string{
 	"TLS_MIN_PROTOCOL":            `ssl_min_protocol`,
 	"MAIL_HOSTNAME":               `hostname`,
 	"MAIL_DIR":                    `mail_home`,
+	"MAIL_HOME":                   `mail_home`,
+	"MAIL_PATH":                   `mail_location|mail_path`,
 	"MAIL_FORMAT":                 `mail_location|mail_driver`,
 	"MAIL_UID":                    `mail_uid|first_valid_uid`,
 	"MAIL_GID":                    `mail_gid`,
@@ -219,6 +221,8 @@ func seeds(v settings.Variable) []string {
 		return []string{"/", "/a~b=c,d"}
 	case "QUOTA":
 		return []string{"1k", "999999T", " 5GB\n", "1G\nbase_dir = /", "1G:x", "0G", "1.5G", "1G%{user}"}
+	case "MAIL_HOME", "MAIL_PATH":
+		return []string{"/srv/mail/%{domain}/%{username}", "~", "~/a/../b", "/srv/mail/%{user} uid=0", "/srv/mail/%{user}:INDEX=/x", "/srv/mail/%{user", "/srv/mail/%{user}%u", "~/%{username}}"}
 	case "SPAM_TO_JUNK":
 		return []string{"yes", "yes\n"}
 	case "TRUSTED_NETWORKS":

@@ -1,6 +1,7 @@
 package render_test
 
 import (
+	"cmp"
 	"errors"
 	"os"
 	"path"
@@ -27,8 +28,8 @@ func input(t testing.TB, dialect string, s settings.Settings) render.Input {
 			Dir:      here,
 			BaseDir:  path.Join(string(s.RunDir), "dovecot"),
 			StateDir: path.Join(string(s.StateDir), "dovecot"),
-			MailUID:  int(s.MailUID),
-			MailGID:  int(s.MailGID),
+			MailUID:  cmp.Or(int(s.MailUID), 5000),
+			MailGID:  cmp.Or(int(s.MailGID), 5000),
 		},
 	}
 	if s.TLS != "no" {

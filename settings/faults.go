@@ -132,7 +132,7 @@ func (s Settings) contradictions(faults finding.List) (found finding.List) {
 		}
 		owner[port] = v.Name
 	}
-	return append(append(found, s.nested()...), s.incomplete(faults)...)
+	return slices.Concat(found, s.nested(), s.misplaced(), s.incomplete(faults))
 }
 
 // privileged are the ends of names that tell Dovecot 2.3 what may be asked on a socket of
@@ -172,6 +172,33 @@ func (s *Settings) idle() {
 			s.Notes = append(s.Notes, fmt.Sprintf("%s has no effect: AUTH does not name %s", v.Name, v.database))
 		}
 	}
+}
+
+// misplaced finds homes outside of the mail directory, and such as users would share.
+func (s Settings) misplaced() (found finding.List) {
+	if s.MailHome == "" {
+		return nil
+	}
+	fixed, _, _ := strings.Cut(string(s.MailHome), "%")
+	switch {
+	case strings.HasPrefix(fixed, "~"):
+		return finding.List{fault("MAIL_HOME", "begins with ~, which stands for itself", "write for example MAIL_HOME=/srv/mail/%{domain}/%{username}")}
+	case !strings.HasPrefix(fixed, strings.TrimSuffix(string(s.MailDir), "/")+"/"):
+		found = append(found, fault("MAIL_HOME", "lies outside of MAIL_DIR", "set MAIL_DIR to the directory that holds all mail"))
+	}
+	owner := map[string]string{}
+	for _, u := range s.Users {
+		_, domain, _ := strings.Cut(u.Name, "@")
+		home := s.MailHome.Of(u.Name)
+		switch other, taken := owner[home]; {
+		case strings.Contains(string(s.MailHome), "%{domain}") && strings.Trim(domain, ".") == "":
+			found = append(found, fault("MAIL_HOME", fmt.Sprintf("has %%{domain}, and the user %q has none", u.Name), "write the user with a domain, as in alice@example.com"))
+		case taken:
+			found = append(found, fault("MAIL_HOME", fmt.Sprintf("is the same for %q and %q", other, u.Name), "write %{user}, or %{domain} and %{username}"))
+		}
+		owner[home] = u.Name
+	}
+	return found
 }
 
 // nested finds directories inside one another: RUN_DIR is cleared at each start, and the

@@ -73,9 +73,11 @@ type Settings struct {
 
 	Hostname           Host      `env:"MAIL_HOSTNAME" ours:"true" doc:"name in greetings and in the self-signed certificate; default: the container's" example:"mail.example.com"`
 	MailDir            Path      `env:"MAIL_DIR" ours:"true" envDefault:"/srv/mail" doc:"mail, one directory per user" example:"/srv/mail"`
+	MailHome           Layout    `env:"MAIL_HOME" ours:"true" doc:"home of a user, of %{user}, %{username} and %{domain}; default: MAIL_DIR/%{user}" example:"/srv/mail/%{domain}/%{username}"`
+	MailPath           Layout    `env:"MAIL_PATH" ours:"true" envDefault:"~/mail" doc:"where in it the mail lies, or elsewhere" example:"~/Maildir"`
 	MailFormat         string    `env:"MAIL_FORMAT" ours:"true" envDefault:"maildir" choice:"maildir,sdbox,mdbox" doc:"maildir, sdbox or mdbox" example:"maildir"`
-	MailUID            ID        `env:"MAIL_UID" ours:"true" envDefault:"5000" doc:"owner of all mail; without root it is the user pidgeon runs as" example:"5000"`
-	MailGID            ID        `env:"MAIL_GID" ours:"true" envDefault:"5000" doc:"group of all mail; likewise" example:"5000"`
+	MailUID            ID        `env:"MAIL_UID" ours:"true" doc:"owner of all mail; default: that of MAIL_DIR, or 5000; without root it is the user pidgeon runs as" example:"5000"`
+	MailGID            ID        `env:"MAIL_GID" ours:"true" doc:"group of all mail; likewise" example:"5000"`
 	RecipientDelimiter Delimiter `env:"RECIPIENT_DELIMITER" ours:"true" envDefault:"+" doc:"user+detail@example.com goes to user" example:"+"`
 	RelayHost          Host      `env:"RELAY_HOST" ours:"true" doc:"where submission hands mail to; needed with submission" example:"postfix"`
 	RelayPort          Port      `env:"RELAY_PORT" ours:"true" envDefault:"25" doc:"its port" example:"25"`
@@ -131,6 +133,14 @@ func (s Settings) Proxy() bool { return s.Role == "proxy" && !s.Own() }
 
 // BaseDir is Dovecot's base_dir.
 func (s Settings) BaseDir() string { return filepath.Join(string(s.RunDir), "dovecot") }
+
+// Home is where the home of a user lies, variables and all.
+func (s Settings) Home() Layout {
+	if s.MailHome != "" {
+		return s.MailHome
+	}
+	return Layout(filepath.Join(string(s.MailDir), "%{user}"))
+}
 
 // MetricsAddresses are those that METRICS_PORT is served on.
 func (s Settings) MetricsAddresses() Addresses {

@@ -98,6 +98,34 @@ func (p *Path) UnmarshalText(text []byte) error {
 	return nil
 }
 
+// Layout is a path that holds the user's name or, in parts, the local part and the
+// domain. One that begins with ~ lies in the user's home.
+type Layout string
+
+var layoutText = regexp.MustCompile(`^(?:~$|~?/)(?:[A-Za-z0-9._/@+,~-]|%\{(?:user|username|domain)\})*$`)
+
+// UnmarshalText refuses relative paths, and what all users would share.
+func (l *Layout) UnmarshalText(text []byte) error {
+	home := strings.HasPrefix(string(text), "~")
+	switch {
+	case !layoutText.Match(text):
+		return errors.New("is not a path of letters, digits, ._/@+,~-, %{user}, %{username} and %{domain}")
+	case !home && !strings.Contains(string(text), "%{user"):
+		return errors.New("has neither %{user} nor %{username}: all users would share it")
+	}
+	*l = Layout(filepath.Clean(string(text)))
+	if *l == "~" {
+		*l = "~/"
+	}
+	return nil
+}
+
+// Of is the path of one user.
+func (l Layout) Of(user string) string {
+	name, domain, _ := strings.Cut(user, "@")
+	return strings.NewReplacer("%{user}", user, "%{username}", name, "%{domain}", domain).Replace(string(l))
+}
+
 // Host is a host name or an IP address.
 type Host string
 
