@@ -73,6 +73,7 @@ func TestLoadDefaults(t *testing.T) {
 		Hostname:                settings.Host(host),
 		MailDir:                 "/srv/mail",
 		MailFormat:              "maildir",
+		Compression:             "no",
 		SpamToJunk:              "no",
 		MailPath:                "~/mail",
 		RecipientDelimiter:      "+",
