@@ -121,7 +121,7 @@ func (h Host) Input(c Candidate, dir string) render.Input {
 			Brought: c.Brought, Dir: dir, BaseDir: c.Settings.BaseDir(), StateDir: c.Settings.DovecotState(),
 			User: h.Facts.Identity.User, Group: h.Facts.Identity.Group,
 			MailUID: uid, MailGID: gid,
-			Certificate: c.Certificate.Certificate, Key: c.Certificate.Key,
+			Certificate: c.Certificate.Certificate, Key: c.Certificate.Key, Named: c.Named,
 		},
 	}
 }

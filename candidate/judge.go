@@ -231,6 +231,10 @@ func (v Verdict) watching(in Sources) Verdict {
 	if s.OverridesDir != "" {
 		v.WatchDirs = append(v.WatchDirs, mount.Dirs(string(s.OverridesDir))...)
 	}
+	v.WatchDirs = append(v.WatchDirs, in.namedDirs...)
+	for _, named := range in.Named {
+		v.WatchFiles = append(v.WatchFiles, named.CertPath, named.KeyPath)
+	}
 	for _, dir := range []settings.Path{s.SieveBefore, s.SieveAfter} {
 		if dir != "" {
 			v.WatchDirs = append(v.WatchDirs, string(dir))

@@ -8,7 +8,9 @@ import (
 	"fmt"
 	"io/fs"
 	"maps"
+	"os"
 	"path/filepath"
+	"regexp"
 	"slices"
 	"time"
 
@@ -18,6 +20,7 @@ import (
 	"pidgeon/dovecot/upgrade"
 	"pidgeon/finding"
 	"pidgeon/mount"
+	"pidgeon/render"
 	"pidgeon/settings"
 )
 
@@ -28,6 +31,8 @@ type Sources struct {
 	Scripts     config.Files // for Sieve
 	Own         lint.Own     // the operator's own configuration, if that is to take the place of ours
 	Certificate certificate.Pair
+	Named       []render.NamedPair // for clients that ask for another name
+	namedDirs   []string           // that they may come from
 	Warnings    finding.List
 	Faults      finding.List // what could not be read; the rest is as good as it gets
 
@@ -67,6 +72,7 @@ func (h Host) Read(live Live) (Sources, error) {
 	in.readScripts("before", s.SieveBefore)
 	in.readScripts("after", s.SieveAfter)
 	in.readCertificate(h.SelfSigned, live)
+	in.readNamed()
 	return in, nil
 }
 
@@ -163,6 +169,41 @@ func (in *Sources) readCertificate(selfSigned string, live Live) {
 	in.Certificate = pair
 }
 
+// named are the directories below TLS_SNI_DIR whose name a client may ask for.
+var named = regexp.MustCompile(`^(\*\.)?[A-Za-z0-9_]([A-Za-z0-9_.-]*[A-Za-z0-9_])?$`)
+
+// readNamed reads the certificates for other names. A directory that holds neither
+// certificate nor key is none of them, yet.
+func (in *Sources) readNamed() {
+	dir := string(in.Settings.TLSSNIDir)
+	entries, err := os.ReadDir(dir)
+	if in.Settings.TLS == "no" || errors.Is(err, fs.ErrNotExist) {
+		return
+	}
+	in.Faults = append(in.Faults, finding.Of(err)...)
+	in.namedDirs = []string{dir}
+	for _, entry := range entries {
+		below := filepath.Join(dir, entry.Name())
+		if info, err := os.Stat(below); err != nil || !info.IsDir() || !named.MatchString(entry.Name()) {
+			continue
+		}
+		in.namedDirs = append(in.namedDirs, below)
+		found := render.NamedPair{Name: entry.Name(), CertPath: filepath.Join(below, "tls.crt"), KeyPath: filepath.Join(below, "tls.key")}
+		pair, err := certificate.Load(found.CertPath, found.KeyPath)
+		if errors.Is(err, fs.ErrNotExist) {
+			continue
+		}
+		if in.Faults = append(in.Faults, finding.Of(err)...); err != nil {
+			continue
+		}
+		if now := time.Now(); pair.NotAfter.Sub(now) < expiryWarning {
+			in.Warnings = append(in.Warnings, expiry(found.CertPath, pair.NotAfter, now))
+		}
+		found.Certificate, found.Key = pair.Certificate, pair.Key
+		in.Named = append(in.Named, found)
+	}
+}
+
 // A writer that is halfway through a file must move on between two readings for them
 // to differ.
 const (
@@ -234,6 +275,7 @@ func (h Host) fingerprint(in Sources, err error, references []string) config.Sum
 	}
 	fmt.Fprintln(sum, in.Settings.Hostname, in.Settings.Listen)
 	fmt.Fprintf(sum, "%q %q\n", in.Certificate.Certificate, in.Certificate.Key)
+	fmt.Fprintf(sum, "%q\n", in.Named)
 	sum.Write(contentsOf(references))
 	return config.SumOf(sum)
 }

@@ -41,6 +41,15 @@ type Data struct {
 	// generation and never a certificate beside the key of another.
 	Certificate []byte `from:"TLS_CERT_PATH"`
 	Key         []byte `from:"TLS_KEY_PATH"`
+	// Named are for clients that ask for another name, as sni/NAME.crt and sni/NAME.key.
+	Named []NamedPair `from:"TLS_SNI_DIR"`
+}
+
+// NamedPair are a certificate and its key, PEM, for clients that ask for a name.
+type NamedPair struct {
+	Name              string
+	CertPath, KeyPath string // where they come from
+	Certificate, Key  []byte
 }
 
 // Free is a port, or 0 if an override gives it to a listener of its own.
@@ -72,6 +81,8 @@ func (in Input) Variables(path string) (names []string) {
 		name = "MailUID"
 	case "Free":
 		name = "Brought"
+	case "Proxy":
+		name = "Role"
 	}
 	if f, _ := reflect.TypeFor[Data]().FieldByName(name); f.Tag != "" {
 		return strings.Fields(f.Tag.Get("from"))
@@ -118,6 +129,11 @@ func secrets(data Data) config.Files {
 		files = append(files,
 			config.File{Name: "tls.crt", Origin: string(data.Settings.TLSCertPath), Mode: 0o640, Data: data.Certificate},
 			config.File{Name: "tls.key", Origin: string(data.Settings.TLSKeyPath), Mode: 0o600, Data: data.Key})
+	}
+	for _, named := range data.Named {
+		files = append(files,
+			config.File{Name: "sni/" + named.Name + ".crt", Origin: named.CertPath, Mode: 0o640, Data: named.Certificate},
+			config.File{Name: "sni/" + named.Name + ".key", Origin: named.KeyPath, Mode: 0o600, Data: named.Key})
 	}
 	return files
 }

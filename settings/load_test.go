@@ -69,6 +69,7 @@ func TestLoadDefaults(t *testing.T) {
 		TLS:                     "required",
 		TLSCertPath:             "/certs/tls.crt",
 		TLSKeyPath:              "/certs/tls.key",
+		TLSSNIDir:               "/certs",
 		TLSMinProtocol:          "TLSv1.2",
 		Hostname:                settings.Host(host),
 		MailDir:                 "/srv/mail",

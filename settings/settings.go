@@ -68,6 +68,7 @@ type Settings struct {
 	TLS            string `env:"TLS" ours:"true" envDefault:"required" choice:"required,yes,no" doc:"required: no login without TLS; yes: offered; no: off" example:"required"`
 	TLSCertPath    Path   `env:"TLS_CERT_PATH" ours:"true" envDefault:"/certs/tls.crt" doc:"certificate chain, PEM; without one a self-signed certificate is made" example:"/certs/tls.crt"`
 	TLSKeyPath     Path   `env:"TLS_KEY_PATH" ours:"true" envDefault:"/certs/tls.key" doc:"its private key, PEM" example:"/certs/tls.key"`
+	TLSSNIDir      Path   `env:"TLS_SNI_DIR" ours:"true" envDefault:"/certs" doc:"directory with NAME/tls.crt and NAME/tls.key, for clients that ask for NAME" example:"/certs"`
 	TLSMinProtocol string `env:"TLS_MIN_PROTOCOL" ours:"true" envDefault:"TLSv1.2" choice:"TLSv1.2,TLSv1.3" doc:"oldest protocol accepted: TLSv1.2 or TLSv1.3" example:"TLSv1.2"`
 	CAPath         Path   `env:"TLS_CA_PATH" ours:"true" envDefault:"/etc/ssl/certs/ca-certificates.crt" doc:"who signs the certificates of LDAP, OAuth2 and relay, PEM" example:"/certs/ca.crt"`
 
