@@ -18,6 +18,7 @@ import (
 	"pidgeon/finding"
 	"pidgeon/mount"
 	"pidgeon/render"
+	"pidgeon/settings"
 	"pidgeon/sizing"
 )
 
@@ -203,7 +204,8 @@ var ownUIDs = regexp.MustCompile(`(?i)\b[ug]id\b|\*`)
 // process serve several of them: it cannot go back to another user (2.3.19, 2.4.1).
 func (in Sources) oneOwner() bool {
 	s := in.Settings
-	if s.Auth.Has("sql") && ownUIDs.MatchString(string(s.SQLUserQuery)) {
+	if slices.ContainsFunc(s.Users, func(u settings.User) bool { return u.UID != 0 && u.UID != s.MailUID }) ||
+		s.Auth.Has("sql") && ownUIDs.MatchString(string(s.SQLUserQuery)) {
 		return false
 	}
 	return !slices.ContainsFunc(in.written(), func(f config.File) bool { return elsewhere.Match(f.Data) })

@@ -6,6 +6,7 @@ import (
 	"maps"
 	"reflect"
 	"slices"
+	"strconv"
 	"strings"
 
 	"pidgeon/config"
@@ -62,7 +63,15 @@ func (d Data) Free(port settings.Port) settings.Port {
 
 // FirstUID is the lowest owner of mail that Dovecot may accept; its own default,
 // 500, would refuse a container started as a low user.
-func (d Data) FirstUID() int { return min(500, d.MailUID) }
+func (d Data) FirstUID() int {
+	first := min(500, d.MailUID)
+	for _, u := range d.Settings.Users {
+		if u.UID != 0 {
+			first = min(first, int(u.UID))
+		}
+	}
+	return first
+}
 
 // Variables names the environment variables that a field comes from, by its path as
 // Attribute tells it. Names that are no field's are skipped: they are keys of a dict.
@@ -110,12 +119,12 @@ func secrets(data Data) config.Files {
 	if data.Brought.Auth {
 		mode = 0o640
 	}
-	files = append(files, config.File{Name: "users", Origin: "USERS", Mode: mode, Data: passwd(s.Users)})
+	files = append(files, config.File{Name: "users", Origin: "USERS", Mode: mode, Data: passwd(s.Users, data.User == "")})
 	if s.Proxy() {
 		files = append(files, data.backends()...)
 	}
 	for _, secret := range []config.File{
-		{Name: "masters", Origin: "MASTER_USERS", Mode: config.ForAuth, Data: passwd(s.MasterUsers)},
+		{Name: "masters", Origin: "MASTER_USERS", Mode: config.ForAuth, Data: passwd(s.MasterUsers, false)},
 		{Name: "ldap.secret", Origin: "LDAP_BIND_PASSWORD", Mode: config.ForAuth, Data: []byte(s.LDAPBindPassword)},
 		{Name: "sql.secret", Origin: "SQL_PASSWORD", Mode: config.ForAuth, Data: []byte(s.SQLPassword)},
 		{Name: "relay.secret", Origin: "RELAY_PASSWORD", Mode: 0o640, Data: []byte(s.RelayPassword)}, // submission reads it
@@ -159,11 +168,21 @@ func (d Data) backends() config.Files {
 	}
 }
 
-// passwd is a passwd-file.
-func passwd(users settings.Users) []byte {
+// passwd is a passwd-file; without root all users are the one that Dovecot runs as.
+func passwd(users settings.Users, root bool) []byte {
 	var b bytes.Buffer
 	for _, u := range users {
-		fmt.Fprintf(&b, "%s:%s::::::\n", u.Name, u.Password)
+		uid, gid, fields := "", "", ""
+		if u.UID != 0 && root {
+			uid = strconv.Itoa(int(u.UID))
+		}
+		if u.GID != 0 && root {
+			gid = strconv.Itoa(int(u.GID))
+		}
+		if u.Quota != "" { // in the words of 2.3 and of 2.4, which each take their own
+			fields = fmt.Sprintf("userdb_quota_rule=*:storage=%s userdb_quota_storage_size=%s", u.Quota, u.Quota)
+		}
+		fmt.Fprintf(&b, "%s:%s:%s:%s::%s::%s\n", u.Name, u.Password, uid, gid, u.Home, fields)
 	}
 	return b.Bytes()
 }

@@ -12,6 +12,9 @@ import (
 type User struct {
 	Name     string
 	Password string // {SCHEME}hash, fit for a passwd-file
+	UID, GID ID     // 0: those of all mail
+	Home     Path   // empty: that of all users
+	Quota    Size   // empty: that of all users
 }
 
 // Users are the mail users of USERS.
@@ -85,10 +88,44 @@ func parseUser(entry string) (User, error) {
 		// Dovecot 2.3.19 and 2.4.1 find such a password wrong whatever is sent.
 		return User{}, fmt.Errorf("gives %q a password with a TAB, a line end or another control byte that no login gets through", name)
 	case hashed.MatchString(password):
-		return User{name, password}, nil
+		return User{Name: name, Password: password}, nil
+	case scheme.MatchString(password) && strings.Contains(password, ":"):
+		return parseLine(name, strings.Split(password, ":"))
 	case scheme.MatchString(password):
 		return User{}, fmt.Errorf("gives %q a hash with a character that no hash has", name)
 	}
 	// base64 carries any byte, the colon included, through a passwd-file.
-	return User{name, "{PLAIN.b64}" + base64.StdEncoding.EncodeToString([]byte(password))}, nil
+	return User{Name: name, Password: "{PLAIN.b64}" + base64.StdEncoding.EncodeToString([]byte(password))}, nil
+}
+
+// userQuota are the ways to write the quota of a user, those of Dovecot 2.3 and 2.4 among
+// them.
+var userQuota = regexp.MustCompile(`^(?:quota=|userdb_quota_rule=\*:(?:storage|bytes)=|userdb_quota_storage_size=)(.*)$`)
+
+// parseLine reads what a passwd-file has behind the name: hash, UID, GID, comment, home,
+// shell and fields.
+func parseLine(name string, fields []string) (u User, err error) {
+	for len(fields) < 7 {
+		fields = append(fields, "")
+	}
+	u.Name, u.Password = name, fields[0]
+	if !hashed.MatchString(u.Password) {
+		return u, fmt.Errorf("gives %q a hash with a character that no hash has", name)
+	}
+	parse := func(what, text string, value interface{ UnmarshalText([]byte) error }) {
+		if text != "" && err == nil && value.UnmarshalText([]byte(text)) != nil {
+			err = fmt.Errorf("gives %q a %s that is none", name, what)
+		}
+	}
+	parse("UID", fields[1], &u.UID)
+	parse("GID", fields[2], &u.GID)
+	parse("home", fields[4], &u.Home)
+	for field := range strings.FieldsSeq(strings.Join(fields[6:], ":")) {
+		m := userQuota.FindStringSubmatch(field)
+		if m == nil {
+			return u, fmt.Errorf("gives %q a field other than quota=SIZE", name)
+		}
+		parse("quota", m[1], &u.Quota)
+	}
+	return u, err
 }
