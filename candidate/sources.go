@@ -268,7 +268,8 @@ func (h Host) fingerprint(in Sources, err error, references []string) config.Sum
 		}
 	}
 	for _, name := range names {
-		fmt.Fprintf(sum, "%s=%q\n", name, in.Settings.Environ[name])
+		value := in.Settings.Environ[name] // as it is: to quote 50,000 USERS took 36 ms and more
+		fmt.Fprintf(sum, "%s=%d\n%s\n", name, len(value), value)
 	}
 	for _, f := range in.written() {
 		fmt.Fprintf(sum, "%q %q\n", f.Name, f.Data)
