@@ -1,7 +1,7 @@
 #!/usr/bin/env bash
 # torture.sh [PATTERN]: the whole torture test against Dovecot 2.3 and 2.4, which
-# takes about half an hour: all bad overrides, with a table, and all that is done
-# to disks and processes. PATTERN takes the overrides whose name matches,
+# takes more than an hour: all bad overrides, with a table, attacks, a thousand
+# rehearsals, and all that is done to disks and processes. PATTERN takes the overrides whose name matches,
 # and nothing else.
 set -euo pipefail
 cd "$(dirname "${BASH_SOURCE[0]}")/.."

@@ -186,6 +186,16 @@ func probe(s dovecot.Socket) dovecot.Socket {
 	return s
 }
 
+// probed are the directories of the probes.
+func (p private) probed() (dirs []string) {
+	for _, s := range p.Effective.Sockets() {
+		if s.Kind != dovecot.Inet && filepath.IsAbs(s.Name) {
+			dirs = append(dirs, filepath.Dir(s.Name))
+		}
+	}
+	return dirs
+}
+
 func (p private) removeProbes() {
 	for _, s := range p.Effective.Sockets() {
 		if s.Kind != dovecot.Inet && filepath.IsAbs(s.Name) {

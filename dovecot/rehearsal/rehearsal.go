@@ -12,6 +12,7 @@ import (
 	"os"
 	"path/filepath"
 	"slices"
+	"strings"
 	"time"
 
 	"pidgeon/config"
@@ -89,7 +90,7 @@ func (p private) run(ctx context.Context, d *dovecot.Dovecot, conf string) (find
 	running, cancel := context.WithCancelCause(ctx)
 	ended := make(chan error, 1)
 	go func() {
-		err := p.confined(func() error { return d.Run(running, cmd) })
+		err := dovecot.Confined(p.Dir, p.probed(), func() error { return d.Run(running, cmd) })
 		cancel(errors.New("it ended by itself")) // no use waiting for its sockets
 		ended <- err
 	}()
@@ -115,6 +116,9 @@ func (p private) verdict(failure error) (finding.List, error) {
 	// connection: then nothing more is known of the candidate.
 	if said := backends(found); failure == nil || len(said) > 0 {
 		return said, nil
+	}
+	if i := slices.IndexFunc(found, held); i >= 0 {
+		return finding.List{finding.Warn(finding.RehearsalFailed, found[i].File, "the rehearsal keeps out of mail, and ended there: "+strings.TrimPrefix(found[i].Problem, failed))}, nil
 	}
 	switch {
 	case len(found) > 0:

@@ -1,35 +1,32 @@
-package rehearsal
+package dovecot
 
 import (
 	"errors"
-	"path/filepath"
 	"runtime"
 	"unsafe"
 
 	"golang.org/x/sys/unix"
-
-	"pidgeon/dovecot"
 )
 
 // What Landlock calls writing (landlock(7)), by the version that brought it.
 const (
-	placing = unix.LANDLOCK_ACCESS_FS_MAKE_SOCK | unix.LANDLOCK_ACCESS_FS_MAKE_FIFO | unix.LANDLOCK_ACCESS_FS_REMOVE_FILE
-	writing = placing | unix.LANDLOCK_ACCESS_FS_WRITE_FILE | unix.LANDLOCK_ACCESS_FS_REMOVE_DIR |
+	making  = unix.LANDLOCK_ACCESS_FS_MAKE_SOCK | unix.LANDLOCK_ACCESS_FS_MAKE_FIFO | unix.LANDLOCK_ACCESS_FS_REMOVE_FILE
+	writing = making | unix.LANDLOCK_ACCESS_FS_WRITE_FILE | unix.LANDLOCK_ACCESS_FS_REMOVE_DIR |
 		unix.LANDLOCK_ACCESS_FS_MAKE_CHAR | unix.LANDLOCK_ACCESS_FS_MAKE_DIR | unix.LANDLOCK_ACCESS_FS_MAKE_REG |
 		unix.LANDLOCK_ACCESS_FS_MAKE_BLOCK | unix.LANDLOCK_ACCESS_FS_MAKE_SYM
 	writing2 = unix.LANDLOCK_ACCESS_FS_REFER
 	writing3 = unix.LANDLOCK_ACCESS_FS_TRUNCATE
 )
 
-// confined runs f on a thread that, with all that it starts, writes in the rehearsal's
-// directory alone, whatever the candidate says: mail, dicts and logs of the operator's
-// stay as they are. Where the kernel has no Landlock (before 5.13, or not in use) it has
-// to do without; the paths that are known have been moved.
-func (p private) confined(f func() error) error {
+// Confined runs f on a thread that, with all that it starts, writes below dir alone, and
+// puts sockets in some directories, whatever a configuration says: mail, dicts and logs
+// of the operator's stay as they are. Where the kernel has no Landlock (before 5.13, or
+// not in use) f has to do without.
+func Confined(dir string, sockets []string, f func() error) error {
 	ended := make(chan error)
 	go func() {
 		runtime.LockOSThread() // and not unlocked: a thread that is confined ends here
-		if err := p.confine(); err != nil && !errors.Is(err, unix.ENOSYS) && !errors.Is(err, unix.EOPNOTSUPP) && !errors.Is(err, unix.EPERM) {
+		if err := confine(dir, sockets); err != nil && !errors.Is(err, unix.ENOSYS) && !errors.Is(err, unix.EOPNOTSUPP) && !errors.Is(err, unix.EPERM) {
 			ended <- err
 			return
 		}
@@ -38,7 +35,7 @@ func (p private) confined(f func() error) error {
 	return <-ended
 }
 
-func (p private) confine() error {
+func confine(dir string, sockets []string) error {
 	version, _, errno := unix.Syscall(unix.SYS_LANDLOCK_CREATE_RULESET, 0, 0, unix.LANDLOCK_CREATE_RULESET_VERSION)
 	if errno != 0 {
 		return errno
@@ -71,13 +68,11 @@ func (p private) confine() error {
 	// doveconf of 2.4 has a file in /tmp before it knows another place (2.4.1:
 	// config-dump-full.c).
 	err := errors.Join(
-		allow(p.Dir, rights),
+		allow(dir, rights),
 		allow("/dev", unix.LANDLOCK_ACCESS_FS_WRITE_FILE|writing3),
 		allow("/tmp", unix.LANDLOCK_ACCESS_FS_MAKE_REG|unix.LANDLOCK_ACCESS_FS_REMOVE_FILE|unix.LANDLOCK_ACCESS_FS_WRITE_FILE|writing3))
-	for _, s := range p.Effective.Sockets() {
-		if s.Kind != dovecot.Inet && filepath.IsAbs(s.Name) { // see probe
-			err = errors.Join(err, allow(filepath.Dir(s.Name), placing))
-		}
+	for _, place := range sockets {
+		err = errors.Join(err, allow(place, making))
 	}
 	if err != nil {
 		return err
