@@ -158,8 +158,8 @@ var mailPaths = []string{
 
 var (
 	// placing are the settings, in whatever section, that say where a session finds mail
-	// and what belongs to it, or makes it.
-	placing = regexp.MustCompile(`(?:^|/)(?:mail_location|namespace/[^/]+/location|plugin/sieve|plugin/sieve_dir|mail_attachment_dir|mail_ext_attachment_path|sieve_script/personal/(?:active_)?path|` + strings.Join(mailPaths, "|") + `)$`)
+	// and what belongs to it, or makes it. A section without a name cannot be set again.
+	placing = regexp.MustCompile(`(?:^|/)(?:mail_location|namespace/[^/#][^/]*/location|plugin/sieve|plugin/sieve_dir|mail_attachment_dir|mail_ext_attachment_path|sieve_script/personal/(?:active_)?path|` + strings.Join(mailPaths, "|") + `)$`)
 	// wholePath is how a path that begins at the root begins within them.
 	wholePath = regexp.MustCompile(`(?:^|[:;])(?:[^:;=]*=)?/`)
 )
