@@ -75,7 +75,6 @@ func TestLoadDefaults(t *testing.T) {
 		MailDir:                 "/srv/mail",
 		MailFormat:              "maildir",
 		Compression:             "no",
-		SharedFolders:           "no",
 		SpamToJunk:              "no",
 		MailPath:                "~/mail",
 		RecipientDelimiter:      "+",
