@@ -231,7 +231,7 @@ func (s Settings) Valid(kind string, id int) int {
 // MailPaths are the whole paths at which the configuration keeps mail, variables
 // and all.
 func (s Settings) MailPaths() []string {
-	paths := []string{s.userField("home")}
+	paths := []string{cmp.Or(s.userField("home"), s["mail_home"])}
 	for _, name := range mailPaths {
 		paths = append(paths, s[name])
 	}
