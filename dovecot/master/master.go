@@ -157,18 +157,20 @@ var childEnded = regexp.MustCompile(`^service\(.*\): child \d+ (?:returned error
 // readLog passes on what Dovecot logs, and takes note of what the master complains of.
 func (p *Process) readLog(log io.Writer) {
 	lines := bufio.NewReaderSize(p.logged, 64<<10)
-	for first := true; ; {
+	for whole := true; ; { // what came so far
 		line, err := lines.ReadSlice('\n') // a longer line comes in parts, and passes all the same
-		if first {
+		if whole {
 			p.note(line)
 		}
-		first = !errors.Is(err, bufio.ErrBufferFull)
-		if err != nil && first && len(line) > 0 {
-			line = append(line[:len(line):len(line)], '\n') // Dovecot was killed in the middle of it
+		if len(line) > 0 {
+			whole = line[len(line)-1] == '\n'
 		}
 		log.Write(line) // now that it is noted: whoever reads it may reload
 		p.wake(p.lines.Add(1))
 		if err != nil && !errors.Is(err, bufio.ErrBufferFull) {
+			if !whole { // Dovecot was killed in the middle of it
+				log.Write([]byte("\n"))
+			}
 			return
 		}
 	}
