@@ -175,8 +175,10 @@ func digests(files config.Files) map[string]config.Sum {
 	return sums
 }
 
+func (h Host) room() sizing.Room { return h.Facts.Room(h.Dovecot.Dialect) }
+
 // Demand is what each protocol has to hold, as this Dovecot can do it in this
-// container with these overrides.
+// container with these overrides: what there is no room for is not let in.
 func (h Host) Demand(in Sources, protocols []sizing.Protocol) []sizing.Protocol {
 	reuse := in.oneOwner()
 	for i, p := range protocols {
@@ -185,7 +187,7 @@ func (h Host) Demand(in Sources, protocols []sizing.Protocol) []sizing.Protocol 
 			protocols[i].Mode = sizing.Secure
 		}
 	}
-	return sizing.Share(protocols, h.Facts.Machine, sizing.Costs(h.Dovecot.Dialect), h.Facts.Allowed.MemoryKiB)
+	return h.room().Fit(protocols)
 }
 
 // crashesWhenFull tells of a submission-login that ends with signal 11 when it is

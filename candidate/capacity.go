@@ -60,11 +60,12 @@ func overridden(lines []lint.Line, service string) (last lint.Line, set map[stri
 // room for of these.
 func (h Host) ceilings(c Candidate, m Meaning) (ceilings []sizing.Ceiling, capacity sizing.Capacity) {
 	held := slices.Clone(c.Demand)
+	bottlenecks := h.room().Bottlenecks(held)
 	for i, p := range held {
-		now := ceiling(c, m, p)
+		now := ceiling(c, m, p, bottlenecks)
 		ceilings, held[i] = append(ceilings, now), p.With(now.Limit)
 	}
-	lowest, bounded := h.Facts.Need(held, h.Dovecot.Dialect).Capacity(h.Facts.Allowed)
+	lowest, bounded := h.room().Capacity(held)
 	if !bounded {
 		return ceilings, capacity
 	}
@@ -74,13 +75,16 @@ func (h Host) ceilings(c Candidate, m Meaning) (ceilings []sizing.Ceiling, capac
 
 // ceiling is what Dovecot holds of a protocol. If the limits in force differ from the
 // rendered ones, an override has set them; then they are the ceiling.
-func ceiling(c Candidate, m Meaning, p sizing.Protocol) sizing.Ceiling {
+func ceiling(c Candidate, m Meaning, p sizing.Protocol, bottlenecks []sizing.Bottleneck) sizing.Ceiling {
 	services := p.Services()
 	sized := c.Sizes.Service(services[0]).Capacity()
 	variable := strings.ToUpper(p.Name) + "_CONCURRENCY"
 	now := sizing.Ceiling{
 		Protocol: p.Name, Limit: p.Sessions, MaxConnections: sized, By: variable,
 		Ports: portsOf(m.Listeners, p.Name), Proxied: p.Proxied, Cure: fmt.Sprintf("set %s above %d", variable, p.Sessions),
+	}
+	if (p.Auto || p.Asked > p.Sessions) && len(bottlenecks) > 0 {
+		now.By, now.Cure = bottlenecks[0].Limit, container.Cure(bottlenecks[0])
 	}
 	for i, service := range services {
 		processes, clients, _, ok := m.Effective.Limits(service)

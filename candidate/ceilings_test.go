@@ -38,7 +38,7 @@ const (
 	raiseIMAP     = "set IMAP_CONCURRENCY above 100"
 	raiseOverride = "process_limit and client_limit of imap-login and imap in an override: raise them there, or set IMAP_CONCURRENCY without them"
 	raisePIDs     = "docker run --pids-limit 222; Compose: pids_limit: 222; Kubernetes: podPidsLimit of the kubelet"
-	raiseMorePIDs = "docker run --pids-limit 3090; Compose: pids_limit: 3090; Kubernetes: podPidsLimit of the kubelet"
+	raiseMorePIDs = "docker run --pids-limit 3096; Compose: pids_limit: 3096; Kubernetes: podPidsLimit of the kubelet"
 )
 
 func TestCeilings(t *testing.T) {
@@ -56,9 +56,9 @@ func TestCeilings(t *testing.T) {
 		{"as asked for", nil, sizing.Allowed{}, []sizing.Ceiling{imap(100, 112, "IMAP_CONCURRENCY", raiseIMAP), sieve}, sizing.Capacity{}},
 		{"lower by an override", map[string]int{"imap/process_limit": 50}, sizing.Allowed{}, []sizing.Ceiling{imap(50, 50, sizing.Configuration, raiseOverride), sieve}, sizing.Capacity{}},
 		{"higher by an override", map[string]int{"imap-login/process_limit": 300, "imap/process_limit": 300}, sizing.Allowed{}, []sizing.Ceiling{imap(300, 300, sizing.Configuration, raiseOverride), sieve}, sizing.Capacity{}},
-		// 60 processes without any session, and two for each.
+		// 56 processes without any session, eight login processes ahead and twice that, two for each.
 		{"a small container", nil, sizing.Allowed{Processes: 60 + 2*44}, []sizing.Ceiling{imap(44, 44, "pids.max", raisePIDs), sieve}, sizing.Capacity{Sessions: 44, By: "pids.max", Cure: raisePIDs}},
-		{"a large container", nil, sizing.Allowed{Processes: 60 + 2*1000}, []sizing.Ceiling{imap(100, 112, "IMAP_CONCURRENCY", raiseIMAP), sieve}, sizing.Capacity{Sessions: 1000, By: "pids.max", Cure: raiseMorePIDs}},
+		{"a large container", nil, sizing.Allowed{Processes: 64 + 2*1000}, []sizing.Ceiling{imap(100, 112, "IMAP_CONCURRENCY", raiseIMAP), sieve}, sizing.Capacity{Sessions: 1002, By: "pids.max", Cure: raiseMorePIDs}},
 	} {
 		t.Run(tt.name, func(t *testing.T) {
 			h := Host{Dovecot: &dovecot.Dovecot{Dialect: "2.4"}, Facts: container.Facts{Machine: sizing.Machine{CPUs: 2, Files: 1 << 16}, Allowed: tt.allowed}}

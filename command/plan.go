@@ -6,6 +6,7 @@ import (
 	"text/tabwriter"
 
 	"pidgeon/candidate"
+	"pidgeon/container"
 	"pidgeon/sizing"
 )
 
@@ -58,10 +59,10 @@ func (j *judgement) printModes(in candidate.Sources) {
 		for i := range demand {
 			demand[i].Mode = mode
 		}
-		need := j.Facts.Need(j.Demand(in, demand), j.Dovecot.Dialect)
-		holds, by := need.Sessions, "-"
-		if lowest := need.Bottlenecks(j.Facts.Allowed); len(lowest) > 0 {
-			holds, by = lowest[0].Sessions, fmt.Sprintf("%s %d", lowest[0].Limit, lowest[0].Have)
+		fitted, room := j.Demand(in, demand), j.Facts.Room(j.Dovecot.Dialect)
+		need, holds, by := room.Need(sizing.Asked(fitted)), room.Need(fitted).Sessions, "-"
+		if lowest := room.Bottlenecks(fitted); len(lowest) > 0 {
+			by = lowest[0].Limit + " " + container.Amount(lowest[0], lowest[0].Have)
 		}
 		fmt.Fprintf(table, "%s\t%d\t%d\t%d\t%d\t%d\t%s\t\n", mode, need.Sessions, need.Processes, need.Files, need.MemoryKiB>>10, holds, by)
 	}

@@ -20,9 +20,9 @@ type Facts struct {
 	Allowed  sizing.Allowed
 }
 
-// Need is what sessions take of the container, with a Dovecot of that dialect.
-func (f Facts) Need(demand []sizing.Protocol, dialect string) sizing.Need {
-	return sizing.NeedOf(demand, f.Machine, sizing.Costs(dialect))
+// Room is what there is for sessions, with a Dovecot of that dialect.
+func (f Facts) Room(dialect string) sizing.Room {
+	return sizing.Room{Machine: f.Machine, Allowed: f.Allowed, Cost: sizing.Costs(dialect)}
 }
 
 // Remark tells how many sessions the container holds, or what stands in the way of some:
@@ -50,34 +50,47 @@ func (f Facts) Remarks(demand []sizing.Protocol, dialect string) (all []Remark) 
 	for _, p := range demand {
 		if p.Wall != "" {
 			cure := "set " + strings.ToUpper(p.Name) + "_CONCURRENCY, or raise it in the configuration"
-			remark(fmt.Sprintf("As it is configured: %d sessions of %s; then comes %s. For more, %s.", p.Sessions, p.Name, p.Wall, cure),
-				slog.LevelInfo, "its own limits let in as many sessions", "protocol", p.Name, "sessions", p.Sessions, "limit", p.Wall, "cure", cure)
+			remark(fmt.Sprintf("As it is configured: %d sessions of %s; then comes %s. For more, %s.", max(p.Sessions, p.Asked), p.Name, p.Wall, cure),
+				slog.LevelInfo, "its own limits let in as many sessions", "protocol", p.Name, "sessions", max(p.Sessions, p.Asked), "limit", p.Wall, "cure", cure)
 		}
 	}
-	need, allowed := f.Need(demand, dialect), f.Allowed
-	bottlenecks := need.Bottlenecks(allowed)
-	if len(bottlenecks) == 0 {
-		remark(fmt.Sprintf("As it is set: this container holds %d sessions.", need.Sessions),
-			slog.LevelInfo, "this container holds the sessions asked for", "sessions", need.Sessions)
-	}
-	for _, b := range bottlenecks {
+	room, allowed := f.Room(dialect), f.Allowed
+	need, bottlenecks := room.Need(demand), room.Bottlenecks(demand)
+	auto := slices.ContainsFunc(demand, func(p sizing.Protocol) bool { return p.Auto })
+	asked := room.Need(sizing.Asked(demand)).Sessions
+	for i, b := range bottlenecks {
 		cure := Cure(b)
 		if slices.ContainsFunc(demand, func(p sizing.Protocol) bool { return p.Name == "imap" && p.Secure() }) {
 			cure += "; or IMAP_MODE=performance"
 		}
-		remark(fmt.Sprintf("As it is set: only %d of %d sessions: %s is %d, and %d are needed. Raise it: %s", b.Sessions, need.Sessions, b.Limit, b.Have, b.Need, cure),
-			slog.LevelWarn, "this container holds fewer sessions than asked for",
-			"sessions", b.Sessions, "asked", need.Sessions, "limit", b.Limit, "is", b.Have, "needed", b.Need, "cure", cure)
+		if i == 0 {
+			b.Sessions = need.Sessions // the limits meet in it
+		}
+		switch is, needed := Amount(b, b.Have), Amount(b, b.Need); {
+		case asked > need.Sessions:
+			remark(fmt.Sprintf("As it is set: only %d of %d sessions: %s is %s, and %s are needed. Raise it: %s", b.Sessions, asked, b.Limit, is, needed, cure),
+				slog.LevelWarn, "this container holds fewer sessions than asked for",
+				"sessions", b.Sessions, "asked", asked, "limit", b.Limit, "is", is, "needed", needed, "cure", cure)
+		case auto && i == 0:
+			remark(fmt.Sprintf("As it is set: this container holds %d sessions, which is what there is room for: %s is %s. Raise it for half as many more: %s", need.Sessions, b.Limit, is, cure),
+				slog.LevelInfo, "this container holds as many sessions as there is room for",
+				"sessions", need.Sessions, "limit", b.Limit, "is", is, "cure", cure)
+		}
 	}
-	apart, share := slices.Clone(demand), 0
+	if len(all) == 0 {
+		remark(fmt.Sprintf("As it is set: this container holds %d sessions.", need.Sessions),
+			slog.LevelInfo, "this container holds the sessions asked for", "sessions", need.Sessions)
+	}
+	apart, share := sizing.Asked(demand), 0
 	for i, p := range demand {
 		apart[i].Share, share = 1, max(share, p.Share)
 	}
 	if share > 1 {
 		const effect = "while a session process works for one of its clients, the others wait"
+		memory := sizing.Bottleneck{Limit: allowed.MemoryBy}
 		remark(fmt.Sprintf("To make do with the memory, %d clients share a session process: %s.", share, effect),
 			slog.LevelWarn, "session processes are shared, to make do with the memory",
-			"clients", share, "limit", "memory.max", "is", allowed.MemoryKiB, "needed", f.Need(apart, dialect).MemoryKiB, "effect", effect)
+			"clients", share, "limit", allowed.MemoryBy, "is", Amount(memory, allowed.MemoryKiB), "needed", Amount(memory, room.Need(apart).MemoryKiB), "effect", effect)
 	}
 	if need.ShortOfInotify(allowed) {
 		// So does Dovecot without an inotify instance (2.3.19, 2.4.1).
@@ -95,8 +108,18 @@ func Cure(b sizing.Bottleneck) string {
 	switch b.Limit {
 	case "pids.max":
 		return fmt.Sprintf("docker run --pids-limit %[1]d; Compose: pids_limit: %[1]d; Kubernetes: podPidsLimit of the kubelet", b.Need)
-	case "memory.max":
-		return fmt.Sprintf("docker run --memory %[1]dm; Compose: mem_limit: %[1]dm; Kubernetes: resources.limits.memory: %[1]dMi", b.Need>>10+1)
+	case "ulimit -n":
+		return fmt.Sprintf("docker run --ulimit nofile=%[1]d; Compose: ulimits: {nofile: %[1]d}; Kubernetes: LimitNOFILE of the container runtime", b.Need)
+	case sizing.MachineMemory:
+		return fmt.Sprintf("a machine with %d MiB", (b.Need/9*10)>>10+1)
 	}
-	return fmt.Sprintf("docker run --ulimit nofile=%[1]d; Compose: ulimits: {nofile: %[1]d}; Kubernetes: LimitNOFILE of the container runtime", b.Need)
+	return fmt.Sprintf("docker run --memory %[1]dm; Compose: mem_limit: %[1]dm; Kubernetes: resources.limits.memory: %[1]dMi", b.Need>>10+1)
+}
+
+// Amount is so much of what the limit counts, as it is shown.
+func Amount(b sizing.Bottleneck, n int) string {
+	if b.Memory() {
+		return fmt.Sprintf("%dMiB", (n+1<<10-1)>>10)
+	}
+	return fmt.Sprint(n)
 }

@@ -29,14 +29,26 @@ func TestRemarks(t *testing.T) {
 		{
 			imap(sizing.Secure, 0),
 			sizing.Allowed{Processes: 1000, Files: 1 << 20},
-			`level=WARN msg="this container holds fewer sessions than asked for" sessions=470 asked=1000 limit=pids.max is=1000 needed=2060 cure="docker run --pids-limit 2060; Compose: pids_limit: 2060; Kubernetes: podPidsLimit of the kubelet; or IMAP_MODE=performance"`,
-			"As it is set: only 470 of 1000 sessions: pids.max is 1000, and 2060 are needed. Raise it: docker run --pids-limit 2060; Compose: pids_limit: 2060; Kubernetes: podPidsLimit of the kubelet; or IMAP_MODE=performance",
+			`level=WARN msg="this container holds fewer sessions than asked for" sessions=471 asked=1000 limit=pids.max is=1000 needed=2118 cure="docker run --pids-limit 2118; Compose: pids_limit: 2118; Kubernetes: podPidsLimit of the kubelet; or IMAP_MODE=performance"`,
+			"As it is set: only 471 of 1000 sessions: pids.max is 1000, and 2118 are needed. Raise it: docker run --pids-limit 2118; Compose: pids_limit: 2118; Kubernetes: podPidsLimit of the kubelet; or IMAP_MODE=performance",
 		},
 		{
-			imap(sizing.Performance, 2),
-			sizing.Allowed{MemoryKiB: 1 << 20, Files: 1 << 20},
-			`level=WARN msg="session processes are shared, to make do with the memory" clients=2 limit=memory.max is=1048576 needed=1619304 effect="while a session process works for one of its clients, the others wait"`,
-			"To make do with the memory, 2 clients share a session process: while a session process works for one of its clients, the others wait.",
+			imap(sizing.Secure, 0),
+			sizing.Allowed{MemoryKiB: 256 << 10, MemoryBy: "memory.max", Files: 1 << 20},
+			`level=WARN msg="this container holds fewer sessions than asked for" sessions=55 asked=1000 limit=memory.max is=256MiB needed=4054MiB cure="docker run --memory 4054m; Compose: mem_limit: 4054m; Kubernetes: resources.limits.memory: 4054Mi; or IMAP_MODE=performance"`,
+			"As it is set: only 55 of 1000 sessions: memory.max is 256MiB, and 4054MiB are needed. Raise it: docker run --memory 4054m; Compose: mem_limit: 4054m; Kubernetes: resources.limits.memory: 4054Mi; or IMAP_MODE=performance",
+		},
+		{
+			[]sizing.Protocol{{Name: "imap", Auto: true, Mode: sizing.Auto}},
+			sizing.Allowed{MemoryKiB: 18 << 20, MemoryBy: sizing.MachineMemory, Files: 1 << 20},
+			`level=INFO msg="this container holds as many sessions as there is room for" sessions=10084 limit="9/10 of MemTotal" is=18432MiB cure="a machine with 31329 MiB"`,
+			"As it is set: this container holds 10084 sessions, which is what there is room for: 9/10 of MemTotal is 18432MiB. Raise it for half as many more: a machine with 31329 MiB",
+		},
+		{
+			imap(sizing.Performance, 0),
+			sizing.Allowed{MemoryKiB: 1 << 20, MemoryBy: "memory.max", Files: 1 << 20},
+			`level=WARN msg="session processes are shared, to make do with the memory" clients=3 limit=memory.max is=1024MiB needed=1926MiB effect="while a session process works for one of its clients, the others wait"`,
+			"To make do with the memory, 3 clients share a session process: while a session process works for one of its clients, the others wait.",
 		},
 		{
 			imap(sizing.Performance, 0),
@@ -47,11 +59,12 @@ func TestRemarks(t *testing.T) {
 	} {
 		f := Facts{Machine: sizing.Machine{CPUs: 2, Files: 1 << 20}, Allowed: tt.allowed}
 		var log bytes.Buffer
-		f.Announce(slog.New(slog.NewTextHandler(&log, nil)), tt.demand, "2.4")
+		demand := f.Room("2.4").Fit(tt.demand)
+		f.Announce(slog.New(slog.NewTextHandler(&log, nil)), demand, "2.4")
 		if !strings.Contains(log.String(), tt.line+"\n") {
 			t.Errorf("got\n%swant %s", &log, tt.line)
 		}
-		if got := fmt.Sprint(f.Remarks(tt.demand, "2.4")); !strings.Contains(got, tt.sentence) {
+		if got := fmt.Sprint(f.Remarks(demand, "2.4")); !strings.Contains(got, tt.sentence) {
 			t.Errorf("got %s\nwant %s", got, tt.sentence)
 		}
 	}

@@ -2,6 +2,7 @@ package container
 
 import (
 	"cmp"
+	"fmt"
 	"os"
 	"path/filepath"
 	"runtime"
@@ -32,7 +33,11 @@ func Measure(demand []sizing.Protocol) (sizing.Machine, sizing.Allowed, error) {
 	allowed := sizing.Allowed{
 		Processes: lowest(cgroup("/", "pids", "pids.max"), rlimit(unix.RLIMIT_NPROC)),
 		MemoryKiB: cgroup("/", "memory", "memory.max", "memory.limit_in_bytes") >> 10,
+		MemoryBy:  "memory.max",
 		Inotify:   number("/proc/sys/fs/inotify/max_user_instances"),
+	}
+	if host := machineMemory("/proc/meminfo") / 10 * 9; host != none && lowest(allowed.MemoryKiB, host) == host {
+		allowed.MemoryKiB, allowed.MemoryBy = host, sizing.MachineMemory
 	}
 	// Go looks at the cgroup's quota.
 	machine := sizing.Machine{CPUs: runtime.GOMAXPROCS(0), Files: 1 << 30, Inotify: allowed.Inotify}
@@ -41,6 +46,13 @@ func Measure(demand []sizing.Protocol) (sizing.Machine, sizing.Allowed, error) {
 	soft, err := supervise.RaiseFiles(uint64(max(want, min(hard, filesInReserve))))
 	machine.Files, allowed.Files = int(soft), int(soft)
 	return machine, allowed, err
+}
+
+// machineMemory is what the machine has, in KiB; swap does not count.
+func machineMemory(meminfo string) (total int) {
+	text, _ := os.ReadFile(meminfo)
+	_, _ = fmt.Sscanf(string(text), "MemTotal: %d kB", &total)
+	return total
 }
 
 func rlimit(resource int) int {

@@ -112,8 +112,9 @@ func TestLoadValues(t *testing.T) {
 		want  any
 	}{
 		{"PROTOCOLS=SIEVE imap,\tpop3\nimap", func(s settings.Settings) any { return s.Protocols }, settings.Protocols{"imap", "pop3", "sieve"}},
-		{"IMAP_CONCURRENCY=1", func(s settings.Settings) any { return s.IMAPConcurrency }, settings.Sessions(1)},
-		{"IMAP_CONCURRENCY= 1000000 ", func(s settings.Settings) any { return s.IMAPConcurrency }, settings.Sessions(1_000_000)},
+		{"IMAP_CONCURRENCY=1", func(s settings.Settings) any { return s.IMAPConcurrency }, settings.Concurrency(1)},
+		{"IMAP_CONCURRENCY=Auto", func(s settings.Settings) any { return s.Demand()[0] }, sizing.Protocol{Name: "imap", Auto: true, Mode: sizing.Auto}},
+		{"IMAP_CONCURRENCY= 1000000 ", func(s settings.Settings) any { return s.IMAPConcurrency }, settings.Concurrency(1_000_000)},
 		{"IMAP_MODE=secure", func(s settings.Settings) any { return s.IMAPMode }, sizing.Secure},
 		{"SIEVE_MODE=performance", func(s settings.Settings) any { return s.SieveMode }, sizing.Performance},
 		{"TLS=no", func(s settings.Settings) any { return s.TLS }, "no"},

@@ -22,13 +22,13 @@ import (
 // belongs to, required that this one needs it.
 type Settings struct {
 	Protocols               Protocols   `env:"PROTOCOLS" ours:"true" envDefault:"imap,lmtp" doc:"what runs: imap, pop3, lmtp, sieve, submission" example:"imap,lmtp,sieve"`
-	IMAPConcurrency         Sessions    `env:"IMAP_CONCURRENCY" envDefault:"1000" doc:"IMAP sessions held at once" example:"500"`
+	IMAPConcurrency         Concurrency `env:"IMAP_CONCURRENCY" envDefault:"1000" doc:"IMAP sessions held at once; auto: as many as this container holds" example:"500"`
 	IMAPMode                sizing.Mode `env:"IMAP_MODE" envDefault:"auto" choice:"auto,secure,performance" doc:"secure: a login process per connection; performance: a few for all; auto: secure up to 100 sessions" example:"performance"`
-	POP3Concurrency         Sessions    `env:"POP3_CONCURRENCY" envDefault:"100" doc:"POP3 sessions held at once" example:"100"`
+	POP3Concurrency         Concurrency `env:"POP3_CONCURRENCY" envDefault:"100" doc:"POP3 sessions held at once, or auto" example:"100"`
 	POP3Mode                sizing.Mode `env:"POP3_MODE" envDefault:"auto" choice:"auto,secure,performance" doc:"as IMAP_MODE" example:"performance"`
-	SubmissionConcurrency   Sessions    `env:"SUBMISSION_CONCURRENCY" envDefault:"100" doc:"submission sessions held at once" example:"100"`
+	SubmissionConcurrency   Concurrency `env:"SUBMISSION_CONCURRENCY" envDefault:"100" doc:"submission sessions held at once, or auto" example:"100"`
 	SubmissionMode          sizing.Mode `env:"SUBMISSION_MODE" envDefault:"auto" choice:"auto,secure,performance" doc:"as IMAP_MODE; always secure on Dovecot 2.4" example:"performance"`
-	SieveConcurrency        Sessions    `env:"SIEVE_CONCURRENCY" envDefault:"100" doc:"ManageSieve sessions held at once" example:"100"`
+	SieveConcurrency        Concurrency `env:"SIEVE_CONCURRENCY" envDefault:"100" doc:"ManageSieve sessions held at once, or auto" example:"100"`
 	SieveMode               sizing.Mode `env:"SIEVE_MODE" envDefault:"auto" choice:"auto,secure,performance" doc:"as IMAP_MODE" example:"performance"`
 	MaxConnectionsPerUserIP Sessions    `env:"MAX_CONNECTIONS_PER_USER_IP" envDefault:"50" doc:"sessions of one user from one address; all clients behind one NAT or webmail share it" example:"50"`
 
@@ -161,10 +161,10 @@ func (s Settings) SelfSigned() string { return filepath.Join(string(s.StateDir),
 // Demand lists what each protocol that is on has to hold.
 func (s Settings) Demand() []sizing.Protocol {
 	all := slices.DeleteFunc([]sizing.Protocol{
-		{Name: "imap", Sessions: int(s.IMAPConcurrency), Mode: s.IMAPMode},
-		{Name: "pop3", Sessions: int(s.POP3Concurrency), Mode: s.POP3Mode},
-		{Name: "submission", Sessions: int(s.SubmissionConcurrency), Mode: s.SubmissionMode},
-		{Name: "sieve", Sessions: int(s.SieveConcurrency), Mode: s.SieveMode},
+		s.IMAPConcurrency.protocol("imap", s.IMAPMode),
+		s.POP3Concurrency.protocol("pop3", s.POP3Mode),
+		s.SubmissionConcurrency.protocol("submission", s.SubmissionMode),
+		s.SieveConcurrency.protocol("sieve", s.SieveMode),
 	}, func(p sizing.Protocol) bool { return !s.Protocols.Has(p.Name) })
 	for i := range all {
 		all[i].Proxied = s.Proxy()

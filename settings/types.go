@@ -13,6 +13,7 @@ import (
 	"time"
 
 	"pidgeon/config"
+	"pidgeon/sizing"
 )
 
 // Sessions is a number of sessions, at least one.
@@ -25,6 +26,25 @@ const maxSessions = 1_000_000
 // UnmarshalText accepts 1 to 1,000,000.
 func (n *Sessions) UnmarshalText(text []byte) error {
 	return unmarshalInt(n, text, 1, maxSessions)
+}
+
+// Concurrency is a number of sessions, or 0: as many as there is room for.
+type Concurrency int
+
+// Auto is the value that stands for as many as there is room for.
+const Auto = "auto"
+
+// UnmarshalText accepts auto and 1 to 1,000,000.
+func (n *Concurrency) UnmarshalText(text []byte) error {
+	*n = 0
+	if strings.EqualFold(strings.TrimSpace(string(text)), Auto) {
+		return nil
+	}
+	return unmarshalInt(n, text, 1, maxSessions)
+}
+
+func (n Concurrency) protocol(name string, mode sizing.Mode) sizing.Protocol {
+	return sizing.Protocol{Name: name, Sessions: int(n), Auto: n == 0, Mode: mode}
 }
 
 // Port is a TCP port; 0 turns the listener off.

@@ -1,33 +1,39 @@
 package sizing
 
 import (
-	"cmp"
 	"slices"
+
+	"pidgeon/config"
 )
 
-// Cost is what one idle TLS session takes, INBOX open and empty, in KiB of memory
-// that is not shared (proportional set size). Active sessions with large mailboxes
-// take more. The KiB/session of "tools/bench.sh sessions -sessions 1000" is what is
-// written here.
+// Cost is what idle TLS sessions take, INBOX open and empty, in KiB that the kernel cannot
+// take back: memory of their processes, page tables, stacks and sockets. Measured in a
+// cgroup with "tools/bench.sh limits", and 8 % more: 2.3.19 takes 880 and 2.4.1 takes 1720
+// for a session in performance mode, 2232 and 3692 in secure mode; of ten that share a
+// process 440 and 434. Active sessions with large mailboxes take more.
 type Cost struct {
-	SecureKiB, PerformanceKiB int
-	// ClientKiB is what is left of PerformanceKiB when many clients share a session
-	// process (measured with 1, 2, 5 and 10 of them).
-	ClientKiB int
-	// SecureProxiedKiB and ProxiedKiB are for sessions that are passed on, with TLS on both
-	// sides.
-	SecureProxiedKiB, ProxiedKiB int
+	Idle          int // all that runs without a session, with a judgement and a reload beside it
+	Login         int // a login process
+	LoginClient   int // each of its clients
+	Session       int // a session process and its first client
+	SessionClient int // each further one
+	ProxiedClient int // each client of a login process that passes it on, with TLS on both sides
 }
 
-// Costs are by dialect.
+// Costs are by dialect. With less than Idle, and the login processes twice, judgements were
+// killed: at 28 MiB on 2.3, at 36 to 40 on 2.4.
 func Costs(dialect string) Cost {
 	if dialect == "2.3" {
-		return Cost{SecureKiB: 1974, PerformanceKiB: 732, ClientKiB: 180, SecureProxiedKiB: 1450, ProxiedKiB: 145}
+		return Cost{Idle: 30 << 10, Login: 1450, LoginClient: 110, Session: 880, SessionClient: 330, ProxiedClient: 190}
 	}
-	return Cost{SecureKiB: 3371, PerformanceKiB: 1521, ClientKiB: 260, SecureProxiedKiB: 2045, ProxiedKiB: 175}
+	return Cost{Idle: 36 << 10, Login: 2130, LoginClient: 130, Session: 1730, SessionClient: 185, ProxiedClient: 230}
 }
 
-// Need is what sessions take of the container.
+// idleProcesses run without a session, threads included, with a judgement, a reload and a
+// probe beside them: 42 did not suffice with two processors, 50 did.
+const idleProcesses = 56
+
+// Need is what sessions take of the container at most: all that the limits let in.
 type Need struct {
 	Sessions  int
 	Processes int
@@ -36,70 +42,64 @@ type Need struct {
 	Inotify   int // instances of the owner of all mail, if every client waits with IDLE
 }
 
-// What runs without a session, and what a reload and a rehearsal take beside it
-// for a while: measured 12 to 14 processes, 8 threads of our own and 19 to 43 MiB.
-const (
-	idleProcesses = 60
-	idleMemoryKiB = 96 << 10
-)
-
-// NeedOf adds up what the sessions asked for take.
-func NeedOf(protocols []Protocol, machine Machine, cost Cost) Need {
-	need := Need{Processes: idleProcesses, MemoryKiB: idleMemoryKiB, Files: Size(protocols, machine).Files}
+// Need adds up what the sizes for the protocols take.
+func (r Room) Need(protocols []Protocol) Need {
+	sizes, cost := Size(protocols, r.Machine), r.Cost
+	need := Need{Processes: idleProcesses, MemoryKiB: cost.Idle, Files: sizes.Files}
 	for _, p := range protocols {
+		named := config.ProtocolNamed(p.Name)
+		login, session := sizes.Service(named.Login), sizes.Service(named.Session)
+		clients := login.Capacity()
+		// After a reload those that were started ahead are there twice.
+		logins := login.ProcessLimit + login.ProcessMinAvail
 		need.Sessions += p.Sessions
-		need.Processes += p.processes()
-		need.MemoryKiB += p.memory(cost)
-		if p.Name == "imap" && !p.Proxied {
-			need.Inotify = inotifyInstances(Size(protocols, machine).Service(p.Name))
+		need.Processes += logins + session.ProcessLimit
+		need.MemoryKiB += logins * cost.Login
+		if p.Proxied {
+			need.MemoryKiB += clients * cost.ProxiedClient
+			continue
+		}
+		need.MemoryKiB += clients*cost.LoginClient + session.ProcessLimit*cost.Session + max(0, clients-session.ProcessLimit)*cost.SessionClient
+		if p.Name == "imap" {
+			need.Inotify = inotifyInstances(session)
 		}
 	}
+	keepers := sizes.Service("imap-hibernate").ProcessLimit
+	need.Processes, need.MemoryKiB = need.Processes+keepers, need.MemoryKiB+keepers*cost.Session
 	return need
 }
 
+// MachineMemory as Allowed.MemoryBy: where no cgroup limits it, all memory but a tenth for
+// the kernel and for others.
+const MachineMemory = "9/10 of MemTotal"
+
 // Allowed is what the container gives; 0 is without limit.
-type Allowed struct{ Processes, MemoryKiB, Files, Inotify int }
+type Allowed struct {
+	Processes, MemoryKiB, Files, Inotify int
+	MemoryBy                             string // memory.max or MachineMemory
+}
 
 // ShortOfInotify reports whether some clients that wait with IDLE will hear of new mail only
 // when Dovecot looks for it, every 30 s. They lose nothing else, so it is no bottleneck.
 func (n Need) ShortOfInotify(a Allowed) bool { return a.Inotify != 0 && a.Inotify < n.Inotify }
 
-// Bottleneck is a limit of the container that is reached before the sessions asked for.
-type Bottleneck struct {
-	Limit      string // pids.max, memory.max, ulimit -n
-	Have, Need int    // memory in KiB
-	Sessions   int    // how many fit
+// limit is one of the container's, with what is needed of it.
+type limit struct {
+	name       string
+	have, need int
+	alone      Allowed // no other limit than this one
 }
 
-// Bottlenecks are the limits that are too low, the lowest first.
-func (n Need) Bottlenecks(a Allowed) []Bottleneck {
-	return slices.DeleteFunc(n.limits(a), func(b Bottleneck) bool { return b.Have >= b.Need || n.Sessions == 0 })
+func (n Need) limits(a Allowed) []limit {
+	all := []limit{
+		{"pids.max", a.Processes, n.Processes, Allowed{Processes: a.Processes}},
+		{a.MemoryBy, a.MemoryKiB, n.MemoryKiB, Allowed{MemoryKiB: a.MemoryKiB, MemoryBy: a.MemoryBy}},
+		{"ulimit -n", a.Files, n.Files, Allowed{Files: a.Files}},
+	}
+	return slices.DeleteFunc(all, func(l limit) bool { return l.have == 0 })
 }
 
-// Capacity is how many sessions, of the mix that n is for, the container holds at
-// all; ok is false where it is without limit.
-func (n Need) Capacity(a Allowed) (lowest Bottleneck, ok bool) {
-	a.Files = 0 // of a process, not of the container
-	limits := n.limits(a)
-	if len(limits) == 0 || n.Sessions == 0 {
-		return Bottleneck{}, false
-	}
-	return limits[0], true
-}
-
-// limits are those that are set, the lowest first.
-func (n Need) limits(a Allowed) []Bottleneck {
-	limit := func(name string, have, idle, need int) Bottleneck {
-		return Bottleneck{name, have, need, max(0, n.Sessions*(have-idle)/max(1, need-idle))}
-	}
-	all := []Bottleneck{
-		limit("pids.max", a.Processes, idleProcesses, n.Processes),
-		limit("memory.max", a.MemoryKiB, idleMemoryKiB, n.MemoryKiB),
-		limit("ulimit -n", a.Files, otherClients, n.Files),
-	}
-	all = slices.DeleteFunc(all, func(b Bottleneck) bool {
-		return b.Have == 0 || b.Limit == "pids.max" && n.Processes == idleProcesses // no session takes one
-	})
-	slices.SortStableFunc(all, func(a, b Bottleneck) int { return cmp.Compare(a.Sessions, b.Sessions) })
-	return all
+// fits tells whether all limits are high enough.
+func (n Need) fits(a Allowed) bool {
+	return !slices.ContainsFunc(n.limits(a), func(l limit) bool { return l.have < l.need })
 }

@@ -1,10 +1,6 @@
 package sizing
 
-import (
-	"slices"
-
-	"pidgeon/config"
-)
+import "pidgeon/config"
 
 // Mode is how a login service shares its processes among clients.
 type Mode string
@@ -25,6 +21,8 @@ const SecureUpTo = 100
 type Protocol struct {
 	Name     string // as in Dovecot's "protocols": imap, pop3, submission, sieve
 	Sessions int    // how many are connected at once
+	Auto     bool   // as many as there is room for
+	Asked    int    // how many were asked for, if there is room for fewer
 	Mode     Mode
 	Reuse    bool // a session process may serve one client after another
 	Proxied  bool // its sessions are passed on: the login process keeps them, and no other
@@ -39,7 +37,7 @@ type Protocol struct {
 
 // Secure reports whether each connection gets a login process of its own.
 func (p Protocol) Secure() bool {
-	return p.Mode == Secure || p.Mode == Auto && p.Sessions <= SecureUpTo
+	return p.Mode == Secure || p.Mode == Auto && !p.Auto && p.Sessions <= SecureUpTo
 }
 
 // With is the protocol with another number of sessions, in the mode that it has.
@@ -70,51 +68,13 @@ func (p Protocol) hibernates() bool { return p.Name == "imap" && !p.Secure() && 
 // before its old session ends is not turned away.
 func Headroom(sessions int) int { return 10 + sessions/50 }
 
-// maxShare is how many clients a session process serves at once at most. While it
-// works for one, the others wait; beyond ten there is little left to save (measured
-// with 1, 2, 5 and 10).
-const maxShare = 10
-
-// Share lets IMAP clients share session processes, as many as needed and no more,
-// where memory is too short for a process each. have is in KiB; 0 is without limit.
-func Share(protocols []Protocol, machine Machine, cost Cost, have int) []Protocol {
-	shared := slices.Clone(protocols)
-	for share := 1; share <= maxShare; share++ {
-		for i, p := range shared {
-			if p.mayShare() {
-				shared[i].Share = share
-			}
-		}
-		if have == 0 || NeedOf(shared, machine, cost).MemoryKiB <= have {
-			break
-		}
+// headroom is none where there is room for fewer sessions than were asked for: all that
+// are let in are held.
+func (p Protocol) headroom() int {
+	if p.Asked > 0 {
+		return 0
 	}
-	return shared
+	return Headroom(p.Sessions)
 }
 
 func (p Protocol) mayShare() bool { return p.hibernates() && p.Reuse }
-
-// processes is how many the sessions of a protocol take.
-func (p Protocol) processes() int {
-	switch {
-	case p.Secure():
-		return len(p.Services()) * p.Sessions
-	case p.Proxied:
-		return 0 // but the login processes, one for each processor
-	}
-	return ceil(p.Sessions, max(1, p.Share))
-}
-
-// memory is what they take, in KiB.
-func (p Protocol) memory(cost Cost) int {
-	switch {
-	case p.Proxied && p.Secure():
-		return p.Sessions * cost.SecureProxiedKiB
-	case p.Proxied:
-		return p.Sessions * cost.ProxiedKiB
-	case p.Secure():
-		return p.Sessions * cost.SecureKiB
-	}
-	share := max(1, p.Share)
-	return p.Sessions * (cost.ClientKiB + (cost.PerformanceKiB-cost.ClientKiB)/share)
-}

@@ -41,7 +41,7 @@ func sessionService(name string, login Service, p Protocol) limits {
 }
 
 func loginService(name string, p Protocol, machine Machine) limits {
-	connections := add(count(p.Sessions, "sessions"), count(Headroom(p.Sessions), "for clients that come and go"))
+	connections := add(count(p.Sessions, "sessions"), count(p.headroom(), "for clients that come and go"))
 	processors, ready := count(machine.CPUs, "processors"), min(p.LoginReady, MaxSessions)
 	if p.Secure() {
 		one := count(1, "connection to a process")
@@ -114,7 +114,7 @@ const MaxSessions = 1_000_000
 
 // What stock Dovecot allows the services that are not sized here.
 const (
-	urlauthLogins = 100  // imap-urlauth-login process_limit
+	urlauthLogins = 100  // imap-urlauth-login process_limit, for a feature that is off
 	lmtpProcesses = 100  // lmtp process_limit
 	defaultLimit  = 1000 // default_client_limit, counted by 2.3 in its check of ulimit -n
 	otherClients  = 200  // doveadm, indexers, dict, auth workers and the entrypoint's own probes
@@ -142,17 +142,21 @@ func derive(sized []limits, effective []pair, machine Machine) Sizes {
 	}
 	urlauth := count(urlauthLogins, "processes of imap-urlauth-login")
 	lmtp := count(lmtpProcesses, "processes of lmtp")
-	others := count(otherClients, "others (doveadm, indexers, dict, auth workers, probes)")
+	if few := machine.Files / 100; few < urlauthLogins && len(effective) > 0 && effective[0].login.Name == "imap-login" {
+		urlauth = count(max(1, few), "processes of imap-urlauth-login")
+		sized = append(sized, limits{name: "imap-urlauth-login", ProcessLimit: urlauth})
+	}
+	others := count(min(otherClients, machine.Files/16), "others (doveadm, indexers, dict, auth workers, probes)")
 	sized = append(sized,
 		// Counted by Dovecot itself, which warns when it is lower.
 		limits{name: "auth", ClientLimit: add(logins, lookups, urlauth, lmtp, others)},
 		// Counted by Dovecot too.
-		limits{name: "anvil", ClientLimit: add(logins, hibernators, urlauth, others).atLeast(defaultLimit, "(default_client_limit)")},
+		limits{name: "anvil", ClientLimit: add(logins, hibernators, urlauth, others)},
 		// Never checked by Dovecot: past it each login stalls for 10 s.
 		limits{name: "stats", ClientLimit: add(logins, sessions, hibernators, lmtp, urlauth, others)},
 		// 2.3 reads its settings from it: one connection per login process and per
 		// session process that is used again.
-		limits{name: "config", ClientLimit: add(logins, sessions, hibernators, others).atLeast(defaultLimit, "(default_client_limit)")},
+		limits{name: "config", ClientLimit: add(logins, sessions, hibernators, others)},
 	)
 	return bounded(sized, files, machine)
 }
@@ -162,16 +166,28 @@ func derive(sized []limits, effective []pair, machine Machine) Sizes {
 // raise the number of logins.
 const anvilReserve = 4
 
+// ownFiles are those that a process opens besides one for each client.
+const ownFiles = 24
+
 // bounded keeps every client limit below what a process may open, or Dovecot
 // warns at each start. files are what login services need.
 func bounded(sized []limits, files int, machine Machine) Sizes {
-	sizes := Sizes{Files: max(files, defaultLimit), limits: map[string]limits{}}
+	sizes := Sizes{Files: files, limits: map[string]limits{}}
+	most := max(1, machine.Files-ownFiles)
+	if most < defaultLimit {
+		sizes.DefaultClientLimit = most
+	}
 	for _, s := range sized {
-		sizes.Files = max(sizes.Files, s.ClientLimit.Total)
+		if s.ClientLimit.Total > 1 {
+			sizes.Files = max(sizes.Files, s.ClientLimit.Total+ownFiles)
+		}
+		if s.name == "anvil" || s.name == "config" {
+			s.ClientLimit = s.ClientLimit.atLeast(defaultLimit, "(default_client_limit)")
+		}
 		if s.name == "anvil" {
 			s.ClientLimit = s.ClientLimit.times(anvilReserve, "because it keeps this limit until the next start")
 		}
-		s.ClientLimit = s.ClientLimit.atMost(max(1, machine.Files), "open files (ulimit -n)")
+		s.ClientLimit = s.ClientLimit.atMost(most, "open files (ulimit -n)")
 		sizes.Services, sizes.limits[s.name] = append(sizes.Services, s.service()), s
 	}
 	slices.SortFunc(sizes.Services, func(a, b Service) int { return cmp.Compare(a.Name, b.Name) })

@@ -62,6 +62,9 @@ func (l limits) service() Service {
 type Sizes struct {
 	Services []Service
 	Files    int // open files per process (ulimit -n)
+	// DefaultClientLimit is for the services that are not sized: Dovecot 2.3 warns where a
+	// process may open fewer files. Zero leaves Dovecot's default.
+	DefaultClientLimit int
 
 	limits map[string]limits // behind Services, by their names
 }

@@ -1,8 +1,9 @@
 #!/usr/bin/env bash
 # bench.sh [WHAT] [SUITE] [-FLAG...]: measures pidgeon beside others and prints
 # tables. WHAT is sessions, logins, start, edit, reloads, pid1, or all of these; or
-# wake, which asks for a sysctl of the host. SUITE is bookworm (Dovecot 2.3) or trixie
-# (2.4), by default both, one after the other. Flags are those of bench/compare:
+# wake, which asks for a sysctl of the host, or limits, which makes cgroups. SUITE is
+# bookworm (Dovecot 2.3) or trixie (2.4), by default both, one after the other. Flags
+# are those of bench/compare:
 # -rounds 10 -sessions 10000 -duration 1m -only NAME …
 # Without flags the sizes are small: all takes half an hour.
 # What was measured, as lines of Go's benchmark format, is kept in .pidgeon/bench, so
@@ -15,10 +16,10 @@ cd "$(dirname "${BASH_SOURCE[0]}")/.."
 what=all suites=(bookworm trixie)
 while [[ $# -gt 0 && $1 != -* ]]; do
 	case $1 in
-	all | sessions | logins | start | edit | reloads | pid1 | wake) what=$1 ;;
+	all | sessions | logins | start | edit | reloads | pid1 | wake | limits) what=$1 ;;
 	bookworm | trixie) suites=("$1") ;;
 	*)
-		echo "usage: ${0##*/} [all|sessions|logins|start|edit|reloads|pid1|wake] [bookworm|trixie] [-FLAG...]" >&2
+		echo "usage: ${0##*/} [all|sessions|logins|start|edit|reloads|pid1|wake|limits] [bookworm|trixie] [-FLAG...]" >&2
 		exit 64
 		;;
 	esac
@@ -93,6 +94,7 @@ for suite in "${suites[@]}"; do
 		reloads) small=(-rounds 3 -duration 14s) ;;
 		pid1) small=(-rounds 1 -duration 1m) ;;
 		wake) small=(-rounds 1 -sessions 2000) ;;
+		limits) small=(-rounds 1 -sessions 1000) ;;
 		esac
 		printf '\n%s, Dovecot %s\n' "$one" "$dialect"
 		"${as[@]}" env TMPDIR="$bin" "$bin/compare" -root "$root" -bin "$bin" -dialect "$dialect" "${small[@]}" "$@" "$one" |

@@ -49,10 +49,11 @@ func run(args []string) int {
 	measure, ok := map[string]func(*bench) error{
 		"sessions": (*bench).sessionsHeld, "logins": (*bench).loginsPerSecond, "start": (*bench).startToGreeting,
 		"edit": (*bench).editToServed, "pid1": (*bench).pidOne, "wake": (*bench).wakeUps, "reloads": (*bench).loginsAcrossReloads,
+		"limits": (*bench).ceilingsKept,
 	}[flags.Arg(0)]
 	known := slices.Contains([]string{load.Login, load.Select, load.Idle}, b.state)
 	if !ok || !known || flags.NArg() != 1 || b.root == "" || b.bin == "" {
-		fmt.Fprintln(os.Stderr, "usage: compare -root DIR -bin DIR -dialect 2.3|2.4 [-…] sessions|logins|start|edit|pid1|wake|reloads")
+		fmt.Fprintln(os.Stderr, "usage: compare -root DIR -bin DIR -dialect 2.3|2.4 [-…] sessions|logins|start|edit|pid1|wake|reloads|limits")
 		return exitUsage
 	}
 	if err := b.run(measure); err != nil {
@@ -66,7 +67,7 @@ func (b *bench) run(measure func(*bench) error) (err error) {
 	if b.bin, err = filepath.Abs(b.bin); err != nil {
 		return err
 	}
-	b.fixtures, err = newFixtures(b.dialect, b.sessions+b.beyond()+200)
+	b.fixtures, err = newFixtures(b.dialect, 2*b.sessions+b.beyond())
 	defer os.RemoveAll(b.dir)
 	if err != nil {
 		return err
