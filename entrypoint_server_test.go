@@ -38,6 +38,8 @@ func parseLaunch(args []string) (l pidgeontest.Launch) {
 			l.Before = likeImage
 		case args[0] == "-user" && len(args) > 1:
 			l.User, l.Before, args = args[1], asInImage, args[1:]
+		case args[0] == "-files" && len(args) > 1:
+			l.Before, args = "ulimit -n "+args[1], args[1:]
 		case assigned && name == strings.ToUpper(name):
 			l.Environ = append(l.Environ, args[0])
 		default:

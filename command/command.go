@@ -118,11 +118,23 @@ func (c Call) print(asJSON bool, document any, words string) error {
 func NewLogger(s settings.Settings, to io.Writer) *slog.Logger {
 	var level slog.Level
 	_ = level.UnmarshalText([]byte(s.LogLevel)) // a wrong one is a fault already
-	options := &slog.HandlerOptions{Level: level}
+	options := &slog.HandlerOptions{Level: level, ReplaceAttr: asText}
 	if s.LogFormat == "json" {
 		return slog.New(slog.NewJSONHandler(to, options))
 	}
 	return slog.New(slog.NewTextHandler(to, options))
+}
+
+// asText gives what has a form of its own in JSON the one that it has in text: a duration
+// is no number, and an error no object.
+func asText(_ []string, a slog.Attr) slog.Attr {
+	switch v := a.Value.Any().(type) {
+	case time.Duration:
+		a.Value = slog.StringValue(v.String())
+	case error:
+		a.Value = slog.StringValue(v.Error())
+	}
+	return a
 }
 
 // Unusable logs why there is nothing to run.

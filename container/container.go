@@ -98,7 +98,7 @@ func (f Facts) Remarks(demand []sizing.Protocol, dialect string) (all []Remark) 
 		cure := fmt.Sprintf("on the host: sysctl -w fs.inotify.max_user_instances=%d", need.Inotify)
 		remark(fmt.Sprintf("Only %d of %d inotify instances for clients that wait with IDLE: %s. Raise it %s", allowed.Inotify, need.Inotify, effect, cure),
 			slog.LevelWarn, "too few inotify instances for every client to wait with IDLE",
-			"is", allowed.Inotify, "needed", need.Inotify, "effect", effect, "cure", cure)
+			"is", fmt.Sprint(allowed.Inotify), "needed", fmt.Sprint(need.Inotify), "effect", effect, "cure", cure)
 	}
 	return all
 }

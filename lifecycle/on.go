@@ -390,11 +390,11 @@ func (t *turn) unconfirmed(e Unconfirmed) {
 		t.reload(Undo, t.Running)
 		return
 	case Undo: // what Dovecot may still run has to stay where it is
-		t.say(slog.LevelError, "previous generation not reloaded", "error", e.Reasons)
+		t.say(slog.LevelError, "previous generation not reloaded", "error", strings.Join(e.Reasons, "; "))
 		t.reject(t.Refused)
 		t.unproven(e.Reasons)
 	case Repeat, Mend:
-		t.say(slog.LevelError, "reload not carried out", "error", e.Reasons)
+		t.say(slog.LevelError, "reload not carried out", "error", strings.Join(e.Reasons, "; "))
 		t.Counts.Refused++
 		if !e.Whole || e.Why == Mend {
 			t.unproven(e.Reasons)
