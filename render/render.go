@@ -5,6 +5,7 @@
 package render
 
 import (
+	"bytes"
 	"io/fs"
 	"path"
 	"slices"
@@ -59,7 +60,7 @@ func Render(in Input) (config.Files, error) {
 		case ext == ".conf" && name != config.Main:
 			files = append(files, t.file(name, path.Join(templatesDir, name)))
 		case ext == ".sh", ext == ".sieve", ext == ".ext":
-			if f := t.file(name, name); len(f.Data) > 0 {
+			if f := t.file(name, name); len(bytes.TrimSpace(f.Data)) > 0 {
 				if ext == ".ext" { // auth of 2.3 reads it by itself
 					f.Mode = config.ForAuth
 				}
