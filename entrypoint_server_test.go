@@ -77,8 +77,8 @@ func cmdExits(ts *testscript.TestScript, _ bool, args []string) {
 func cmdSignal(ts *testscript.TestScript, _ bool, args []string) {
 	s := serverOf(ts)
 	pid := s.PID()
-	if len(args) > 1 {
-		pid = s.Find(args[1])
+	if len(args) > 1 { // a reload may be replacing it
+		pidgeontest.Within(pidgeontest.Patience, func() bool { pid = s.Find(args[1]); return pid != 0 })
 	}
 	sig := unix.SignalNum("SIG" + args[0])
 	if sig == 0 || pid == 0 {
