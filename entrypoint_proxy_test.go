@@ -240,8 +240,8 @@ func TestProxy(t *testing.T) {
 		defer held.Close()
 		s.addBackend(2)
 		var plan bytes.Buffer
-		asked := pidgeontest.Launch{Environ: []string{"BACKENDS_FILE=", "BACKENDS=" + s.network + ".{1..3}"}, Args: []string{"plan", "--shards"}}
-		if code, err := s.proxy.Run(asked, &plan, &plan); code != 0 || err != nil || !strings.Contains(plan.String(), "of 256 shards move.\n"+s.address(0)+" to "+s.address(2)+": ") {
+		asked := pidgeontest.Launch{Environ: []string{"BACKENDS_FILE=", "BACKENDS=" + s.network + ".{1..3}"}, Args: []string{"plan", "--shards", "--user", "alice"}}
+		if code, err := s.proxy.Run(asked, &plan, &plan); code != 0 || err != nil || !strings.HasPrefix(plan.String(), "alice is in shard 63, which is that of "+s.network) || !strings.Contains(plan.String(), "of 256 shards move.\n"+s.address(0)+" to "+s.address(2)+": ") {
 			t.Errorf("the plan is %d (%v)\n%s", code, err, &plan)
 		}
 		write(s.network + ".{1..3}")

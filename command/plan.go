@@ -15,9 +15,10 @@ import (
 func Plan(c Call) int {
 	flags := c.flags()
 	shards := flags.Bool("shards", false, "")
+	user := flags.String("user", "", "")
 	return c.run(flags, func() error {
 		if *shards {
-			return c.planShards()
+			return c.planShards(*user)
 		}
 		return c.judging((*judgement).plan)
 	})

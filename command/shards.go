@@ -16,8 +16,8 @@ import (
 )
 
 // planShards prints which backend would have how many shards, and which of them have to
-// move there from where they are in the proxy that runs.
-func (c Call) planShards() error {
+// move there from where they are in the proxy that runs; of a user who is named, the shard.
+func (c Call) planShards(user string) error {
 	s, err := settings.Load(c.Environ)
 	if err != nil {
 		return err
@@ -26,6 +26,9 @@ func (c Call) planShards() error {
 		return failure{ExitConfig, "pidgeon: ROLE is server, which has all mail itself: set ROLE=proxy and BACKENDS"}
 	}
 	asked := shard.Assign(s.Backends)
+	if user != "" {
+		fmt.Fprintf(c.Stdout, "%s is in shard %s, which is that of %s.\n", user, shard.Name(shard.Of(user)), asked[shard.Of(user)])
+	}
 	published, _ := os.ReadFile(filepath.Join(publish.Current(string(s.RunDir)), render.Shards))
 	runs, ok := shard.Parse(string(published))
 	if !ok {
