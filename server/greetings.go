@@ -16,13 +16,13 @@ import (
 // or have greeted before, and tells why others are silent. Mute is why those are that
 // fell silent for certain: what never greeted is not the fault of a change, and what may
 // only be slow is no reason to take one back.
-func greetings(ctx context.Context, g lifecycle.Generation) (greeted []string, silent map[string]string, mute []string) {
+func (s *Server) greetings(ctx context.Context, g lifecycle.Generation) (greeted []string, silent map[string]string, mute []string) {
 	greeted, silent = slices.Clone(g.Greeted), map[string]string{}
 	probed := withPlaces(g)
 	answers := make([]error, len(probed))
 	var all sync.WaitGroup
 	for i, l := range probed {
-		all.Go(func() { answers[i] = master.Greets(ctx, l) })
+		all.Go(func() { answers[i] = s.master.Greets(ctx, l) })
 	}
 	all.Wait()
 	for i, l := range probed {

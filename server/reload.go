@@ -17,14 +17,14 @@ import (
 func (s *Server) Reload(ctx context.Context, r lifecycle.Reload) lifecycle.Event {
 	g := r.Generation
 	if r.Why != lifecycle.Greet && g.Greeted == nil { // a start that is not judged yet: nobody has asked
-		g.Greeted, _, _ = greetings(ctx, g)
+		g.Greeted, _, _ = s.greetings(ctx, g)
 	}
 	if err := s.load(ctx, r); err != nil && ctx.Err() == nil {
 		var refused *master.Refused
 		whole := errors.As(err, &refused) && !refused.Partial
 		return lifecycle.Unconfirmed{Reload: r, Reasons: []string{err.Error()}, Whole: whole}
 	}
-	greeted, silent, mute := greetings(ctx, g)
+	greeted, silent, mute := s.greetings(ctx, g)
 	for _, name := range slices.Sorted(maps.Keys(silent)) {
 		s.Log.Warn("a listener does not greet", "error", silent[name])
 	}

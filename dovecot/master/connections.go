@@ -3,21 +3,13 @@ package master
 import (
 	"bufio"
 	"bytes"
-	"cmp"
-	"context"
-	"crypto/tls"
 	"errors"
 	"fmt"
 	"io/fs"
 	"maps"
-	"net"
 	"os"
 	"slices"
 	"strconv"
-	"strings"
-	"time"
-
-	"pidgeon/config"
 )
 
 // listening returns the TCP ports that somebody in this network namespace
@@ -138,50 +130,4 @@ func parseSocket(line []byte) (s socket, ok bool) {
 		i++
 	}
 	return s, ok
-}
-
-// ErrSilent is a listener that took a connection and said nothing for 5 s. The
-// machine may be overloaded: nothing is known of the listener.
-var ErrSilent = errors.New("it says nothing")
-
-const greetingPatience = 5 * time.Second
-
-// Greets connects to a listener as a client does, and waits for its greeting. It
-// sees what a rehearsal, which has no TCP sockets, cannot: what is set for some
-// addresses alone. For the time of the greeting it takes a place from a user. A
-// listener whose greeting is not known counts as if it had greeted.
-func Greets(ctx context.Context, l config.Listener) error {
-	want := config.ProtocolNamed(l.Protocol).Greeting
-	if want == "" || l.HAProxy {
-		return nil
-	}
-	ctx, cancel := context.WithTimeout(ctx, greetingPatience)
-	defer cancel()
-	line, err := greeting(ctx, l)
-	switch {
-	case errors.Is(err, os.ErrDeadlineExceeded) || errors.Is(err, context.DeadlineExceeded):
-		return fmt.Errorf("%s on port %d: %w", l.Name, l.Port, ErrSilent)
-	case err != nil:
-		return fmt.Errorf("%s on port %d does not greet: %w", l.Name, l.Port, err)
-	case !strings.HasPrefix(line, want):
-		return fmt.Errorf("%s on port %d greets with %q", l.Name, l.Port, strings.TrimSpace(line))
-	}
-	return nil
-}
-
-func greeting(ctx context.Context, l config.Listener) (string, error) {
-	address := append(slices.Clip(l.Addresses), "*")[0]
-	here := map[string]string{"*": "127.0.0.1", "0.0.0.0": "127.0.0.1", "::": "::1"}[address]
-	var dialer net.Dialer
-	conn, err := dialer.DialContext(ctx, "tcp", net.JoinHostPort(cmp.Or(here, address), strconv.Itoa(l.Port)))
-	if err != nil {
-		return "", err
-	}
-	defer conn.Close()
-	deadline, _ := ctx.Deadline()
-	_ = conn.SetDeadline(deadline)
-	if l.TLS {
-		conn = tls.Client(conn, &tls.Config{InsecureSkipVerify: true})
-	}
-	return bufio.NewReaderSize(conn, 512).ReadString('\n')
 }

@@ -40,6 +40,7 @@ type Process struct {
 	wakeAt atomic.Int64  // as many and busy gets a value; 0 for never
 	busy   chan struct{} // of capacity 1
 	died   chan string
+	source net.IP // of probes
 	closed sync.WaitGroup
 
 	mu         sync.Mutex
@@ -64,7 +65,7 @@ func New(cmd *exec.Cmd, dialect, dir string, log io.Writer) (*Process, error) {
 		notify.Close()
 		return nil, fmt.Errorf("opening a pipe for Dovecot's log: %w", err)
 	}
-	p := &Process{dialect: dialect, notify: notify, states: make(chan string, 16), stderr: stderr, logged: logged, busy: make(chan struct{}, 1), died: make(chan string, 16)}
+	p := &Process{dialect: dialect, notify: notify, states: make(chan string, 16), stderr: stderr, logged: logged, busy: make(chan struct{}, 1), died: make(chan string, 16), source: newSource()}
 	// A file, not a pipe of os/exec: a session that outlives the master and keeps
 	// it open must not keep Wait from returning.
 	cmd.Stdout, cmd.Stderr = stderr, stderr
@@ -159,6 +160,9 @@ func (p *Process) readLog(log io.Writer) {
 	lines := bufio.NewReaderSize(p.logged, 64<<10)
 	for whole := true; ; { // what came so far
 		line, err := lines.ReadSlice('\n') // a longer line comes in parts, and passes all the same
+		if whole && p.ofProbe(line) {
+			continue
+		}
 		if whole {
 			p.note(line)
 		}

@@ -39,6 +39,7 @@ func says(t *testing.T, text string) (port int) {
 
 func TestGreets(t *testing.T) {
 	const yes, no, unknown = "greets", "does not", "unknown"
+	p := &Process{source: newSource()}
 	tests := []struct {
 		name     string
 		listener config.Listener
@@ -61,7 +62,7 @@ func TestGreets(t *testing.T) {
 			ctx, cancel := context.WithTimeout(t.Context(), 2*time.Second)
 			defer cancel()
 			tt.listener.Port = says(t, tt.text)
-			err := Greets(ctx, tt.listener)
+			err := p.Greets(ctx, tt.listener)
 			got := yes
 			switch {
 			case errors.Is(err, ErrSilent):
@@ -74,7 +75,7 @@ func TestGreets(t *testing.T) {
 			}
 		})
 	}
-	if err := Greets(t.Context(), config.Listener{Protocol: "imap", Port: freePort(t)}); err == nil || errors.Is(err, ErrSilent) {
+	if err := p.Greets(t.Context(), config.Listener{Protocol: "imap", Port: freePort(t)}); err == nil || errors.Is(err, ErrSilent) {
 		t.Errorf("nobody listens: %v", err)
 	}
 }
@@ -88,5 +89,28 @@ func TestMissing(t *testing.T) {
 	want := []string{fmt.Sprintf("nothing listens for lmtp on port %d", gone), fmt.Sprintf("nothing listens for pop3 on port %d", gone)}
 	if refused == nil || !refused.Partial || !slices.Equal(refused.Complaints, want) {
 		t.Errorf("got %v, want %q", refused, want)
+	}
+}
+
+// TestOfProbe leaves every line of a client's where it is, whatever it calls itself.
+func TestOfProbe(t *testing.T) {
+	p := &Process{source: net.IPv4(127, 9, 8, 7)}
+	const ours = "user=<>, rip=127.9.8.7, lip=127.0.0.1, secured, session=<zv1znEphOr5/AAAB>\n"
+	for line, want := range map[string]bool{
+		"Nov 27 23:42:20 imap-login: Info: Login aborted: Connection closed (no auth attempts in 0 secs) (no_auth_attempts): " + ours: true,
+		"Nov 27 23:42:20 pop3-login: Info: Disconnected: Connection closed (no auth attempts in 0 secs): " + ours:                     true,
+		"Nov 27 23:42:20 lmtp(88): Info: Connect from 127.9.8.7\n":                                                                    true,
+		"Nov 27 23:42:20 lmtp(88): Info: Disconnect from 127.9.8.7: Connection closed (state=GREETING)\n":                             true,
+
+		"Nov 27 23:42:20 lmtp(88): Info: Connect from 127.9.8.77\n":                                                                                                                     false,
+		"Nov 27 23:42:20 imap-login: Info: Login aborted: Connection closed (auth failed, 1 attempts in 2 secs) (auth_failed): " + ours:                                                 false,
+		"Nov 27 23:42:20 imap-login: Info: Login aborted: x (no auth attempts in 0 secs): user=<(no auth attempts in 0 secs): " + ours:                                                  false,
+		"Nov 27 23:42:20 imap-login: Info: Login aborted: x (no auth attempts in 0 secs): user=<>, rip=192.0.2.1, lip=127.9.8.7\n":                                                      false,
+		"Nov 27 23:42:20 imap-login: Info: Disconnected (no auth attempts in 0 secs): user=<>, rip=127.9.8.7, lip=127.0.0.1, TLS handshaking: SSL_accept() failed: error:0A, session\n": false,
+		"Nov 27 23:42:20 imap(127.9.8.7)<1>: Info: Disconnected\n":                                                                                                                      false,
+	} {
+		if got := p.ofProbe([]byte(line)); got != want {
+			t.Errorf("%v: %s", got, line)
+		}
 	}
 }

@@ -1,0 +1,92 @@
+package master
+
+import (
+	"bufio"
+	"bytes"
+	"cmp"
+	"context"
+	"crypto/tls"
+	"errors"
+	"fmt"
+	"math/rand/v2"
+	"net"
+	"os"
+	"regexp"
+	"slices"
+	"strconv"
+	"strings"
+	"time"
+
+	"golang.org/x/sys/unix"
+
+	"pidgeon/config"
+)
+
+// newSource is an address of this machine's that nobody else connects from, so that
+// Dovecot's log tells probes from clients.
+func newSource() net.IP {
+	n := rand.Uint32N(1<<24-1<<17) + 1<<16 // not 127.0.*.*, which may be in use
+	return net.IPv4(127, byte(n>>16), byte(n>>8), byte(n)).To4()
+}
+
+// Up to the address nothing in these lines is a client's choice: the first "<" is that of
+// a name, which is empty (2.3.19, 2.4.1: client-common.c, lmtp-client.c).
+var probeLine = regexp.MustCompile(timestamp + `(?:[\w-]+-login: Info: [^<]*\(no auth attempts in \d+ secs\)[^<]*: user=<>, rip=|lmtp\(\d+\): Info: (?:Connect|Disconnect) from )([\d.]+)\b.*`)
+
+// ofProbe tells of a line about a probe that found nothing wrong.
+func (p *Process) ofProbe(line []byte) bool {
+	if !bytes.Contains(line, []byte(p.source.String())) {
+		return false
+	}
+	found := probeLine.FindSubmatch(line)
+	return found != nil && string(found[1]) == p.source.String() && !bytes.Contains(line, []byte("fail")) && !bytes.Contains(line, []byte("error"))
+}
+
+// ErrSilent is a listener that took a connection and said nothing for 5 s. The
+// machine may be overloaded: nothing is known of the listener.
+var ErrSilent = errors.New("it says nothing")
+
+const greetingPatience = 5 * time.Second
+
+// Greets connects to a listener as a client does, and waits for its greeting. It
+// sees what a rehearsal, which has no TCP sockets, cannot: what is set for some
+// addresses alone. For the time of the greeting it takes a place from a user. A
+// listener whose greeting is not known counts as if it had greeted.
+func (p *Process) Greets(ctx context.Context, l config.Listener) error {
+	want := config.ProtocolNamed(l.Protocol).Greeting
+	if want == "" || l.HAProxy {
+		return nil
+	}
+	ctx, cancel := context.WithTimeout(ctx, greetingPatience)
+	defer cancel()
+	line, err := p.greeting(ctx, l)
+	switch {
+	case errors.Is(err, os.ErrDeadlineExceeded) || errors.Is(err, context.DeadlineExceeded):
+		return fmt.Errorf("%s on port %d: %w", l.Name, l.Port, ErrSilent)
+	case err != nil:
+		return fmt.Errorf("%s on port %d does not greet: %w", l.Name, l.Port, err)
+	case !strings.HasPrefix(line, want):
+		return fmt.Errorf("%s on port %d greets with %q", l.Name, l.Port, strings.TrimSpace(line))
+	}
+	return nil
+}
+
+func (p *Process) greeting(ctx context.Context, l config.Listener) (string, error) {
+	address := append(slices.Clip(l.Addresses), "*")[0]
+	here := map[string]string{"*": "127.0.0.1", "0.0.0.0": "127.0.0.1", "::": "::1"}[address]
+	address = net.JoinHostPort(cmp.Or(here, address), strconv.Itoa(l.Port))
+	conn, err := (&net.Dialer{LocalAddr: &net.TCPAddr{IP: p.source}}).DialContext(ctx, "tcp", address)
+	if errors.Is(err, unix.EADDRNOTAVAIL) || errors.As(err, new(*net.AddrError)) { // for IPv6 it is none
+		conn, err = new(net.Dialer).DialContext(ctx, "tcp", address)
+	}
+	if err != nil {
+		return "", err
+	}
+	defer conn.Close()
+	deadline, _ := ctx.Deadline()
+	_ = conn.SetDeadline(deadline)
+	if l.TLS {
+		conn = tls.Client(conn, &tls.Config{InsecureSkipVerify: true})
+	}
+	return bufio.NewReaderSize(conn, 512).ReadString('\n')
+}
