@@ -1,6 +1,6 @@
 # Every target is a script in tools/, which says what it does.
 .DEFAULT_GOAL := help
-.PHONY: help run build test torture bench lint images clean clean-cache
+.PHONY: help run build test test-matrix torture bench lint images clean clean-cache
 
 help: ## this list
 	@sed -n 's/^\([a-z-]*\):.*## /\1	/p' $(MAKEFILE_LIST) | expand -t 14
@@ -13,6 +13,9 @@ build: ## ./pidgeon
 
 test: ## everything: style, tests against Dovecot 2.3 and 2.4, images
 	@exec tools/test.sh
+
+test-matrix: ## the Go tests on Dovecot 2.3.13, 2.3.19, 2.4.1 and 2.4.5
+	@exec tools/test.sh matrix
 
 torture: ## hundreds of bad overrides, full disks, kills: half an hour, and a table
 	@exec tools/torture.sh

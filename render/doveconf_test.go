@@ -11,12 +11,10 @@ import (
 	"testing"
 
 	"pidgeon/config"
+	"pidgeon/tests/pidgeontest"
 )
 
-// rootfs names the variables with a root file system for each dialect.
-var rootfs = map[string]string{"2.3": "PIDGEON_ROOTFS_BOOKWORM", "2.4": "PIDGEON_ROOTFS_TRIXIE"}
-
-var dialects = []string{"2.3", "2.4"}
+var dialects = pidgeontest.Dialects
 
 // here is where doveconf sees the directory it is given.
 const here = "/run/pidgeon/generations/7"
@@ -30,9 +28,10 @@ ulimit -n "$(ulimit -Hn)" && root=$1 && shift 3 && exec chroot "$root" "$@"`
 func needDoveconf(t testing.TB, dialect string) {
 	t.Helper()
 	reason := ""
+	root, variable := pidgeontest.Rootfs(dialect)
 	switch {
-	case os.Getenv(rootfs[dialect]) == "":
-		reason = rootfs[dialect] + " names no root file system with Dovecot " + dialect
+	case root == "":
+		reason = variable + " names no root file system with Dovecot " + dialect
 	case os.Geteuid() != 0 && !maySudo():
 		reason = "entering a root file system needs root, or sudo without a password"
 	}
@@ -53,7 +52,8 @@ var noMtab = regexp.MustCompile(`(?m)^doveconf: Error: setmntent\(/etc/mtab\) fa
 // doveconf runs the real one on dir and returns what it printed.
 func doveconf(t testing.TB, dialect, dir string, args ...string) (out, complaint string, err error) {
 	t.Helper()
-	line := append([]string{"unshare", "--mount", "sh", "-c", enter, "sh", os.Getenv(rootfs[dialect]), dir, here, "doveconf"}, args...)
+	root, _ := pidgeontest.Rootfs(dialect)
+	line := append([]string{"unshare", "--mount", "sh", "-c", enter, "sh", root, dir, here, "doveconf"}, args...)
 	if os.Geteuid() != 0 {
 		line = append([]string{"sudo", "-n"}, line...)
 	}

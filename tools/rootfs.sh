@@ -35,6 +35,14 @@ slim=(
 	--dpkgopt='path-exclude=/usr/share/doc/*'
 	--dpkgopt='path-include=/usr/share/doc/*/copyright'
 )
+# A suite before its release or after its end: its index may be older than apt
+# likes, and the files of its security updates may be gone while their index is not.
+dated=()
+# shellcheck disable=SC2016 # $1 is the hook's
+case $suite in
+bookworm | trixie) ;;
+*) dated=(--aptopt='Acquire::Check-Valid-Until "false"' --setup-hook='sed -i /security/d "$1/etc/apt/sources.list"') ;;
+esac
 case $kind in
 base)
 	target=$cache/$name.tar
@@ -48,7 +56,7 @@ dovecot)
 		ca-certificates libnss-extrausers
 		dovecot-core dovecot-imapd dovecot-pop3d dovecot-lmtpd
 		dovecot-managesieved dovecot-sieve dovecot-submissiond
-		dovecot-ldap dovecot-mysql dovecot-pgsql dovecot-sqlite
+		dovecot-ldap dovecot-mysql dovecot-pgsql dovecot-sqlite dovecot-auth-lua
 	)
 	# shellcheck disable=SC2016 # $1 is the hook's
 	options=(
@@ -98,7 +106,7 @@ chmod 755 "$work" # apt's sandbox user has to get through
 # In a mount namespace of its own, what it mounts is gone however it ends; a
 # cleanup must never walk into a /sys or /dev that was left mounted.
 if ! "${sudo[@]}" env TMPDIR="$work" unshare --mount mmdebstrap --mode=root --format="$format" \
-	"${options[@]}" "$suite" "$work/rootfs" >"$work/log" 2>&1 </dev/null 9<&-; then
+	"${dated[@]}" "${options[@]}" "$suite" "$work/rootfs" >"$work/log" 2>&1 </dev/null 9<&-; then
 	tail -n 30 "$work/log" >&2
 	echo "${0##*/}: mmdebstrap could not make $name" >&2
 	exit 1

@@ -1,5 +1,6 @@
 #!/usr/bin/env bash
-# test.sh [lint]: all that has to hold before a change goes in, cheapest first.
+# test.sh [lint|matrix]: all that has to hold before a change goes in, cheapest first,
+# its style alone, or the Go tests on four versions of Dovecot.
 # What cannot run here is a line that begins with SKIP, and with CI=true a failure.
 set -euo pipefail
 cd "$(dirname "${BASH_SOURCE[0]}")/.."
@@ -45,16 +46,17 @@ lint() {
 	fi
 }
 
+# rootfs SUITE SUITE: one with Dovecot 2.3, one with 2.4.
 rootfs() {
-	step "root file systems with Dovecot 2.3 and 2.4"
+	step "root file systems of Debian $1 and $2"
 	local out
 	out=$(mktemp -d)
-	tools/rootfs.sh dovecot bookworm >"$out/bookworm" &
+	tools/rootfs.sh dovecot "$1" >"$out/2.3" &
 	local other=$! bad=
-	tools/rootfs.sh dovecot trixie >"$out/trixie" || bad=yes
+	tools/rootfs.sh dovecot "$2" >"$out/2.4" || bad=yes
 	wait "$other" || bad=yes
-	PIDGEON_ROOTFS_BOOKWORM=$(cat "$out/bookworm")
-	PIDGEON_ROOTFS_TRIXIE=$(cat "$out/trixie")
+	PIDGEON_ROOTFS_BOOKWORM=$(cat "$out/2.3")
+	PIDGEON_ROOTFS_TRIXIE=$(cat "$out/2.4")
 	rm -rf "$out"
 	[[ -z $bad ]]
 	export PIDGEON_ROOTFS_BOOKWORM PIDGEON_ROOTFS_TRIXIE
@@ -125,14 +127,26 @@ lint) lint ;;
 all)
 	tools/need.sh "${tools_needed[@]}"
 	lint
-	rootfs
+	rootfs bookworm trixie
 	gotest
 	images
 	step "done"
 	again
 	;;
+matrix)
+	tools/need.sh "${tools_needed[@]}"
+	# 2.3.19 and 2.4.1, then the oldest and the newest that Debian has: 2.3.13, 2.4.5.
+	failed=
+	for pair in "bookworm trixie" "bullseye forky"; do
+		read -ra pair <<<"$pair"
+		rootfs "${pair[@]}"
+		gotest || failed+=" ${pair[*]}"
+	done
+	[[ -z $failed ]] || { echo "failed on:$failed" >&2 && exit 1; }
+	step "done"
+	;;
 *)
-	echo "usage: ${0##*/} [lint]" >&2
+	echo "usage: ${0##*/} [lint|matrix]" >&2
 	exit 64
 	;;
 esac

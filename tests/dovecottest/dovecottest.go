@@ -21,11 +21,8 @@ import (
 	"pidgeon/tests/pidgeontest"
 )
 
-// rootfs names the variables with a root file system for each dialect.
-var rootfs = map[string]string{"2.3": "PIDGEON_ROOTFS_BOOKWORM", "2.4": "PIDGEON_ROOTFS_TRIXIE"}
-
 // Dialects are those that Dovecot speaks.
-var Dialects = []string{"2.3", "2.4"}
+var Dialects = pidgeontest.Dialects
 
 // Here is where Dovecot sees the directory it is given.
 const Here = "/run/pidgeon/generations/7"
@@ -39,9 +36,9 @@ ulimit -n "$(ulimit -Hn)" && root=$1 && shift 3 && exec chroot "$root" "$@"`
 // NeedRootfs is the root file system with a dialect's Dovecot. Without one it skips.
 func NeedRootfs(t testing.TB, dialect string) string {
 	t.Helper()
-	root := os.Getenv(rootfs[dialect])
+	root, variable := pidgeontest.Rootfs(dialect)
 	if root == "" || os.Geteuid() != 0 {
-		pidgeontest.Gap(t, "asking Dovecot %s takes root, and a root file system in %s: run tools/test.sh", dialect, rootfs[dialect])
+		pidgeontest.Gap(t, "asking Dovecot %s takes root, and a root file system in %s: run tools/test.sh", dialect, variable)
 	}
 	return root
 }

@@ -10,11 +10,15 @@ import (
 	"time"
 )
 
-// dialects are the Dovecots, each in a root file system that tools/rootfs.sh
-// makes.
-var dialects = []struct{ version, rootfs string }{
-	{"2.3", "PIDGEON_ROOTFS_BOOKWORM"},
-	{"2.4", "PIDGEON_ROOTFS_TRIXIE"},
+// Dialects are those that Dovecot speaks.
+var Dialects = []string{"2.3", "2.4"}
+
+var rootfs = map[string]string{"2.3": "PIDGEON_ROOTFS_BOOKWORM", "2.4": "PIDGEON_ROOTFS_TRIXIE"}
+
+// Rootfs is the root file system with a dialect's Dovecot, of any version, that
+// tools/rootfs.sh made, and the variable that names it.
+func Rootfs(dialect string) (root, variable string) {
+	return os.Getenv(rootfs[dialect]), rootfs[dialect]
 }
 
 // OnEach runs a test with the root file system of each dialect.
@@ -23,13 +27,13 @@ func OnEach(t *testing.T, test func(t *testing.T, dialect, root string)) {
 	if os.Geteuid() != 0 {
 		Gap(t, "only root can enter a root file system: run go test -exec 'sudo -E', as tools/test.sh does")
 	}
-	for _, d := range dialects {
-		t.Run(d.version, func(t *testing.T) {
-			root := os.Getenv(d.rootfs)
+	for _, dialect := range Dialects {
+		t.Run(dialect, func(t *testing.T) {
+			root, variable := Rootfs(dialect)
 			if root == "" {
-				Gap(t, "%s does not name a root file system with Dovecot %s: run tools/test.sh", d.rootfs, d.version)
+				Gap(t, "%s does not name a root file system with Dovecot %s: run tools/test.sh", variable, dialect)
 			}
-			test(t, d.version, root)
+			test(t, dialect, root)
 		})
 	}
 }
