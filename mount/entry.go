@@ -6,6 +6,7 @@ import (
 	"io"
 	"io/fs"
 	"os"
+	"strings"
 
 	"golang.org/x/sys/unix"
 )
@@ -72,7 +73,11 @@ func (e entry) ignoreReason() string {
 	if err := e.mustBe(unix.S_IFREG); err != nil {
 		return err.Error()
 	}
-	return "not *.conf, *.conf.tmpl or templates/"
+	const reason = "not *.conf, *.conf.tmpl or templates/"
+	if stem, ok := strings.CutSuffix(e.name, ".cf"); ok { // as docker-mailserver has them
+		return reason + ": rename it to " + stem + ".conf if it is Dovecot configuration"
+	}
+	return reason
 }
 
 // mode is the type of the entry, behind symbolic links unless flags say other.

@@ -39,6 +39,7 @@ func ordinary() []scenario {
 		},
 		{"not ours", func(m mount) {
 			m.write("README.md", "")
+			m.write("dovecot.cf", "")
 			m.write("x.cnf", "")
 			m.write("X.CONF", "")
 			m.write("conf", "")
@@ -46,8 +47,7 @@ func ordinary() []scenario {
 			m.write("conf.d/x.conf", "")
 			m.mkdir("dir.conf")
 		}, found{ignored: []string{
-			"README.md: not *.conf", "X.CONF: not *.conf", "conf: not *.conf", "conf.d: directory",
-			"dir.conf: directory", "x.cnf: not *.conf", "x.tmpl: not *.conf",
+			"README.md: not *.conf", "X.CONF: not *.conf", "conf: not *.conf", "conf.d: directory", "dir.conf: directory", "dovecot.cf: not *.conf, *.conf.tmpl or templates/: rename it to dovecot.conf", "x.cnf: not *.conf", "x.tmpl: not *.conf",
 		}}},
 		{"editors", func(m mount) {
 			for _, name := range []string{"x.conf~", ".x.conf.swp", "x.swp", "4913", "x.conf.bak", ".conf", "#x.conf#", "x.conf.orig"} {
