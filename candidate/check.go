@@ -75,6 +75,7 @@ func (h Host) read(ctx context.Context, c Candidate, effective dovecot.Settings,
 	if said, err = h.compile(ctx, c); err != nil || refused(said...) {
 		return m, found, err
 	}
+	found = append(found, h.compileNamed(ctx, c)...)
 	if refused(m.Effective.Unset(owned)...) || refused(h.pathFaults(c, m.Effective)...) {
 		return m, found, nil
 	}

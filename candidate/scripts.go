@@ -1,6 +1,7 @@
 package candidate
 
 import (
+	"cmp"
 	"context"
 	"fmt"
 	"os"
@@ -35,7 +36,7 @@ func (h Host) compile(ctx context.Context, c Candidate) (finding.List, error) {
 		if err := os.Chtimes(script, time.Time{}, time.Unix(1, 0)); err != nil {
 			return found, err
 		}
-		said, err := h.Dovecot.CompileScript(ctx, c.main(), script)
+		said, err := h.Dovecot.CompileScript(ctx, c.main(), script, strings.TrimSuffix(script, ".sieve")+compiled)
 		more := scriptFindings(f.Origin, said)
 		if found = append(found, more...); len(more.Faults()) > 0 {
 			continue
@@ -48,6 +49,45 @@ func (h Host) compile(ctx context.Context, c Candidate) (finding.List, error) {
 		}
 	}
 	return found, nil
+}
+
+// compileNamed tries the scripts that overrides name. Dovecot reads them where they are,
+// and delivers without those that are wrong, whatever is said of it here.
+func (h Host) compileNamed(ctx context.Context, c Candidate) (found finding.List) {
+	tried := map[string]bool{}
+	for _, named := range c.Lint.Scripts() {
+		warn := func(problem, hint string) {
+			f := finding.Warn(finding.ScriptError, named.Path, problem)
+			f.Hint = hint
+			found = append(found, named.Problem(f))
+		}
+		scripts := []string{named.Path}
+		info, err := os.Stat(named.Path)
+		if err == nil && info.IsDir() {
+			scripts, err = filepath.Glob(filepath.Join(named.Path, "*.sieve"))
+		}
+		if err != nil {
+			warn("is not there: no mail passes it", "put the script there, or leave the line out")
+			continue
+		}
+		for _, script := range scripts {
+			if info, err := os.Stat(script); err != nil || !info.Mode().IsRegular() || info.Size() > maxReferenced || tried[script] {
+				continue
+			}
+			tried[script] = true
+			out := filepath.Join(c.Dir, "named"+compiled)
+			said, err := h.Dovecot.CompileScript(ctx, c.main(), script, out)
+			os.Remove(out)
+			more := scriptFindings(script, said)
+			for i := range more {
+				more[i].Warning = true
+			}
+			if found = append(found, more...); err != nil && more == nil && ctx.Err() == nil {
+				warn("cannot be compiled: "+cmp.Or(strings.TrimSpace(said), err.Error()), "see sievec "+script)
+			}
+		}
+	}
+	return found
 }
 
 func scriptFindings(file, said string) (found finding.List) {

@@ -90,16 +90,11 @@ func (c *Config) References() []string {
 // and scripts of Sieve.
 func (c *Config) Followed() []string {
 	return c.paths(func(s *statement) []string {
-		inPlugin := s.within("plugin") && sieveScript.MatchString(s.key)
 		switch {
 		case s.kind != assignment:
-		case inPlugin, s.within("sieve_script") && strings.HasSuffix(s.key, "path"):
-			var paths []string
-			for _, path := range named(s.value) {
-				scripts, _ := filepath.Glob(filepath.Join(path, "*.sieve")) // a directory may be named
-				paths = append(append(paths, path), scripts...)
-			}
-			return paths
+		case s.script() != "":
+			scripts, _ := filepath.Glob(filepath.Join(s.script(), "*.sieve")) // a directory may be named
+			return append(scripts, s.script())
 		case s.key == "passwd_file_path", c.inUserDatabase(s) && c.isPasswdFile(s):
 			return named(s.value)
 		}
@@ -107,8 +102,32 @@ func (c *Config) Followed() []string {
 	})
 }
 
-// sieveScript are settings of 2.3 that name a script, or a directory of them.
-var sieveScript = regexp.MustCompile(`^(?:sieve(?:_before|_after|_default|_global|_discard)?\d*|imapsieve_mailbox\d+_(?:before|after))$`)
+// Scripts are the scripts of Sieve, and the directories of them, that overrides name.
+func (c *Config) Scripts() (found []Reference) {
+	for s := range c.overrides {
+		if path := s.script(); path != "" && s.kind == assignment {
+			found = append(found, Reference{path, s.file.Origin, s.last, true})
+		}
+	}
+	return found
+}
+
+// sieveScript are settings that name a script, or a directory of them.
+var sieveScript = map[string]*regexp.Regexp{
+	"plugin":       regexp.MustCompile(`^(?:sieve(?:_before|_after|_default|_global|_discard)?\d*|imapsieve_mailbox\d+_(?:before|after))$`), // 2.3
+	"sieve_script": regexp.MustCompile(`^(?:sieve_script_)?(?:active_)?path$`),                                                              // 2.4
+}
+
+// script is the whole path of scripts that the statement names, if it does: of
+// file:/path;active=~/x. Others are those of a user.
+func (s *statement) script() string {
+	named := sieveScript[s.around()]
+	path, _, _ := strings.Cut(strings.TrimPrefix(s.value, "file:"), ";")
+	if named == nil || !named.MatchString(s.key) || !filepath.IsAbs(path) || strings.ContainsAny(path, "%$") {
+		return ""
+	}
+	return filepath.Clean(path)
+}
 
 func (c *Config) inUserDatabase(s *statement) bool {
 	return s.kind == assignment && s.key == "args" && (s.within("passdb") || s.within("userdb"))
