@@ -71,6 +71,11 @@ func inUse(t *testing.T, root string, l pidgeontest.Launch) *pidgeontest.Server 
 	if !s.Log.Await("msg=started", pidgeontest.Patience) {
 		t.Fatal(s.Log.Tail(20))
 	}
+	// What has worked is kept for the next start a moment after that.
+	kept := filepath.Join(s.Environ["STATE_DIR"], "last-good/files/overrides/secret.conf")
+	if !pidgeontest.Within(pidgeontest.Patience, func() bool { _, err := os.Stat(kept); return err == nil }) {
+		t.Fatal(s.Log.Tail(20))
+	}
 	held, errs := pidgeontest.Hold(s.Environ["IMAPS_PORT"], 2, 0, pidgeontest.Patience, 2)
 	if len(errs) > 0 {
 		t.Fatal(errs, s.Log.Tail(20))
