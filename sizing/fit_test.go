@@ -129,8 +129,8 @@ func TestFitAuto(t *testing.T) {
 		want []int
 	}{
 		{"alone", []sizing.Protocol{auto("imap")}, []int{940}},
-		{"beside a fixed one", []sizing.Protocol{auto("imap"), fixed}, []int{714, 100}},
-		{"beside another", []sizing.Protocol{auto("imap"), auto("pop3"), fixed}, []int{354, 354, 100}},
+		{"beside a fixed one", []sizing.Protocol{auto("imap"), fixed}, []int{702, 100}},
+		{"beside another", []sizing.Protocol{auto("imap"), auto("pop3"), fixed}, []int{348, 348, 100}},
 		{"beside one that takes all", []sizing.Protocol{auto("imap"), {Name: "sieve", Sessions: 5000, Mode: sizing.Secure}}, []int{1, 468}},
 	} {
 		var got []int

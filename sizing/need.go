@@ -61,7 +61,7 @@ func (r Room) Need(protocols []Protocol) Need {
 		}
 		need.MemoryKiB += clients*cost.LoginClient + session.ProcessLimit*cost.Session + max(0, clients-session.ProcessLimit)*cost.SessionClient
 		if p.Name == "imap" {
-			need.Inotify = inotifyInstances(session)
+			need.Inotify = pair{login: login, session: session}.inotifyInstances()
 		}
 	}
 	keepers := sizes.Service("imap-hibernate").ProcessLimit

@@ -69,7 +69,7 @@ func (p Protocol) hibernates() bool { return p.Name == "imap" && !p.Secure() && 
 func Headroom(sessions int) int { return 10 + sessions/50 }
 
 // headroom is none where there is room for fewer sessions than were asked for: all that
-// are let in are held.
+// are let in are held. Session processes have the same once more.
 func (p Protocol) headroom() int {
 	if p.Asked > 0 {
 		return 0

@@ -82,8 +82,8 @@ func TestResizeOneOfSeveral(t *testing.T) {
 			t.Errorf("%s became %+v, was %+v", name, got, want)
 		}
 	}
-	if got := resized.Service("pop3").ProcessLimit; got != 300 {
-		t.Errorf("pop3 has process_limit %d, want 300", got)
+	if got := resized.Service("pop3").ProcessLimit; got != 312 {
+		t.Errorf("pop3 has process_limit %d, want 300 and 12 to spare", got)
 	}
 }
 

@@ -13,6 +13,9 @@ type pair struct {
 	hibernates     bool
 }
 
+// capacity is how many sessions there can be: what is spare is for those that end.
+func (p pair) capacity() int { return min(p.login.Capacity(), p.session.Capacity()) }
+
 // requestsReused is how many clients a session process serves where it may serve
 // more than one: starting one costs more than serving a short session. Reuse is
 // for users that share a system user: a process cannot go back to another.
@@ -24,15 +27,21 @@ const (
 // keptReady is why a limit may exceed what sessions take.
 const keptReady = "processes that an override keeps ready"
 
+// sessionService has processes to spare: one that ends later than the login process which
+// brought it its client, as where a disk is slow, still counts, and the next client would
+// wait for its end, and be hung up on after 10 s (2.3.19, 2.4.1).
 func sessionService(name string, login Service, p Protocol) limits {
-	ready := min(p.SessionReady, MaxSessions)
-	sessions := count(login.Capacity(), "connections that "+login.Name+" lets in").atMost(MaxSessions, "that fit in any container").atLeast(ready, keptReady)
-	one := count(1, "session to a process")
-	if p.Secure() || !p.Reuse {
-		return limits{name: name, ProcessLimit: sessions, ClientLimit: one, Requests: one}
+	reuse, share := p.Reuse && !p.Secure(), 1
+	if reuse {
+		share = max(1, p.Share)
 	}
-	share := max(1, p.Share)
-	processes := sessions.dividedBy(share, "to a process").atLeast(ready, keptReady)
+	sessions := count(login.Capacity(), "connections that "+login.Name+" lets in").atMost(MaxSessions, "that fit in any container")
+	ending := count(p.headroom(), "for those that are about to end")
+	processes := add(sessions.dividedBy(share, "to a process"), ending).atLeast(min(p.SessionReady, MaxSessions), keptReady)
+	one := count(1, "session to a process")
+	if !reuse {
+		return limits{name: name, ProcessLimit: processes, ClientLimit: one, Requests: one}
+	}
 	return limits{
 		name: name, ProcessLimit: processes, ClientLimit: add(one, count(share-1, "more where memory is short")),
 		Requests:        count(requestsReused, "sessions to a process, one after another"),
@@ -92,8 +101,8 @@ const hibernatedClients = 250
 // session process can go (2.3.19, 2.4.1). What the process watched its mailbox
 // with, an inotify instance of its user, moves along; a session without one stays
 // where it is, and Dovecot warns of each.
-func hibernateService(session Service, machine Machine) (service limits, possible bool) {
-	sessions := count(session.Capacity(), "sessions of imap")
+func hibernateService(p pair, machine Machine) (service limits, possible bool) {
+	sessions := count(p.capacity(), "sessions of imap")
 	clients := count(hibernatedClients, "sessions that can wake at once").atMost(sessions.Total, "sessions of imap").
 		atMost(max(1, (machine.Files-loginFiles(0))/2), "that open two files each (ulimit -n)")
 	return limits{
@@ -101,12 +110,12 @@ func hibernateService(session Service, machine Machine) (service limits, possibl
 		ProcessLimit: add(sessions.dividedBy(clients.Total, "to a process"), count(1, "in reserve")),
 		Requests:     count(Unlimited, "a process keeps one session after another"),
 		VSZLimitMiB:  loginVSZ(clients.Total),
-	}, machine.Inotify == 0 || machine.Inotify >= inotifyInstances(session)
+	}, machine.Inotify == 0 || machine.Inotify >= p.inotifyInstances()
 }
 
 // inotifyInstances are one for each session, and some for whoever else
 // has the user ID that owns all mail: it is counted for the whole host.
-func inotifyInstances(session Service) int { return session.Capacity() + 16 }
+func (p pair) inotifyInstances() int { return p.capacity() + 16 }
 
 // MaxSessions bounds what an override can make of a process limit: more fits in no
 // container, and Dovecot's numbers end at 2³²-1.
@@ -134,7 +143,7 @@ func derive(sized []limits, effective []pair, machine Machine) Sizes {
 		if p.session.Requests != 1 {
 			lookups = add(lookups, p.session.processes())
 		}
-		if hibernate, possible := hibernateService(p.session, machine); p.hibernates && possible {
+		if hibernate, possible := hibernateService(p, machine); p.hibernates && possible {
 			hibernators = add(hibernators, hibernate.service().processes())
 			sized = append(sized, hibernate)
 			files = max(files, loginFiles(hibernate.ClientLimit.Total))

@@ -146,7 +146,11 @@ func TestSizeByMode(t *testing.T) {
 func TestSizeTurnsTheRestAway(t *testing.T) {
 	for _, n := range sessions {
 		for _, mode := range modes {
-			login := sizing.Size(imap(n, mode), roomy).Service("imap-login")
+			sizes := sizing.Size(imap(n, mode), roomy)
+			login := sizes.Service("imap-login")
+			if spare := sizes.Service("imap").Capacity() - login.Capacity(); spare < 10 {
+				t.Errorf("%d sessions, %s: %d that are about to end keep a client out", n, mode, spare+1)
+			}
 			if most := n + sizing.Headroom(n) + roomy.CPUs - 1; login.Capacity() > most {
 				t.Errorf("%d sessions, %s: lets %d in, want at most %d", n, mode, login.Capacity(), most)
 			}

@@ -101,8 +101,8 @@ func TestSumInWords(t *testing.T) {
 		{sizing.Size(imap(10000, sizing.Auto), roomy), "imap-login", "vsz_limit", "671 = 5105 clients, divided by 8 to a MiB, rounded up, + 32 MiB of its own"},
 		{sizing.Size(imap(1000, sizing.Auto), roomy), "imap-hibernate", "process_limit", "6 = 1030 sessions of imap, divided by 250 to a process, rounded up, + 1 in reserve"},
 		{sizing.Size(imap(1000, sizing.Auto), roomy), "anvil", "client_limit", "4000 = 2 processes of imap-login + 6 processes of imap-hibernate + " + stock + " + " + others + ", at least 1000 (default_client_limit), times 4 because it keeps this limit until the next start"},
-		{sizing.Size(imap(1000, sizing.Secure), few), "stats", "client_limit", "1000 = 1030 processes of imap-login + 1030 processes of imap + 100 processes of lmtp + 10 processes of imap-urlauth-login + 64 others (doveadm, indexers, dict, auth workers, probes), at most 1000 open files (ulimit -n)"},
-		{sizing.Size(reused, roomy), "imap", "process_limit", "344 = 1030 connections that imap-login lets in, divided by 3 to a process, rounded up"},
+		{sizing.Size(imap(1000, sizing.Secure), few), "stats", "client_limit", "1000 = 1030 processes of imap-login + 1060 processes of imap + 100 processes of lmtp + 10 processes of imap-urlauth-login + 64 others (doveadm, indexers, dict, auth workers, probes), at most 1000 open files (ulimit -n)"},
+		{sizing.Size(reused, roomy), "imap", "process_limit", "374 = 1030 connections that imap-login lets in, divided by 3 to a process, rounded up, + 30 for those that are about to end"},
 		{sizing.Size(reused, roomy), "imap", "client_limit", "3 = 1 session to a process + 2 more where memory is short"},
 	} {
 		sum, ok := tt.sizes.Sum(tt.service, tt.setting)
