@@ -14,16 +14,18 @@ RUN CGO_ENABLED=0 go build -C /src -buildvcs=false -trimpath -tags nethttpomitht
     && install -D -m 644 /src/LICENSE /out/usr/share/doc/pidgeon/copyright
 
 FROM debian:${DEBIAN}-slim
+ARG DEBIAN=trixie
 # Debian makes a key for Dovecot and one called snakeoil while it installs. Every
 # container of the image would share them, so they go in the same layer.
 RUN set -eu; \
     export DEBIAN_FRONTEND=noninteractive; \
+    case $DEBIAN in bookworm) search=dovecot-fts-xapian ;; *) search=dovecot-flatcurve ;; esac; \
     apt-get update; \
     apt-get install -y --no-install-recommends \
         ca-certificates libnss-extrausers \
         dovecot-core dovecot-imapd dovecot-pop3d dovecot-lmtpd \
         dovecot-managesieved dovecot-sieve dovecot-submissiond \
-        dovecot-ldap dovecot-mysql dovecot-pgsql dovecot-sqlite; \
+        dovecot-ldap dovecot-mysql dovecot-pgsql dovecot-sqlite $search; \
     apt-get clean; \
     rm -rf /var/lib/apt/lists/* /var/cache/debconf/*-old /var/cache/ldconfig/aux-cache \
         /var/lib/dpkg/*-old /var/log/apt /var/log/*.log /tmp/* \
@@ -57,7 +59,6 @@ STOPSIGNAL SIGTERM
 HEALTHCHECK --interval=10s --timeout=5s --start-period=20s --retries=3 CMD ["/usr/bin/pidgeon", "health"]
 ENTRYPOINT ["/usr/bin/pidgeon"]
 
-ARG DEBIAN=trixie
 ARG VERSION=devel
 ARG REVISION=
 ARG SOURCE=

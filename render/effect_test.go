@@ -90,6 +90,8 @@ var effects = map[string]string{
 	"SUBMISSIONS_PORT":            `service submission-login/inet_listener submissions/port`,
 	"DOVECOT_CONF":                `.*`, // it takes the place of all
 	"COMPRESSION":                 `mail_plugins(/mail_compress)?|protocol (imap|lmtp)/mail_plugins|plugin/zlib_save|mail_compress_write_method`,
+	"FTS":                         `mail_plugins(/fts.*)?|protocol (imap|lmtp)/mail_plugins|plugin/fts.*|fts_.*|fts|fts flatcurve.*|language.*`,
+	"SHARED_FOLDERS":              `mail_plugins(/acl)?|protocol (imap|lmtp)/mail_plugins(/imap_acl)?|plugin/acl(_shared_dict)?|acl_.*|namespace( (shared|inbox)/.*)?|userdb.*/(default_fields|fields/[ug]id:default)`,
 	"SPAM_TO_JUNK":                `plugin/sieve_after|sieve_script( spam/.*)?`,
 	"SIEVE_BEFORE":                `plugin/sieve_before|sieve_script( before/.*)?`,
 	"SIEVE_AFTER":                 `plugin/sieve_after2|sieve_script( after/.*)?`,
@@ -224,6 +226,8 @@ func seeds(v settings.Variable) []string {
 		return []string{"1k", "999999T", " 5GB\n", "1G\nbase_dir = /", "1G:x", "0G", "1.5G", "1G%{user}"}
 	case "MAIL_HOME", "MAIL_PATH":
 		return []string{"/srv/mail/%{domain}/%{username}", "~", "~/a/../b", "/srv/mail/%{user} uid=0", "/srv/mail/%{user}:INDEX=/x", "/srv/mail/%{user", "/srv/mail/%{user}%u", "~/%{username}}"}
+	case "SHARED_FOLDERS", "FTS":
+		return []string{"yes", "yes }"}
 	case "COMPRESSION":
 		return []string{"zstd", "read", "zstd\n"}
 	case "SPAM_TO_JUNK":

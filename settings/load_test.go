@@ -75,6 +75,8 @@ func TestLoadDefaults(t *testing.T) {
 		MailDir:                 "/srv/mail",
 		MailFormat:              "maildir",
 		Compression:             "no",
+		FTS:                     "no",
+		SharedFolders:           "no",
 		SpamToJunk:              "no",
 		MailPath:                "~/mail",
 		RecipientDelimiter:      "+",

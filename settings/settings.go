@@ -92,6 +92,8 @@ type Settings struct {
 	Quota           Size   `env:"QUOTA" ours:"true" doc:"how much mail a user may have; who has 80 and 95 % of it gets a mail that says so" example:"2G"`
 	QuotaStatusPort Port   `env:"QUOTA_STATUS_PORT" ours:"true" envDefault:"0" listener:"quota-status" doc:"policy service for Postfix, which then refuses mail for a full mailbox itself; 0: off" example:"12340"`
 	Compression     string `env:"COMPRESSION" ours:"true" envDefault:"no" choice:"no,read,zstd,gz,lz4" doc:"how new mail is written: zstd, gz, lz4, or read: as it is, but compressed mail can be read" example:"zstd"`
+	FTS             string `env:"FTS" ours:"true" envDefault:"no" choice:"yes,no" doc:"yes: an index for searches in the text of mail" example:"yes"`
+	SharedFolders   string `env:"SHARED_FOLDERS" ours:"true" envDefault:"no" choice:"yes,no" doc:"yes: users may share folders with others, by IMAP's ACL; then / separates the parts of a folder's name" example:"yes"`
 	SpamToJunk      string `env:"SPAM_TO_JUNK" ours:"true" envDefault:"no" choice:"yes,no" doc:"yes: what a filter before has marked as spam goes to Junk" example:"yes"`
 	SieveBefore     Path   `env:"SIEVE_BEFORE" ours:"true" doc:"directory of *.sieve scripts that run before those of the users, in lexical order" example:"/sieve/before"`
 	SieveAfter      Path   `env:"SIEVE_AFTER" ours:"true" doc:"the same for after them" example:"/sieve/after"`

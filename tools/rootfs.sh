@@ -52,11 +52,16 @@ base)
 dovecot)
 	target=$cache/$name
 	format=directory
+	case $suite in
+	bullseye | bookworm) fts=dovecot-fts-xapian ;;
+	*) fts=dovecot-flatcurve ;;
+	esac
 	packages=(
 		ca-certificates libnss-extrausers
 		dovecot-core dovecot-imapd dovecot-pop3d dovecot-lmtpd
 		dovecot-managesieved dovecot-sieve dovecot-submissiond
 		dovecot-ldap dovecot-mysql dovecot-pgsql dovecot-sqlite dovecot-auth-lua
+		"$fts"
 	)
 	# shellcheck disable=SC2016 # $1 is the hook's
 	options=(

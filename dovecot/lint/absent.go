@@ -26,16 +26,21 @@ type absence struct {
 
 // absent finds what overrides name and what is not installed: plugins,
 // executables, users and groups. Dovecot notices when it needs them, which is at
-// a login or never.
+// a login or never. Of templates it is plugins alone.
 func (c *Config) absent(ctx context.Context, d *dovecot.Dovecot) finding.List {
 	a := absence{c, d, pluginsIn(filepath.Join(d.Root, c.value("mail_plugin_dir", "/usr/lib/dovecot/modules"))), map[[2]string]bool{}}
 	off := c.off()
-	return c.each(func(s *statement) finding.Finding {
-		if !s.sets() || off(s.in) || strings.ContainsAny(s.value, "$%") && s.key != "mail_plugins" {
-			return finding.Finding{}
+	var found finding.List
+	for _, s := range c.statements {
+		plugins := s.key == "mail_plugins" || s.within("mail_plugins")
+		if !s.sets() || off(s.in) || !plugins && (!s.file.Override || strings.ContainsAny(s.value, "$%")) {
+			continue
 		}
-		return a.missing(ctx, s)
-	})
+		if f := a.missing(ctx, s); f.Problem != "" {
+			found = append(found, f)
+		}
+	}
+	return found
 }
 
 func (a absence) missing(ctx context.Context, s *statement) (f finding.Finding) {
@@ -62,7 +67,14 @@ func (a absence) plugin(s *statement, names ...string) (f finding.Finding) {
 			continue
 		}
 		hint := "leave it out, or install it"
-		if near := nearest(name, a.plugins); near != "" {
+		if row := rowOf("packages", name); row != nil && !s.file.Override {
+			return finding.Finding{
+				Code: finding.MissingPlugin, Problem: row[2] + " needs the plugin " + name + ", which is not installed",
+				Hint: "install " + row[1] + ", or leave " + row[2] + " out",
+			}
+		} else if row != nil {
+			hint = "leave it out, or install " + row[1]
+		} else if near := nearest(name, a.plugins); near != "" {
 			hint = near
 		} else if row := rowOf("plugins", name); row != nil && a.dovecot.Dialect == "2.4" {
 			hint = spelled(row, "2.4").hint()
