@@ -5,6 +5,7 @@ import (
 	"context"
 	"os"
 	"os/exec"
+	"slices"
 	"sync"
 	"syscall"
 	"time"
@@ -16,10 +17,11 @@ const (
 	// shortenedGrace is what a further stop signal leaves of the grace period.
 	shortenedGrace = time.Second
 	// slowParent is how long a main child may wait for its own children before we
-	// end them. Dovecot's master takes 1.1 s (2.3) or 15 ms (2.4), but waits for
-	// 5 s when it is stopped while a child is about to greet another that has
-	// ended already.
-	slowParent = 1500 * time.Millisecond
+	// end them. Dovecot's master takes 15 ms where nobody is logged in (2.4.1); else it
+	// sleeps for a second, so that who is left may notice (2.3.19, 2.4.1:
+	// services_monitor_wait_and_kill), or 5 s when it is stopped while a child is
+	// about to greet another that has ended already.
+	slowParent = 100 * time.Millisecond
 	// restGrace is how long those may take to end that are not the first: nobody
 	// is served by them any more. A login process of Dovecot that was about to
 	// greet auth when that ended would wait for 5 s and ignore SIGTERM. With Dovecot as
@@ -40,7 +42,7 @@ func (s *Supervisor) Foreground(cmd *exec.Cmd, signals <-chan os.Signal, grace t
 	}
 	limit := &stopTimer{grace: grace}
 	s.forward(p, signals, limit)
-	s.endRest(signals, limit, nil)
+	s.endRest(signals, limit, func(string) bool { return false }, grace)
 	return p.ExitCode()
 }
 
@@ -48,16 +50,24 @@ func (s *Supervisor) Foreground(cmd *exec.Cmd, signals <-chan os.Signal, grace t
 // Foreground: what has not ended within the grace period is killed, each further
 // stop signal shortens the wait, and nothing is left behind. Of what p leaves
 // behind, those whose name first accepts end before the others, which may have
-// lines of them to log.
+// lines of them to log. A p that waits for what we have ended has nothing left to do:
+// it is killed, and its code is 0.
 func (s *Supervisor) Stop(p *Process, signals <-chan os.Signal, grace time.Duration, first func(name string) bool) int {
 	limit := &stopTimer{grace: grace}
 	limit.begin()
 	s.send(p, unix.SIGTERM)
+	ctx, cancel := context.WithCancel(context.Background())
 	var help sync.WaitGroup
-	help.Go(func() { s.endBelow(p, first) })
+	waits := false
+	help.Go(func() { waits = s.endBelow(ctx, p, first) })
 	s.forward(p, signals, limit)
+	cancel()
 	help.Wait()
-	s.endRest(signals, limit, first)
+	if waits {
+		s.endRest(signals, limit, first, 0)
+		return 0
+	}
+	s.endRest(signals, limit, first, restGrace)
 	return p.ExitCode()
 }
 
@@ -72,35 +82,39 @@ func (s *Supervisor) send(p *Process, sig os.Signal) {
 	}
 }
 
-// endBelow ends the processes below p when p does not get them to end.
-func (s *Supervisor) endBelow(p *Process, first func(name string) bool) {
+// endBelow ends all processes but p when p does not get them to end, and then p.
+func (s *Supervisor) endBelow(ctx context.Context, p *Process, first func(name string) bool) (ended bool) {
 	if closedWithin(p.Done(), slowParent) {
-		return
+		return false
 	}
-	ctx, cancel := context.WithTimeout(context.Background(), restGrace)
-	defer cancel()
 	s.endFirst(ctx, first)
-	for _, d := range descendants() {
-		if d.pid != p.PID() {
-			_ = unix.Kill(d.pid, unix.SIGTERM)
-		}
+	if ctx.Err() != nil {
+		return false
 	}
+	others := func() []process {
+		return slices.DeleteFunc(descendants(), func(d process) bool { return d.pid == p.PID() })
+	}
+	signalEach(others(), unix.SIGTERM)
+	ctx, cancel := context.WithTimeout(ctx, restGrace)
+	defer cancel()
+	poll(ctx, func() bool { return len(others()) == 0 })
+	if closedWithin(p.Done(), 0) {
+		return false
+	}
+	s.send(p, unix.SIGKILL)
+	return true
 }
 
-// endRest ends what the main child left behind, and still listens: a stop
-// signal shortens this wait too. Without first the rest has all of the grace period.
-func (s *Supervisor) endRest(signals <-chan os.Signal, limit *stopTimer, first func(name string) bool) {
+// endRest ends what the main child left behind, those that first accepts before the
+// others, which have so long; it still listens: a stop signal shortens this wait too.
+func (s *Supervisor) endRest(signals <-chan os.Signal, limit *stopTimer, first func(name string) bool, rest time.Duration) {
 	ctx, cancel := context.WithCancel(context.Background())
 	defer cancel()
 	limit.begin()
 	ended := make(chan struct{})
 	go func() {
 		defer close(ended)
-		rest := limit.grace
-		if first != nil {
-			s.endFirst(ctx, first)
-			rest = restGrace
-		}
+		s.endFirst(ctx, first)
 		ctx, cancel := context.WithTimeout(ctx, rest)
 		defer cancel()
 		if asked, killed := s.EndAll(ctx); killed > 0 {
