@@ -152,7 +152,7 @@ func (h Host) rehearse(ctx context.Context, c Candidate, m Meaning, live Live) (
 	uid, gid, _ := h.mailOwner(c, m.Effective)
 	h.makeBase(ctx, m.Effective)
 	found, err := rehearsal.Run(ctx, h.Dovecot, rehearsal.Rehearsal{
-		Dir: h.Rehearsal, Candidate: c.Dir, UID: uid, GID: gid, Config: c.Lint, Effective: m.Effective,
+		Dir: h.Rehearsal, Candidate: c.Dir, UID: uid, GID: gid, Config: c.Lint, Own: c.Settings.Own(), Effective: m.Effective,
 	})
 	if errors.Is(err, rehearsal.ErrSlow) && !live.Serving {
 		return finding.List{finding.Warn(finding.RehearsalFailed, "", err.Error()+": starting without one, for there is no mail to lose yet")}, nil

@@ -68,6 +68,8 @@ type Brought struct {
 	Passdb, Userdb bool
 	Auth           bool   // another user for auth
 	Inbox          bool   // a namespace with the INBOX
+	FirstUID       int    // the lowest that mail may have, 0 if unset
+	LastUID        int    // and the highest
 	Ports          string // that listeners have, each between blanks
 	// ConfigVersion and StorageVersion are what 2.4 takes in the main file alone.
 	ConfigVersion, StorageVersion string

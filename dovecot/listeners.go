@@ -95,7 +95,7 @@ func (s Settings) Listeners() []config.Listener {
 		if p, _ := config.ListenerOf(name); l.Unnamed() || named[name] > 1 && p.Login != l.Service {
 			name = l.Service + " " + name
 		}
-		if l.Kind == Inet && set && port != 0 && s.runs(l.Service) {
+		if l.Kind == Inet && set && port != 0 && s.Runs(l.Service) {
 			all = append(all, config.Listener{
 				Name: name, Protocol: config.ProtocolServed(l.Service), Port: port, Addresses: s.addresses(l),
 				TLS: s[l.Setting("ssl")] == "yes", HAProxy: s[l.Setting("haproxy")] == "yes",
@@ -115,10 +115,10 @@ func (s Settings) addresses(l Socket) []string {
 	return nil
 }
 
-// runs reports whether a service runs: one that takes a protocol's connections does
+// Runs reports whether a service runs: one that takes a protocol's connections does
 // if the protocol is on, and has listeners in the settings even if not; all others do
 // always.
-func (s Settings) runs(service string) bool {
+func (s Settings) Runs(service string) bool {
 	all := config.Protocols()
 	i := slices.IndexFunc(all, func(p config.Protocol) bool { return p.Login == service })
 	return i < 0 || s.On(all[i].Name)

@@ -70,6 +70,17 @@ func (s Settings) On(protocol string) bool {
 	return slices.Contains(listed, protocol) || s["protocols/"+protocol] == "yes"
 }
 
+// Certified reports whether clients of a protocol get a certificate whatever name they
+// ask for.
+func (s Settings) Certified(protocol string) bool {
+	for _, setting := range []string{"ssl_cert", "ssl_server/cert_file", "ssl_server_cert_file"} {
+		if s[setting] != "" || s["protocol/"+protocol+"/"+setting] != "" {
+			return true
+		}
+	}
+	return false
+}
+
 // Serves reports whether any protocol is on.
 func (s Settings) Serves() bool {
 	return slices.ContainsFunc(config.Protocols(), func(p config.Protocol) bool { return s.On(p.Name) })

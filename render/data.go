@@ -73,6 +73,13 @@ func (d Data) FirstUID() int {
 	return first
 }
 
+// Owns tells whether mail may be the mail owner's. Where an override has users of its
+// own, and other owners, none is named: lmtp of 2.4.1 would not run.
+func (d Data) Owns() bool {
+	b := d.Brought
+	return !b.Userdb || d.MailUID >= b.FirstUID && (b.LastUID == 0 || d.MailUID <= b.LastUID)
+}
+
 // Variables names the environment variables that a field comes from, by its path as
 // Attribute tells it. Names that are no field's are skipped: they are keys of a dict.
 func (in Input) Variables(path string) (names []string) {
@@ -86,7 +93,7 @@ func (in Input) Variables(path string) (names []string) {
 			names = append(names, strings.ToUpper(p)+"_CONCURRENCY", strings.ToUpper(p)+"_MODE")
 		}
 		return append(names, "PROTOCOLS")
-	case "FirstUID":
+	case "FirstUID", "Owns":
 		name = "MailUID"
 	case "Free":
 		name = "Brought"

@@ -16,6 +16,11 @@ func (c *Config) Brings(brought *config.Brought) {
 	}
 	brought.Ports = ""
 	owner := false
+	for name, id := range map[string]*int{"first_valid_uid": &brought.FirstUID, "last_valid_uid": &brought.LastUID} {
+		if s := c.last(nil, name); s != nil && s.file.Override {
+			*id, _ = strconv.Atoi(s.value)
+		}
+	}
 	for s := range c.overrides {
 		owner = owner || s.sets() && s.in == nil && (s.key == "mail_uid" || s.key == "mail_home")
 		if s.sets() && (s.in == nil && s.key == "default_internal_user" || s.in == c.service("auth") && (s.key == "user" || s.key == "group")) {

@@ -16,6 +16,7 @@ func TestBrings(t *testing.T) {
 		"passdb sql {\n  driver = y\n}\n":                   {Passdb: true},
 		"passdb {\n  driver = y\n}\nmail_uid = 7\n":         {Passdb: true, Userdb: true},
 		"mail_uid = 7\n":                                    {},
+		"first_valid_uid = 7\nlast_valid_uid = 9\n":         {FirstUID: 7, LastUID: 9},
 		"userdb {\n  driver = y\n}\n":                       {Userdb: true},
 		"local 10.0.0.1 {\n  passdb {\n    a = b\n  }\n}\n": {},
 		"namespace inbox {\n  inbox = yes\n}\n":             {},

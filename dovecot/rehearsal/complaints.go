@@ -2,10 +2,13 @@ package rehearsal
 
 import (
 	"cmp"
+	"errors"
+	"net"
 	"os"
 	"regexp"
 	"slices"
 	"strings"
+	"time"
 
 	"pidgeon/finding"
 )
@@ -40,12 +43,34 @@ func backends(logged finding.List) (found finding.List) {
 			f.Hint = "correct the name or the password that Dovecot logs in to its user database with"
 			found = append(found, f)
 		case unreachable.MatchString(f.Problem):
-			f.Code, f.Warning, f.Problem = finding.BackendDown, true, "a user database does not answer: "+strings.TrimPrefix(f.Problem, failed)
-			f.Hint = "whose users it has cannot log in until it does"
-			found = append(found, f)
+			down := backendDown(strings.TrimPrefix(f.Problem, failed))
+			down.File, down.Line = f.File, f.Line
+			found = append(found, down)
 		}
 	}
 	return found
+}
+
+func backendDown(said string) finding.Finding {
+	f := finding.Warn(finding.BackendDown, "", "a user database does not answer: "+said)
+	f.Hint = "whose users it has cannot log in until it does"
+	return f
+}
+
+// errAuthWaits is a login that gets no answer because auth connects to a database first.
+// A host that no name server knows is looked for again for 5 s and more (libmariadb).
+var errAuthWaits = errors.New("auth is not ready yet")
+
+// authWaits tells whether auth runs and greets nobody.
+func (p private) authWaits() bool {
+	conn, err := net.Dial("unix", p.path("base/auth-client"))
+	if err != nil {
+		return false
+	}
+	defer conn.Close()
+	_ = conn.SetReadDeadline(time.Now().Add(time.Second))
+	_, err = conn.Read(make([]byte, 1))
+	return errors.Is(err, os.ErrDeadlineExceeded)
 }
 
 // held tells of a complaint that outside of a rehearsal nobody would have: Landlock has

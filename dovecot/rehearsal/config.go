@@ -135,7 +135,9 @@ func within(name, value string) string {
 
 // silence closes every listener that the live Dovecot has too. A socket with
 // mode 0 is not made (2.3.19, 2.4.1: service.c); otherwise the rehearsal would
-// take it away from the live one. One beside it shows that it could be made.
+// take it away from the live one. One beside it shows that it could be made. Services
+// that do not run are not named: from the login services that a configuration names
+// 2.4.1 takes the group that may enter the directory of their sockets.
 func (p private) silence(b *strings.Builder) {
 	sockets := p.Effective.Sockets()
 	for _, protocol := range config.Protocols() {
@@ -148,6 +150,7 @@ func (p private) silence(b *strings.Builder) {
 	numbered := map[string]bool{} // services
 	for _, s := range sockets {
 		switch {
+		case !p.Effective.Runs(s.Service):
 		case s.Unnamed() && !numbered[s.Service]:
 			numbered[s.Service] = true
 			p.silenceUnnamed(b, s)
@@ -159,7 +162,7 @@ func (p private) silence(b *strings.Builder) {
 		}
 	}
 	for _, name := range slices.Sorted(maps.Keys(p.Effective)) {
-		if service, ok := strings.CutSuffix(strings.TrimPrefix(name, "service/"), "/process_min_avail"); ok {
+		if service, ok := strings.CutSuffix(strings.TrimPrefix(name, "service/"), "/process_min_avail"); ok && p.Effective[name] != "0" {
 			fmt.Fprintf(b, "service %s {\n  process_min_avail = 0\n}\n", quoted(service))
 		}
 	}

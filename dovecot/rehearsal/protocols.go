@@ -46,7 +46,7 @@ var stranger = conversation([]string{"* BYE", "a NO", "a BAD", "b OK", "b BAD"},
 // conversation goes through steps. An answer that begins with one of the bad ends it.
 func conversation(bad []string, steps ...step) func(*dialogue, private) error {
 	return func(d *dialogue, p private) error {
-		tls := cmp.Or(p.Effective["protocol/"+d.protocol+"/ssl"], p.Effective["ssl"]) != "no"
+		tls := cmp.Or(p.Effective["protocol/"+d.protocol+"/ssl"], p.Effective["ssl"]) != "no" && !(p.Own && !p.Effective.Certified(d.protocol))
 		token := base64.StdEncoding.EncodeToString([]byte("\x00" + rehearsalUser + "\x00" + p.password))
 		filled := strings.NewReplacer("{user}", rehearsalUser, "{password}", p.password, "{token}", token)
 		for _, s := range steps {

@@ -27,6 +27,7 @@ type Rehearsal struct {
 	Candidate string       // the directory of the generation
 	UID, GID  int          // owner of all mail
 	Config    *lint.Config // of the candidate, to name the line behind what is logged
+	Own       bool         // the operator's whole configuration, which may be without a certificate
 	// Effective holds at least every setting that is not at Dovecot's default.
 	Effective dovecot.Settings
 }
@@ -60,7 +61,9 @@ func (r Rehearsal) prepare() error {
 	if err := os.RemoveAll(r.Dir); err != nil {
 		return err
 	}
-	for _, dir := range []string{r.Dir, r.path("state"), r.path("home")} {
+	// A configuration that leaves it to Dovecot to find out where mail is needs some.
+	homes := []string{r.path("home"), r.path("home/Maildir"), r.path("home/Maildir/cur"), r.path("home/Maildir/new"), r.path("home/Maildir/tmp")}
+	for _, dir := range append([]string{r.Dir, r.path("state")}, homes...) {
 		if err := os.MkdirAll(dir, 0o755); err != nil {
 			return err
 		}
@@ -68,7 +71,12 @@ func (r Rehearsal) prepare() error {
 	if os.Geteuid() != 0 {
 		return nil
 	}
-	return os.Chown(r.path("home"), r.UID, r.GID)
+	for _, home := range homes {
+		if err := os.Chown(home, r.UID, r.GID); err != nil {
+			return err
+		}
+	}
+	return nil
 }
 
 func (r Rehearsal) path(name string) string { return filepath.Join(r.Dir, name) }
@@ -78,8 +86,6 @@ var errOver = errors.New("the rehearsal is over")
 // run starts the private Dovecot, tries every protocol, and ends it with everything
 // it has started.
 func (p private) run(ctx context.Context, d *dovecot.Dovecot, conf string) (finding.List, error) {
-	ctx, done := context.WithTimeoutCause(ctx, patience, ErrSlow)
-	defer done()
 	log, err := os.Create(p.path("log"))
 	if err != nil {
 		return nil, err
@@ -94,15 +100,20 @@ func (p private) run(ctx context.Context, d *dovecot.Dovecot, conf string) (find
 		cancel(errors.New("it ended by itself")) // no use waiting for its sockets
 		ended <- err
 	}()
-	failure := p.tryProtocols(running)
+	trying, done := context.WithTimeoutCause(running, patience, ErrSlow)
+	defer done()
+	failure := p.tryProtocols(trying)
+	if errors.Is(failure, ErrSlow) && p.hasDatabase() && p.authWaits() {
+		failure = errAuthWaits
+	}
 	if failure != nil {
-		p.awaitReason(ctx)
+		p.awaitReason(running)
 	} else if p.hasDatabase() {
 		p.askDatabases(running)
 	}
 	cancel(errOver)
 	<-ended
-	if cause := context.Cause(ctx); cause != nil && !errors.Is(cause, ErrSlow) {
+	if cause := context.Cause(ctx); cause != nil {
 		return nil, cause
 	}
 	return p.verdict(failure)
@@ -123,6 +134,8 @@ func (p private) verdict(failure error) (finding.List, error) {
 	switch {
 	case len(found) > 0:
 		return found, nil
+	case errors.Is(failure, errAuthWaits):
+		return finding.List{backendDown(errAuthWaits.Error())}, nil
 	case errors.Is(failure, ErrSlow):
 		return nil, failure
 	}

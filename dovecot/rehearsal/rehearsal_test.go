@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"net"
 	"os"
 	"path/filepath"
 	"slices"
@@ -133,4 +134,35 @@ func TestRehearsalEndsWithItsContext(t *testing.T) {
 			t.Errorf("the rehearsal's directory is left: %v", err)
 		}
 	})
+}
+
+// TestAuthWaits tells an auth that connects to its database first, and greets nobody
+// meanwhile, from one that is ready, and from none.
+func TestAuthWaits(t *testing.T) {
+	p := private{Rehearsal: Rehearsal{Dir: t.TempDir(), Config: lint.Parse(nil, "/g")}}
+	if p.authWaits() {
+		t.Error("without auth")
+	}
+	if err := os.Mkdir(p.path("base"), 0o755); err != nil {
+		t.Fatal(err)
+	}
+	auth, err := net.Listen("unix", p.path("base/auth-client"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer auth.Close()
+	if !p.authWaits() {
+		t.Error("of one that says nothing")
+	}
+	go func() {
+		for conn, err := auth.Accept(); err == nil; conn, err = auth.Accept() {
+			_, _ = conn.Write([]byte("VERSION\t1\t2\n"))
+		}
+	}()
+	if p.authWaits() {
+		t.Error("of one that greets")
+	}
+	if found, err := p.verdict(errAuthWaits); err != nil || len(found) != 1 || found[0].Code != finding.BackendDown || !found[0].Warning {
+		t.Errorf("the verdict is %v, %v", found, err)
+	}
 }
