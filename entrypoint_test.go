@@ -78,7 +78,7 @@ func runScripts(t *testing.T, dir, dialect, root, binary string) {
 		WorkdirRoot:        pidgeontest.ShortTempDir(t),
 		RequireUniqueNames: true,
 		Cmds:               scriptCommands,
-		Condition:          func(name string) (bool, error) { return name == dialect, nil },
+		Condition:          func(name string) (bool, error) { return name == dialect || name == pidgeontest.Version(root), nil },
 		Setup: func(env *testscript.Env) error {
 			env.Setenv("DIALECT", dialect)
 			env.Setenv("COUNT_KEY", counting[dialect].key)

@@ -51,6 +51,9 @@ func (d *Dovecot) Defaults(ctx context.Context) (Settings, error) {
 		return d.defaults, nil
 	}
 	out, err := d.prints(ctx, "-d", "-s")
+	if err != nil { // before 2.3.15 there is no -s, and 13 settings are hidden
+		out, err = d.prints(ctx, "-d")
+	}
 	if err != nil {
 		return nil, fmt.Errorf("asking for all settings: %w", err)
 	}

@@ -65,7 +65,7 @@ var effects = map[string]string{
 	"LMTP_SOCKET":                 `service lmtp/unix_listener "?/.*`,
 	"AUTH_SOCKET":                 `service auth/unix_listener "?/.*`,
 	"AUTH_PORT":                   `service auth/inet_listener auth/port`,
-	"TLS":                         `ssl|ssl_cert|ssl_key|ssl_server/(cert|key)_file|ssl_min_protocol|ssl_prefer_server_ciphers|disable_plaintext_auth|auth_allow_cleartext|service .*/inet_listener .*s/port`,
+	"TLS":                         `ssl|ssl_cert|ssl_key|ssl_server[/_](cert|key)_file|ssl_min_protocol|ssl_prefer_server_ciphers|disable_plaintext_auth|auth_allow_cleartext|service .*/inet_listener .*s/port`,
 	"TLS_MIN_PROTOCOL":            `ssl_min_protocol`,
 	"MAIL_HOSTNAME":               `hostname`,
 	"MAIL_DIR":                    `mail_home`,

@@ -3,6 +3,7 @@ package render_test
 import (
 	"fmt"
 	"path/filepath"
+	"slices"
 	"strings"
 	"sync"
 	"testing"
@@ -10,6 +11,7 @@ import (
 
 	"pidgeon/config"
 	"pidgeon/render"
+	"pidgeon/tests/pidgeontest"
 )
 
 // values has doveconf read values through a setting that takes any name: the
@@ -139,6 +141,10 @@ func TestValueArrives(t *testing.T) {
 		t.Run(dialect, func(t *testing.T) {
 			t.Parallel()
 			needDoveconf(t, dialect)
+			texts := texts
+			if root, _ := pidgeontest.Rootfs(dialect); pidgeontest.Version(root) == "2.4.5" { // its doveconf panics at this one (strfuncs.c:283)
+				texts = slices.DeleteFunc(slices.Clone(texts), func(text string) bool { return text == "\x04" })
+			}
 			checkArrival(t, dialect, texts)
 		})
 	}

@@ -51,7 +51,7 @@ func (s *Server) Start(g lifecycle.Generation) error {
 	if s.Settings.LogFormat == "json" {
 		log = master.JSONLog(log)
 	}
-	running, err := master.New(cmd, s.Dovecot.Dialect, runDir, log)
+	running, err := master.New(cmd, s.Dovecot.Version, runDir, log)
 	if err != nil {
 		return err
 	}

@@ -30,6 +30,7 @@ import (
 // Process is Dovecot's master process.
 type Process struct {
 	dialect string
+	silent  bool // it notifies of nothing
 
 	pid    int
 	notify *net.UnixConn
@@ -49,9 +50,13 @@ type Process struct {
 	reloads    []ticks  // when they began, the last that was carried out first
 }
 
-// New prepares cmd, a master of that dialect in the foreground, for its start. It
+// Before 2.3.15 the master notifies of nothing (master/main.c), but that Debian's 2.3.13
+// says READY=1 at the start.
+var silentVersion = regexp.MustCompile(`^2\.3\.(\d|1[0-4])$`)
+
+// New prepares cmd, a master of that version in the foreground, for its start. It
 // will notify through a socket in dir; what it logs goes to log, untouched.
-func New(cmd *exec.Cmd, dialect, dir string, log io.Writer) (*Process, error) {
+func New(cmd *exec.Cmd, version, dir string, log io.Writer) (*Process, error) {
 	socket := filepath.Join(dir, "notify")
 	if err := os.Remove(socket); err != nil && !errors.Is(err, os.ErrNotExist) {
 		return nil, fmt.Errorf("removing a stale notification socket: %w", err)
@@ -65,7 +70,7 @@ func New(cmd *exec.Cmd, dialect, dir string, log io.Writer) (*Process, error) {
 		notify.Close()
 		return nil, fmt.Errorf("opening a pipe for Dovecot's log: %w", err)
 	}
-	p := &Process{dialect: dialect, notify: notify, states: make(chan string, 16), stderr: stderr, logged: logged, busy: make(chan struct{}, 1), died: make(chan string, 16), source: newSource()}
+	p := &Process{dialect: version[:3], silent: silentVersion.MatchString(version), notify: notify, states: make(chan string, 16), stderr: stderr, logged: logged, busy: make(chan struct{}, 1), died: make(chan string, 16), source: newSource()}
 	// A file, not a pipe of os/exec: a session that outlives the master and keeps
 	// it open must not keep Wait from returning.
 	cmd.Stdout, cmd.Stderr = stderr, stderr
@@ -132,8 +137,22 @@ func (p *Process) await(ctx context.Context, state string) error {
 	}
 }
 
-// Ready waits until the master serves.
+// awaitSign waits for what a silent master does in the place of a notification.
+func (p *Process) awaitSign(ctx context.Context, what string, shows func() bool) error {
+	for !shows() {
+		if sleep(ctx, 5*time.Millisecond); ctx.Err() != nil {
+			return fmt.Errorf("waiting for Dovecot to %s: %w", what, context.Cause(ctx))
+		}
+	}
+	return nil
+}
+
+// Ready waits until the master serves. It starts the log process when it has begun to
+// listen and to hear signals.
 func (p *Process) Ready(ctx context.Context) error {
+	if p.silent {
+		return p.awaitSign(ctx, "start", func() bool { return len(children(p.pid, "log")) > 0 })
+	}
 	return p.await(ctx, "READY=1")
 }
 
@@ -142,6 +161,8 @@ func (p *Process) Ready(ctx context.Context) error {
 var masterComplains = regexp.MustCompile(timestamp + `master: (?:Error|Fatal|Panic): (.*)`)
 
 const timestamp = `^(?:[A-Z][a-z]{2} [ \d]\d [\d:]{8} |[\d][\dTZ:., +-]*)?`
+
+var masterReloads = regexp.MustCompile(timestamp + `master: Warning: SIGHUP received`)
 
 // "Nov 23 15:20:48 anvil: Fatal: master: service(anvil): child 35 killed with signal 9" is
 // the master's too; without a log process it begins "master: Error: service(log): ".
@@ -189,6 +210,9 @@ func (p *Process) note(line []byte) {
 		if len(p.complained) < maxComplaints {
 			p.complained = append(p.complained, string(found[1]))
 		}
+	}
+	if p.silent && masterReloads.Match(line) {
+		p.reloading()
 	}
 	if found := processDied.FindSubmatch(line); found != nil && !IsSession(string(found[1])) {
 		select {

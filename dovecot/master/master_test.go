@@ -90,7 +90,7 @@ func start(t *testing.T, dialect, root string) play {
 	p, said := play{dir: pidgeontest.ShortTempDir(t)}, &log{}
 	p.configure(t, server(dialect, 0))
 	cmd := pidgeontest.Command(root, []string{p.dir}, "/usr/sbin/dovecot", "-F", "-c", filepath.Join(p.dir, "dovecot.conf"))
-	m, err := New(cmd, dialect, p.dir, said)
+	m, err := New(cmd, pidgeontest.Version(root), p.dir, said)
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -56,10 +56,8 @@ func (p *Process) Reload(ctx context.Context, hup func() error) error {
 	if err := hup(); err != nil {
 		return fmt.Errorf("signalling Dovecot: %w", err)
 	}
-	for _, state := range []string{"RELOADING=1", "READY=1"} {
-		if err := p.await(ctx, state); err != nil {
-			return err
-		}
+	if err := p.awaitReload(ctx, before); err != nil {
+		return err
 	}
 	replaced := p.logReplaced(ctx, before)
 	if replaced {
@@ -68,6 +66,24 @@ func (p *Process) Reload(ctx context.Context, hup func() error) error {
 	}
 	if complaints := p.complaints(); !replaced || len(complaints) > 0 {
 		return &Refused{complaints, replaced}
+	}
+	return nil
+}
+
+// awaitReload waits until the master is done with a SIGHUP. A silent one has started
+// another log process then, or complained, as it does of each reload that it refuses.
+func (p *Process) awaitReload(ctx context.Context, before []int) error {
+	if p.silent {
+		return p.awaitSign(ctx, "reload", func() bool {
+			p.mu.Lock()
+			defer p.mu.Unlock()
+			return len(p.complained) > 0 || freshLog(p.pid, before)
+		})
+	}
+	for _, state := range []string{"RELOADING=1", "READY=1"} {
+		if err := p.await(ctx, state); err != nil {
+			return err
+		}
 	}
 	return nil
 }
@@ -89,8 +105,7 @@ func sleep(ctx context.Context, d time.Duration) {
 // the line that says why to arrive.
 func (p *Process) logReplaced(ctx context.Context, before []int) bool {
 	for range 60 {
-		fresh := func(pid int) bool { return !slices.Contains(before, pid) }
-		if slices.ContainsFunc(children(p.pid, "log"), fresh) {
+		if freshLog(p.pid, before) {
 			return true
 		}
 		if sleep(ctx, 5*time.Millisecond); ctx.Err() != nil {
@@ -98,6 +113,11 @@ func (p *Process) logReplaced(ctx context.Context, before []int) bool {
 		}
 	}
 	return false
+}
+
+// freshLog tells whether a master has a log process that is none of the children before.
+func freshLog(master int, before []int) bool {
+	return slices.ContainsFunc(children(master, "log"), func(pid int) bool { return !slices.Contains(before, pid) })
 }
 
 // children are a master's children of that name, or all of them, those of older

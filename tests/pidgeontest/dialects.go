@@ -5,6 +5,7 @@ import (
 	"os"
 	"os/exec"
 	"path/filepath"
+	"regexp"
 	"slices"
 	"testing"
 	"time"
@@ -19,6 +20,18 @@ var rootfs = map[string]string{"2.3": "PIDGEON_ROOTFS_BOOKWORM", "2.4": "PIDGEON
 // tools/rootfs.sh made, and the variable that names it.
 func Rootfs(dialect string) (root, variable string) {
 	return os.Getenv(rootfs[dialect]), rootfs[dialect]
+}
+
+// What --version prints is a constant in the program.
+var version = regexp.MustCompile(`\x00(2\.[34]\.[0-9]+)[0-9.-]* \([0-9a-f]{6,}\)\x00`)
+
+// Version is that of the Dovecot in a root file system, as in "2.4.1".
+func Version(root string) string {
+	program, _ := os.ReadFile(root + "/usr/sbin/dovecot")
+	if found := version.FindSubmatch(program); found != nil {
+		return string(found[1])
+	}
+	return ""
 }
 
 // OnEach runs a test with the root file system of each dialect.
