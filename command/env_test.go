@@ -22,11 +22,11 @@ func TestEnvFrom(t *testing.T) {
 		"mailu": {
 			"mailu",
 			"HOSTNAMES=mail.example.org, imap.example.org\nSECRET_KEY=abc\nTLS_FLAVOR=letsencrypt\nPORTS=25,993\nDEFAULT_QUOTA=1000000000\nCOMPRESSION=bz2\nRECIPIENT_DELIMITER=+-\nPROXY_PROTOCOL=25,993\nREAL_IP_FROM=10.0.0.0/8\nWEBSITE=\n",
-			[]string{"PROTOCOLS=imap,lmtp", "MAIL_HOSTNAME=mail.example.org", "QUOTA=954M", "COMPRESSION=zstd", "RECIPIENT_DELIMITER=+-", "TLS_CERT_PATH=/certs/letsencrypt/live/mailu/fullchain.pem", "TRUSTED_NETWORKS=10.0.0.0/8", "# Not for Dovecot, or without a counterpart: SECRET_KEY"},
+			[]string{"PROTOCOLS=imap,lmtp", "MAIL_HOSTNAME=mail.example.org", "QUOTA=954M", "COMPRESSION=zstd", "RECIPIENT_DELIMITER=+-", "TLS_CERT_PATH=/certs/letsencrypt/live/mailu/fullchain.pem", "TRUSTED_NETWORKS=10.0.0.0/8", "FTS=yes", "# Not for Dovecot, or without a counterpart: SECRET_KEY"},
 			nil,
 		},
 		"mailu, as it comes":          {"mailu", "", []string{"PROTOCOLS=imap,lmtp,pop3,sieve", "MAIL_PATH=~", "TLS_KEY_PATH=/certs/key.pem"}, nil},
-		"mailu without TLS and quota": {"mailu", "TLS_FLAVOR=notls\nDEFAULT_QUOTA=0\n", []string{"TLS=no"}, []string{"QUOTA=0M"}},
+		"mailu without TLS and quota": {"mailu", "TLS_FLAVOR=notls\nDEFAULT_QUOTA=0\nFULL_TEXT_SEARCH=off\n", []string{"TLS=no"}, []string{"QUOTA=0M", "FTS=yes"}},
 		"docker-mailserver": {
 			"docker-mailserver",
 			"OVERRIDE_HOSTNAME=mail.example.org\nENABLE_POP3=1\nENABLE_MANAGESIEVE=1\nSSL_TYPE=letsencrypt\nPOSTFIX_MAILBOX_SIZE_LIMIT=2147483648\nDOVECOT_INET_PROTOCOLS=ipv4\nLOG_LEVEL=trace\nDOVECOT_MAILBOX_FORMAT=sdbox\nDMS_VMAIL_UID=5001\nENABLE_CLAMAV=0\n",
