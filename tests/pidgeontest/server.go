@@ -18,7 +18,7 @@ import (
 
 // Patience is how long anything may take that takes milliseconds on an idle
 // machine.
-const Patience = 20 * time.Second
+const Patience = time.Minute
 
 // Server is one pidgeon in a container, with directories and ports of its own. Its
 // paths are the same inside and outside.
