@@ -29,7 +29,7 @@ skip() {
 lint() {
 	step "lint"
 	tools/need.sh shellcheck git
-	shellcheck tools/*.sh .ci/run
+	shellcheck tools/*.sh deploy/*/*.sh .ci/run
 	local unformatted
 	unformatted=$(go tool gofumpt -l .)
 	if [[ -n $unformatted ]]; then
@@ -117,6 +117,8 @@ images() {
 	done
 	step "compose"
 	tools/compose-test.sh
+	step "Swarm"
+	tools/swarm-test.py
 }
 
 retried=()
@@ -127,7 +129,12 @@ lint) lint ;;
 all)
 	tools/need.sh "${tools_needed[@]}"
 	lint
+	# Beside what waits for packages.
+	step "manifests for Kubernetes"
+	go -C tests/kubernetes test ./... &
+	manifests=$!
 	rootfs bookworm trixie
+	wait "$manifests"
 	gotest
 	images
 	step "done"
