@@ -85,6 +85,9 @@ func (h Host) Build(in Sources, dir string) (Candidate, error) {
 func (h Host) build(c Candidate, dir string) (Candidate, error) {
 	for again := true; ; again = false {
 		files, err := render.Render(h.Input(c, dir))
+		if err == nil {
+			files, err = h.carriedOver(&c, files)
+		}
 		brought := adopt(files)
 		c.Dir, c.Files, c.Lint = dir, files, lint.Parse(files, dir)
 		c.Lint.Brings(&brought)
@@ -96,6 +99,22 @@ func (h Host) build(c Candidate, dir string) (Candidate, error) {
 			c.Demand, c.Sizes = demand, sizing.Size(demand, h.Facts.Machine)
 		}
 	}
+}
+
+// carriedOver are files with what the operator's templates made in 2.4's words.
+func (h Host) carriedOver(c *Candidate, files config.Files) (config.Files, error) {
+	if h.Dovecot.Dialect != "2.4" || c.Settings.CarryOver != "yes" || !slices.ContainsFunc(files, func(f config.File) bool { return f.Override && strings.HasSuffix(f.Origin, ".tmpl") }) {
+		return files, nil
+	}
+	in := Sources{Settings: c.Settings}
+	files = in.carriedOver(files, ".tmpl", string(c.Settings.OverridesDir))
+	if !slices.Contains(c.Carried, strings.Join(in.Carried, "")) {
+		c.Warnings, c.Carried, c.Merged = append(slices.Clip(c.Warnings), in.Warnings...), append(slices.Clip(c.Carried), in.Carried...), append(slices.Clip(c.Merged), in.Merged...)
+	}
+	if len(in.Faults) > 0 {
+		return files, in.Faults
+	}
+	return files, nil
 }
 
 // ready adds the processes that overrides want kept ready.

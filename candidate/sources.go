@@ -63,8 +63,8 @@ func (h Host) Read(live Live) (Sources, error) {
 		in.Own, in.Faults = own, append(in.Faults, faults...)
 	}
 	if h.Dovecot.Dialect == "2.4" && s.CarryOver == "yes" {
-		in.Overrides.Conf = in.carriedOver(in.Overrides.Conf, string(s.OverridesDir))
-		in.Own.Files = in.carriedOver(in.Own.Files, filepath.Dir(string(s.DovecotConf)))
+		in.Overrides.Conf = in.carriedOver(in.Overrides.Conf, ".conf", string(s.OverridesDir))
+		in.Own.Files = in.carriedOver(in.Own.Files, ".conf", filepath.Dir(string(s.DovecotConf)))
 	}
 	if s.Own() {
 		return in, nil
@@ -96,17 +96,19 @@ func (in *Sources) readOverrides(live Live) {
 }
 
 // carriedOver are files in 2.4's words: overrides, or a configuration that begins with
-// its main file. What is left is a fault: the rest is judged all the same.
-func (in *Sources) carriedOver(files config.Files, dir string) config.Files {
+// its main file, or what templates have made. What is left is a fault: the rest is judged
+// all the same.
+func (in *Sources) carriedOver(files config.Files, ext, dir string) config.Files {
 	var roots []string
-	whole := len(files) > 0 && files[0].Name == config.Main
+	whole := len(files) > 0 && files[0].Name == config.Main && ext == ".conf"
 	for _, f := range files {
-		if filepath.Ext(f.Name) == ".conf" && (!whole || len(roots) == 0) {
+		if (filepath.Ext(f.Name) == ext || ext == ".tmpl" && filepath.Ext(f.Origin) == ext) && (!whole || len(roots) == 0) {
 			roots = append(roots, f.Name)
 		}
 	}
 	after := upgrade.Convert(files, roots, whole, func(path string) []byte { return upgrade.Elsewhere(dir, path) })
 	in.Faults, in.Merged = append(in.Faults, after.Left...), append(in.Merged, after.Merged...)
+	in.Warnings = append(in.Warnings, after.Differs...)
 	files = slices.Clone(files)
 	for _, f := range after.Files {
 		i := slices.IndexFunc(files, func(old config.File) bool { return old.Name == f.Name })

@@ -9,7 +9,6 @@ import (
 
 	"github.com/rogpeppe/go-internal/diff"
 
-	"pidgeon/config"
 	"pidgeon/dovecot/upgrade"
 	"pidgeon/finding"
 	"pidgeon/settings"
@@ -63,12 +62,15 @@ func (c Call) upgrade(from []string, output string, check bool) error {
 				_, _ = c.Stdout.Write(diff.Diff(f.Origin, old, f.Origin+" for 2.4", f.Data))
 			}
 		}
+		for _, f := range after.Differs {
+			fmt.Fprintln(c.Stderr, f)
+		}
 		slices.Sort(after.Merged)
 		for _, name := range slices.Compact(after.Merged) {
 			fmt.Fprintf(c.Stderr, "merged: %s\n", name)
 		}
 		if output != "" {
-			if err := writeUpgraded(after.Files, filepath.Join(output, []string{"", "overrides"}[i])); err != nil {
+			if err := writeUpgraded(after, filepath.Join(output, []string{"", "overrides"}[i])); err != nil {
 				return err
 			}
 		}
@@ -83,11 +85,12 @@ func (c Call) upgrade(from []string, output string, check bool) error {
 	return nil
 }
 
-// writeUpgraded writes files that may hold passwords, which stood in files of their own.
-func writeUpgraded(files config.Files, dir string) error {
-	files = slices.Clone(files)
+// writeUpgraded writes files that may hold passwords, which stood in files of their own,
+// and what lies beside them.
+func writeUpgraded(after upgrade.Result, dir string) error {
+	files := slices.Clone(after.Files)
 	for i := range files {
 		files[i].Mode = 0o640
 	}
-	return writeFiles(files, dir)
+	return writeFiles(append(files, after.Beside...), dir)
 }

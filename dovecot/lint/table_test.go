@@ -28,7 +28,7 @@ func TestTable(t *testing.T) {
 			t.Errorf("%s is not asked for, or not explained", name)
 		}
 	}
-	columns := map[string]int{"settings": 4, "plugins": 3, "packages": 3, "values": 2, "structures": 2, "letters": 3, "locations": 2, "arguments": 2, "gone": 3, "variables": 2, "rewritten": 2, "modifiers": 2, "pairs": 2, "verdicts": 3, "lists": 2}
+	columns := map[string]int{"settings": 4, "plugins": 4, "packages": 3, "values": 2, "structures": 2, "letters": 3, "locations": 2, "arguments": 2, "implied": 2, "gone": 3, "variables": 2, "rewritten": 2, "modifiers": 2, "pairs": 2, "verdicts": 3, "lists": 2}
 	for section, rows := range table() {
 		asked(section)
 		for _, row := range rows {

@@ -36,6 +36,14 @@ func (u use) locations(value string) (lines []string, err error) {
 		switch i := slices.IndexFunc(lint.Rows("locations"), func(row []string) bool { return row[0] == key }); {
 		case i >= 0:
 			lines = append(lines, lint.Rows("locations")[i][1]+" = "+value)
+		case key == "ALTNOCHECK":
+			lines = append(lines, "mail_alt_check = no")
+		case key == "ITERINDEX":
+			lines = append(lines, "mailbox_list_iter_from_index_dir = yes")
+		case key == "NO-NOSELECT":
+			lines = append(lines, "mailbox_list_drop_noselect = yes")
+		case key == "NO-FS-VALIDATION":
+			lines = append(lines, "mailbox_list_validate_fs_names = no")
 		case key == "FULLDIRNAME":
 			lines = append(lines, "mailbox_directory_name = "+value, "mailbox_directory_name_legacy = no")
 		case key == "UTF-8":
@@ -223,6 +231,14 @@ func (u use) arguments() (string, error) {
 		}
 		u.Merged = append(u.Merged, f.Name)
 		settings = parse(f, section).children
+		for _, row := range lint.Rows("implied") {
+			key, ok := strings.CutPrefix(row[0], driver+"/")
+			if ok && !slices.ContainsFunc(settings, func(n *node) bool { return n.Key == key }) {
+				n := &node{file: f, up: section}
+				n.Setting, n.Key, n.Value, n.Raw = true, key, row[1], row[1]
+				settings = append(settings, n)
+			}
+		}
 		for _, n := range settings {
 			switch {
 			case n.Key == "driver":
@@ -242,12 +258,15 @@ func (u use) arguments() (string, error) {
 			settings = append(settings, &n)
 		}
 	}
-	var all, fields []string
+	var all, fields, script []string
 	for _, n := range settings {
 		u := use{converter: u.converter, node: n, raw: n.Raw, driver: u.driver, binds: u.binds}
 		lines, known, err := u.argument(section.Key, driver)
 		switch {
 		case known:
+		case driver == "lua":
+			value, werr := u.words(n.Value)
+			script, err = append(script, n.Key+" = "+value), werr
 		case driver == "sql" || driver == "ldap" || driver == "oauth2":
 			err = errors.New("ask the documentation what it is in Dovecot 2.4")
 		default:
@@ -263,10 +282,8 @@ func (u use) arguments() (string, error) {
 		}
 		all = append(all, lines...)
 	}
-	if len(fields) > 0 {
-		all = append(all, slices.Concat([]string{"fields {"}, indented(fields, "  ", ""), []string{"}"})...)
-	}
-	return strings.Join(all, "\n"), nil
+	all = append(all, defines("lua_settings", script)...)
+	return strings.Join(append(all, defines("fields", fields)...), "\n"), nil
 }
 
 // argument is one of them, as the table has it.
@@ -331,20 +348,6 @@ func (u use) connect() (string, error) {
 	return strings.Join(all, "\n"), nil
 }
 
-var returned = regexp.MustCompile("(?i)\\bas\\s+[\"'`]?((?:userdb_)?(?:mail|quota_rule)\\d*)\\b")
-
-// query is one whose columns 2.4 knows.
-func (u use) query() (string, error) {
-	if m := returned.FindStringSubmatch(u.node.Value); m != nil {
-		instead := "mail_driver and mail_path"
-		if strings.Contains(strings.ToLower(m[1]), "quota") {
-			instead = "quota_storage_size"
-		}
-		return "", fmt.Errorf("it returns %s: have it return %s", m[1], instead)
-	}
-	return u.words(u.raw)
-}
-
 func (u use) uris() string {
 	hosts := strings.Fields(u.node.Value)
 	for i, host := range hosts {
@@ -370,6 +373,13 @@ func (u use) attributes() (string, error) {
 			return "", fmt.Errorf("%s is written fields { NAME = … } by hand", part)
 		}
 		if !templated {
+			renamed, err := u.imported(field, "ldap:"+attribute, "")
+			if err != nil {
+				return "", err
+			}
+			if all = append(all, renamed...); renamed != nil {
+				continue
+			}
 			template = "%$"
 		}
 		template = strings.ReplaceAll(template, "%$", "%{ldap:"+attribute+"}")

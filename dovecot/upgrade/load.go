@@ -8,6 +8,7 @@ import (
 	"strings"
 
 	"pidgeon/config"
+	"pidgeon/dovecot/lint"
 )
 
 // What is read of a directory: a configuration is no larger.
@@ -18,7 +19,7 @@ const (
 )
 
 // Load upgrades the configuration at a path: that of a main file, or of a directory, by
-// its dovecot.conf, or else all *.conf, which are overrides then.
+// its dovecot.conf, or else all *.conf and *.conf.tmpl, which are overrides then.
 func Load(path string) (before config.Files, after Result, err error) {
 	info, err := os.Stat(path)
 	if err != nil {
@@ -31,16 +32,32 @@ func Load(path string) (before config.Files, after Result, err error) {
 	if before, err = read(dir); err != nil {
 		return nil, after, err
 	}
-	roots := []string{root}
+	roots, whole := []string{root}, before.Data(root) != nil && (root == config.Main || alone(before.Data(root)))
 	if before.Data(root) == nil {
 		roots = nil
 		for _, f := range before {
-			if filepath.Ext(f.Name) == ".conf" {
+			if override := strings.TrimSuffix(f.Name, ".tmpl"); filepath.Ext(override) == ".conf" && !strings.Contains(override, "/") {
 				roots = append(roots, f.Name)
 			}
 		}
 	}
-	return before, Convert(before, roots, root == config.Main && len(roots) == 1 && before.Data(root) != nil, func(name string) []byte { return Elsewhere(dir, name) }), nil
+	after = Convert(before, roots, whole, func(name string) []byte { return Elsewhere(dir, name) })
+	if info.IsDir() && !after.TooLarge {
+		after.Beside = slices.DeleteFunc(slices.Clone(before), func(f config.File) bool {
+			return slices.Contains(after.Merged, f.Name) || slices.ContainsFunc(after.Files, func(now config.File) bool { return now.Name == f.Name })
+		})
+	}
+	return before, after, nil
+}
+
+// alone tells a whole configuration from an override: it says which protocols there are.
+func alone(data []byte) bool {
+	for words := range lint.Scan(data) {
+		if words.Setting && words.Key == "protocols" {
+			return true
+		}
+	}
+	return false
 }
 
 func read(dir string) (files config.Files, err error) {
@@ -53,7 +70,11 @@ func read(dir string) (files config.Files, err error) {
 			return fs.SkipDir
 		}
 		if data := regular(path); data != nil {
-			files = append(files, config.File{Name: name, Origin: path, Data: data})
+			info, err := entry.Info()
+			if err != nil {
+				return err
+			}
+			files = append(files, config.File{Name: name, Origin: path, Mode: info.Mode().Perm(), Data: data})
 		}
 		return nil
 	})

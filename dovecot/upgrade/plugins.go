@@ -1,9 +1,14 @@
 package upgrade
 
 import (
+	"errors"
 	"fmt"
 	"regexp"
+	"slices"
+	"strconv"
 	"strings"
+
+	"pidgeon/finding"
 )
 
 // acl is acl = vfile:/path:cache_secs=…, where the file holds the rights of all users: a
@@ -38,10 +43,13 @@ var right = regexp.MustCompile(`^("[^"]+"|[^#\s]\S*)\s+(\S+)\s+(\S+)$`)
 // push is push_notification_driver = lua:file=…
 func (u use) push() (string, error) {
 	driver, rest, _ := strings.Cut(u.node.Value, ":")
-	lines := "push_notification " + driver + " {\n  driver = " + driver
+	lines := "push_notification " + driver + digits.FindString(u.node.Key) + " {\n  driver = " + driver
 	for word := range strings.FieldsSeq(rest) {
 		name, value, _ := strings.Cut(word, "=")
-		now := map[string]string{"file": "lua_file", "url": "push_notification_ox_url", "cache_lifetime": "push_notification_ox_cache_ttl"}[name]
+		now := map[string]string{"file": "lua_file", "url": "push_notification_ox_url", "cache_lifetime": "push_notification_ox_cache_ttl", "user_from_metadata": "push_notification_ox_user_from_metadata"}[name]
+		if value == "" {
+			value = "yes"
+		}
 		if now == "" {
 			return "", fmt.Errorf("%s of %s is written push_notification NAME { … } by hand", name, driver)
 		}
@@ -54,11 +62,14 @@ func (u use) push() (string, error) {
 // are gone, but for fs. What a dict was told, quota_clone tells it.
 func (u use) quota() (string, error) {
 	driver, rest, _ := strings.Cut(u.node.Value, ":")
-	name, options, _ := strings.Cut(rest, ":")
+	_, options, _ := strings.Cut(rest, ":")
 	clone := ""
 	switch driver {
 	case "dict":
-		_, uri, _ := strings.Cut(options, ":")
+		whose, uri, _ := strings.Cut(options, ":")
+		if whose != "" && whose != "%u" {
+			return "", fmt.Errorf("it counts for %s, and quotas that several users share are gone: each user has one of their own", whose)
+		}
 		if strings.HasPrefix(uri, "file:") {
 			break
 		}
@@ -76,10 +87,7 @@ func (u use) quota() (string, error) {
 	default:
 		return "", fmt.Errorf("write quota NAME { driver = %s … } by hand", driver)
 	}
-	lines := "quota " + quoted(name) + " {\n  driver = count"
-	if name == "" {
-		lines = "quota user {\n  driver = count"
-	}
+	lines := "quota " + rootName(u.node) + " {\n  driver = count"
 	for option := range strings.SplitSeq(options, ":") {
 		now, ok := map[string]string{"": "", "noenforcing": "quota_enforce = no", "hidden": "quota_hidden = yes", "ignoreunlimited": "quota_ignore_unlimited = yes"}[option]
 		if !ok {
@@ -91,6 +99,31 @@ func (u use) quota() (string, error) {
 	}
 	return lines + "\n}" + clone, nil
 }
+
+// rootName is the name of a quota.
+func rootName(n *node) string {
+	_, rest, _ := strings.Cut(n.Value, ":")
+	if name, _, _ := strings.Cut(rest, ":"); name != "" {
+		return quoted(name)
+	}
+	return "user"
+}
+
+// ofRoot are lines for the one quota that a setting is for, where there are several.
+func (c *converter) ofRoot(n *node, lines []string) []string {
+	m := ofQuota.FindStringSubmatch(n.Key)
+	if m == nil || n.around() != "plugin" || c.plugin["quota2"] == nil || c.plugin["quota"+m[1]] == nil || len(lines) == 0 {
+		return lines
+	}
+	of := func(lines []string) []string { return defines("quota "+rootName(c.plugin["quota"+m[1]]), lines) }
+	if strings.HasPrefix(lines[0], "mailbox ") { // which a quota has none of (2.4.1)
+		last := len(lines) - 1
+		return slices.Concat(lines[:1], indented(of(moved(lines[1:last], "  ", "")), "  ", ""), lines[last:])
+	}
+	return of(lines)
+}
+
+var ofQuota = regexp.MustCompile(`^quota(\d*)_(rule|grace|warning|over|max_mail_size)`)
 
 func (u use) rule() (string, error) {
 	value, err := u.words(u.node.Value)
@@ -107,7 +140,10 @@ var limit = regexp.MustCompile(`^([+-]?)(.*?)([kKMGTB%]?)$`)
 func rules(value string) (lines []string, err error) {
 	parts := colons(value)
 	name := parts[0]
-	if name == "?" || len(parts) < 2 {
+	if name == "?" { // for whom the user database says nothing, as 2.4's are anyway
+		name = "*"
+	}
+	if len(parts) < 2 {
 		return nil, fmt.Errorf("write quota_storage_size for %s by hand", value)
 	}
 	for _, part := range parts[1:] {
@@ -131,8 +167,12 @@ func rules(value string) (lines []string, err error) {
 			return nil, fmt.Errorf("write %s of the quota by hand", part)
 		case number == "0" && sign == "":
 			lines = append(lines, "quota_storage_size = unlimited")
-		case unit == "%" && sign == "+" && len(number) <= 2:
-			lines = append(lines, fmt.Sprintf("quota_%s_percentage = 1%02s", map[bool]string{true: "message", false: "storage"}[what == "messages"], number))
+		case unit == "%" && (sign == "+" || sign == "-"):
+			share, err := strconv.Atoi(sign + number)
+			if err != nil {
+				return nil, fmt.Errorf("write %s of the quota by hand", part)
+			}
+			lines = append(lines, fmt.Sprintf("quota_%s_percentage = %d", map[bool]string{true: "message", false: "storage"}[what == "messages"], 100+share))
 		case sign == "+" && unit != "%" && what != "messages":
 			lines = append(lines, "quota_storage_extra = "+number+unit)
 		case sign == "" && unit != "%" && name == "*":
@@ -147,15 +187,41 @@ func rules(value string) (lines []string, err error) {
 	return append(append([]string{"mailbox " + quoted(name) + " {"}, indented(lines, "  ", "")...), "}"), nil
 }
 
-// grace is how far over its quota a user may come with one mail, which is no share of
-// the quota any more.
-func grace(value string) func() (string, error) {
-	return func() (string, error) {
-		if strings.HasSuffix(value, "%") {
-			return "", fmt.Errorf("it is a size in Dovecot 2.4: write quota_storage_grace = 10M, or what suits the quota")
-		}
-		return "quota_storage_grace = " + value, nil
+// grace is how far over its quota a user may come with one mail: a share of the quota in
+// 2.3, a size in 2.4.
+func (u use) grace() (string, error) {
+	share, percent := strings.CutSuffix(strings.ReplaceAll(u.node.Value, "%%", "%"), "%")
+	if !percent {
+		return "quota_storage_grace = " + u.node.Value, nil
 	}
+	n, err := strconv.Atoi(share)
+	if m := limit.FindStringSubmatch(u.allowance()); err == nil && m != nil {
+		if size, err := strconv.ParseInt(m[2], 10, 64); err == nil && m[1] == "" {
+			shift := map[string]int64{"": 10, "B": 0, "k": 10, "K": 10, "M": 20, "G": 30, "T": 40}[m[3]]
+			return fmt.Sprintf("quota_storage_grace = %dK", size<<shift>>10*int64(n)/100), nil
+		}
+	}
+	u.Differs = append(u.Differs, finding.Finding{
+		Code: finding.CarriedOver, File: u.node.file.Origin, Line: u.node.Last, Warning: true,
+		Problem: u.node.Key + " = " + u.node.Value + " is left to Dovecot 2.4's default, which is 10M",
+		Hint:    "it is no share of the quota any more: set quota_storage_grace to a size where 10M do not suit",
+	})
+	return "", nil
+}
+
+// allowance is the quota of who has no other, as it is written: 1G.
+func (u use) allowance() string {
+	rule := u.plugin["quota_rule"]
+	if rule == nil {
+		return ""
+	}
+	_, all, _ := strings.Cut(rule.Value, "*:")
+	for part := range strings.SplitSeq(all, ":") {
+		if size, ok := strings.CutPrefix(part, "storage="); ok {
+			return size
+		}
+	}
+	return ""
 }
 
 // warning is a quota_warning: storage=95%% quota-warning 95 %u.
@@ -185,14 +251,48 @@ func (u use) warning() (string, error) {
 	return strings.Join(append(lines, "  }", "}"), "\n"), nil
 }
 
-// script is the place of Sieve scripts.
-func (u use) script() (string, error) { return u.scriptAt(u.node.Value) }
+// script is the place of Sieve scripts: a file or a directory, or dict:DICT;name=active.
+func (u use) script() (string, error) {
+	place, options, _ := strings.Cut(u.node.Value, ";")
+	var lines []string
+	switch driver, uri, _ := strings.Cut(place, ":"); driver {
+	case "ldap":
+		return "", errors.New("write sieve_script NAME { driver = ldap … } by hand")
+	case "dict":
+		n := *u.node
+		n.Value = uri
+		dict, err := use{converter: u.converter, node: &n}.dict()
+		if err != nil {
+			return "", err
+		}
+		lines = []string{"driver = dict", dict}
+	default:
+		path, err := u.words(strings.TrimPrefix(place, "file:"))
+		if err != nil {
+			return "", err
+		}
+		lines = []string{"path = " + path}
+	}
+	for option := range strings.SplitSeq(options, ";") {
+		name, value, _ := strings.Cut(option, "=")
+		now := map[string]string{"name": "name", "bindir": "bin_path", "active": "active_path"}[name]
+		if now == "" && option != "" {
+			return "", fmt.Errorf("write %s of sieve_script NAME { … } by hand", name)
+		}
+		if value, err := u.words(value); err != nil {
+			return "", err
+		} else if now != "" {
+			lines = append(lines, now+" = "+value)
+		}
+	}
+	return strings.Join(lines, "\n"), nil
+}
 
-func (u use) scriptAt(value string) (string, error) {
-	value = strings.TrimPrefix(value, "file:")
-	place, options, _ := strings.Cut(value, ";")
-	if driver, _, other := strings.Cut(place, ":"); other && (driver == "ldap" || driver == "dict") || options != "" && !strings.HasPrefix(options, "active=") {
-		return "", fmt.Errorf("write sieve_script NAME { … } by hand, with driver = %s", driver)
+// path is that of Sieve scripts that stand in files.
+func (u use) path(value string) (string, error) {
+	place, options, _ := strings.Cut(strings.TrimPrefix(value, "file:"), ";")
+	if strings.HasPrefix(place, "ldap:") || strings.HasPrefix(place, "dict:") || options != "" {
+		return "", fmt.Errorf("write sieve_script NAME { … } for %s by hand", place)
 	}
 	return u.words(place)
 }
@@ -225,11 +325,11 @@ func (u use) personal() (string, error) {
 			active = place
 		}
 	}
-	dir, err := u.scriptAt(dir)
+	dir, err := u.path(dir)
 	if err != nil {
 		return "", err
 	}
-	if active, err = u.scriptAt(active); err != nil {
+	if active, err = u.path(active); err != nil {
 		return "", err
 	}
 	return "sieve_script personal {\n  path = " + dir + "\n  active_path = " + active + "\n}", nil
@@ -257,7 +357,7 @@ func (u use) imapsieve() (string, error) {
 		if of(kind) == "" {
 			continue
 		}
-		place, err := u.scriptAt(of(kind))
+		place, err := u.path(of(kind))
 		if err != nil {
 			return "", err
 		}

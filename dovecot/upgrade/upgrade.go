@@ -7,6 +7,7 @@ import (
 	"errors"
 	"fmt"
 	"path"
+	"regexp"
 	"slices"
 	"strconv"
 	"strings"
@@ -20,10 +21,12 @@ import (
 type Result struct {
 	Files    config.Files    // what Dovecot reads, for 2.4; what was merged is missing
 	Left     finding.List    // what was not carried over
+	Differs  finding.List    // warnings of what is not quite the same
 	TooLarge bool            // nothing was looked at
 	left     map[string]bool // origins of files that something is left of
 	Carried  map[string]int  // settings and sections that are written anew, by their file's origin
 	Merged   []string        // the paths of files that are part of others now
+	Beside   config.Files    // what else lies in the directory, as it is
 }
 
 // Whole tells whether all of a file was carried over.
@@ -43,6 +46,7 @@ type converter struct {
 	plugin     map[string]*node // what plugin { } sets, of all files
 	written    map[string]bool  // what is said once for several settings
 	all        []*node
+	actions    []string // of templates
 	statements int
 }
 
@@ -52,6 +56,10 @@ type converter struct {
 func Convert(files config.Files, roots []string, whole bool, elsewhere func(path string) []byte) Result {
 	c := converter{files: files, elsewhere: elsewhere, whole: whole, seen: map[string]bool{}, names: map[string]bool{}, plugin: map[string]*node{}, written: map[string]bool{}}
 	c.Carried, c.left = map[string]int{}, map[string]bool{}
+	c.files = slices.Clone(files)
+	for i, f := range files {
+		c.files[i] = c.mask(f)
+	}
 	for _, root := range roots {
 		c.survey(root)
 	}
@@ -132,7 +140,7 @@ func (c *converter) file(name string, around *node) {
 	root := parse(f, around)
 	lines := append(c.block(root.children), root.after...)
 	if c.whole && place == 0 && !slices.ContainsFunc(root.children, func(n *node) bool { return n.Key == "dovecot_config_version" }) {
-		lines = append([]string{"dovecot_config_version = " + version, "dovecot_storage_version = " + version}, lines...)
+		lines = slices.Concat([]string{"dovecot_config_version = " + version, "dovecot_storage_version = " + version}, c.defaults(), lines)
 	}
 	at := 1
 	for i, line := range lines {
@@ -140,11 +148,26 @@ func (c *converter) file(name string, around *node) {
 		if marked {
 			at, _ = strconv.Atoi(number)
 		}
-		lines[i] = text
+		lines[i] = c.unmask(text)
 		c.Files[place].Lines = append(c.Files[place].Lines, at)
 	}
 	c.Files[place].Data = []byte(strings.Join(lines, "\n"))
 	c.left[f.Origin] = len(c.Left) > left
+}
+
+// defaults are what 2.3 had where nothing was said, and 2.4 wants to be told: the place of
+// users' Sieve scripts.
+func (c *converter) defaults() []string {
+	sieve, said := false, c.plugin["sieve"] != nil || c.plugin["sieve_dir"] != nil
+	for _, n := range c.all {
+		uses := n.Setting && (n.Key == "mail_plugins" || n.Key == "protocols")
+		sieve = sieve || uses && slices.Contains(strings.Fields(n.Value), "sieve")
+		said = said || n.Key == "sieve_script"
+	}
+	if !sieve || said {
+		return nil
+	}
+	return []string{"sieve_script personal {", "  path = ~/sieve", "  active_path = ~/.dovecot.sieve", "}"}
 }
 
 // included are the files that a line includes, those of an absolute path by how it ends:
@@ -190,6 +213,9 @@ func (c *converter) block(nodes []*node) (out []string) {
 	for _, n := range nodes {
 		left := len(c.Left)
 		lines, err := c.lines(n)
+		if err == nil && n.Setting && len(lines) > 0 {
+			err = kept(n, lines)
+		}
 		switch changed := !slices.Equal(lines, n.text); {
 		case err != nil:
 			lines = c.leave(n, err.Error())
@@ -292,7 +318,12 @@ func (c *converter) section(n *node) ([]string, error) {
 		}
 		return all, nil
 	case n.Name == "" && (slices.Contains(lint.List("named"), kind) || kind == "inet_listener"):
-		return c.within(n, kind+" "+quoted(c.name(n))+" {"), nil
+		lines := c.within(n, kind+" "+quoted(c.name(n))+" {")
+		if kind == "passdb" && n.up == nil && !c.written["weak schemes"] && c.weakly(n) {
+			c.written["weak schemes"] = true
+			lines = append([]string{n.indent() + "auth_allow_weak_schemes = yes"}, lines...)
+		}
+		return lines, nil
 	}
 	return append(append(slices.Clone(n.text), c.block(n.children)...), n.ends()...), nil
 }
@@ -348,22 +379,37 @@ func (c *converter) name(n *node) string {
 // setting upgrades a line that sets something.
 func (c *converter) setting(n *node) ([]string, error) {
 	row := rowFor(n.around(), n.Key)
+	if n.FromFile && (row != nil && row[3] != "" && !strings.Contains(row[3], "{{file}}") || n.Key == "mail_plugins") {
+		f, ok := c.external(n, n.Value)
+		if !ok {
+			return nil, fmt.Errorf("its value stands in %s, which cannot be read: put it beside the configuration", n.Value)
+		}
+		c.Merged = append(c.Merged, f.Name)
+		inline := *n
+		inline.Value = strings.TrimSpace(string(f.Data))
+		inline.Raw, inline.FromFile = inline.Value, false
+		n = &inline
+	}
 	u := use{converter: c, node: n, raw: n.Raw}
+	spec := u.structure()
+	if spec == "" && row != nil {
+		spec = row[3]
+	}
+	if err := opaque(n, spec); err != nil {
+		return nil, err
+	}
 	switch {
-	case u.structure() != "":
-		lines, err := u.expand(u.structure())
-		return indented(lines, n.indent(), n.remark()), err
+	case spec != "" && spec != "-":
+		lines, err := u.expand(spec)
+		return indented(c.ofRoot(n, lines), n.indent(), n.remark()), err
 	case row == nil && n.around() == "plugin" && lint.Gone("plugin", strings.Split(n.Key, "_")[0]) != "":
 		return nil, errors.New(lint.Gone("plugin", strings.Split(n.Key, "_")[0]))
 	case row == nil && n.around() == "plugin" && !slices.Contains(lint.List("same in plugin"), n.Key):
 		return nil, errors.New("ask the plugin's documentation what it is in Dovecot 2.4, where plugin { } is gone")
 	case row == nil:
 		return c.plain(u, n.Key)
-	case row[3] == "-":
+	case spec == "-":
 		return nil, nil
-	case row[3] != "":
-		lines, err := u.expand(row[3])
-		return indented(lines, n.indent(), n.remark()), err
 	case row[2] == "" && row[1] != "-" && !strings.Contains(row[1], ","):
 		_, leaf, inSection := strings.Cut(row[1], "/")
 		if !inSection {
@@ -414,7 +460,7 @@ func (c *converter) plain(u use, key string) ([]string, error) {
 func rowFor(around, key string) []string {
 	var wanted []string
 	if around == "plugin" {
-		wanted = []string{"plugin/" + key, "plugin/" + lint.Numberless(key)}
+		wanted = []string{"plugin/" + key, "plugin/" + lint.Numberless(key), "plugin/" + lint.Numberless(rootNumber.ReplaceAllString(key, "quota_"))}
 	} else {
 		wanted = []string{key, around + "/" + key}
 	}
@@ -427,6 +473,9 @@ func rowFor(around, key string) []string {
 	}
 	return nil
 }
+
+// rootNumber begins a setting of another quota than the first.
+var rootNumber = regexp.MustCompile(`^quota\d+_`)
 
 func indented(lines []string, indent, remark string) []string {
 	out := make([]string, len(lines))

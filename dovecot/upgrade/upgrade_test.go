@@ -74,7 +74,7 @@ func TestGolden(t *testing.T) {
 	var compared atomic.Int64
 	var asked atomic.Bool
 	t.Cleanup(func() {
-		if n := compared.Load(); n < 25 && asked.Load() {
+		if n := compared.Load(); n < 80 && asked.Load() {
 			t.Errorf("%d settings were compared", n)
 		}
 	})
@@ -164,52 +164,25 @@ func accepted(t *testing.T, dialect string, files config.Files) dovecot.Settings
 	return dovecot.ParseDump(dump)
 }
 
-// same fails where a setting that both dialects have came to another value. What has
-// variables, what the table converts and what stands in sections that got a name, the
-// golden files show.
-func same(t *testing.T, before, now dovecot.Settings) (compared int) {
-	t.Helper()
-	for name, value := range before {
-		parts := strings.Split(name, "/")
-		leaf := parts[len(parts)-1]
-		for _, row := range lint.Rows("settings") {
-			if converted := row[0] == leaf || strings.HasSuffix(row[0], "/"+leaf); converted && (row[3] != "" || row[2] != "" || strings.Contains(row[1], ",")) {
-				leaf = ""
-			} else if converted {
-				leaf = row[1][strings.LastIndex(row[1], "/")+1:]
-			}
-		}
-		for _, section := range []string{"structures", "values"} {
-			for _, row := range lint.Rows(section) {
-				if row[0][strings.LastIndex(row[0], "/")+1:] == leaf {
-					leaf = ""
-				}
-			}
-		}
-		if leaf == "" || leaf == "mail_plugins" || strings.ContainsAny(value, "%$") {
-			continue
-		}
-		parts[len(parts)-1] = leaf
-		after, ok := now[strings.TrimPrefix(strings.Join(parts, "/"), "plugin/")]
-		if ok {
-			compared++
-		}
-		if ok && strings.Trim(after, `"`) != strings.Trim(value, `"`) {
-			t.Errorf("%s was %s and is %s", name, value, after)
-		}
-	}
-	return compared
-}
-
 // TestComposed puts configurations together from the statements of the golden files: an
-// upgrade of any is one that Dovecot takes, and is left alone by another one.
+// upgrade of any is one that Dovecot takes, means the same, and is left alone by another
+// one.
 func TestComposed(t *testing.T) {
 	var statements []string
+	var beside []txtar.File
+	var compared atomic.Int64
+	t.Cleanup(func() {
+		if n := compared.Load(); n < 500 && n > 0 {
+			t.Errorf("%d settings were compared", n)
+		}
+	})
 	for _, archive := range cases(t) {
 		input, needs := inputOf(archive)
 		for _, f := range input {
 			if needs == "" && filepath.Ext(f.Name) == ".conf" {
 				statements = append(statements, outermost(string(f.Data))...)
+			} else if needs == "" {
+				beside = append(beside, f)
 			}
 		}
 	}
@@ -224,9 +197,14 @@ func TestComposed(t *testing.T) {
 			for _, i := range random.Perm(len(statements))[:random.IntN(60)] {
 				text[random.IntN(2)].WriteString(statements[i] + "\n")
 			}
-			_, after := upgraded(t, []txtar.File{{Name: "1.conf", Data: []byte(text[0].String())}, {Name: "2.conf", Data: []byte(text[1].String())}})
+			files := append([]txtar.File{{Name: "1.conf", Data: []byte(text[0].String())}, {Name: "2.conf", Data: []byte(text[1].String())}}, beside...)
+			_, after := upgraded(t, files)
 			twice(t, after)
-			accepted(t, "2.4", after.Files)
+			var before config.Files
+			for _, f := range files {
+				before = append(before, config.File{Name: f.Name, Data: f.Data})
+			}
+			compared.Add(int64(same(t, accepted(t, "2.3", before), accepted(t, "2.4", after.Files))))
 			if t.Failed() {
 				t.Logf("%s\n----\n%s", &text[0], &text[1])
 			}

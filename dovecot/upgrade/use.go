@@ -101,30 +101,38 @@ func (u use) functions() template.FuncMap {
 			_, rest, _ := strings.Cut(value, " ")
 			return u.words(rest)
 		},
-		"size":       func() string { return size(value) },
-		"mailbox":    func() (string, error) { return mailbox(value) },
-		"languages":  func() string { return languages(value) },
-		"oldest":     func() string { return oldest(value) },
-		"list":       u.always,
-		"location":   u.location,
-		"dict":       u.dict,
-		"fields":     u.fields,
-		"arguments":  u.arguments,
-		"acl":        u.acl,
-		"push":       u.push,
-		"quota":      u.quota,
-		"rule":       u.rule,
-		"grace":      grace(value),
-		"warning":    u.warning,
-		"script":     u.script,
-		"default":    u.defaultName,
-		"personal":   u.personal,
-		"imapsieve":  u.imapsieve,
-		"level":      u.level,
-		"connect":    u.connect,
-		"query":      u.query,
-		"uris":       u.uris,
-		"attributes": u.attributes,
+		"size":        func() string { return size(value) },
+		"mailbox":     func() (string, error) { return mailbox(value) },
+		"mailboxes":   u.mailboxes,
+		"trash":       u.trash,
+		"without":     func(prefix string) string { return strings.TrimPrefix(value, prefix) },
+		"options":     u.options,
+		"headers":     func(says ...string) string { return headers(value, says) },
+		"interval":    func() string { return interval(value) },
+		"exporter":    u.exporter,
+		"filesystems": u.filesystems,
+		"languages":   func() string { return languages(value) },
+		"oldest":      func() string { return oldest(value) },
+		"list":        u.always,
+		"location":    u.location,
+		"dict":        u.dict,
+		"fields":      u.fields,
+		"arguments":   u.arguments,
+		"acl":         u.acl,
+		"push":        u.push,
+		"quota":       u.quota,
+		"rule":        u.rule,
+		"grace":       u.grace,
+		"warning":     u.warning,
+		"script":      u.script,
+		"default":     u.defaultName,
+		"personal":    u.personal,
+		"imapsieve":   u.imapsieve,
+		"level":       u.level,
+		"connect":     u.connect,
+		"query":       u.query,
+		"uris":        u.uris,
+		"attributes":  u.attributes,
 	}
 }
 
@@ -159,13 +167,31 @@ func size(value string) string {
 
 // mailbox is the name of one.
 func mailbox(name string) (string, error) {
-	switch {
-	case strings.HasSuffix(name, "/") || strings.HasSuffix(name, "."):
+	if strings.HasSuffix(name, "/") || strings.HasSuffix(name, ".") {
 		return "", fmt.Errorf("%s is the prefix of a namespace, and in Dovecot 2.4 it is a mailbox", name)
-	case strings.HasPrefix(name, `\`):
-		return "", fmt.Errorf("%s is a special use: write the name of the mailbox", name)
 	}
 	return quoted(name), nil
+}
+
+// mailboxes says the same of a mailbox, or of all with a special use.
+func (u use) mailboxes(says string) (string, error) {
+	names := []string{u.node.Value}
+	if use, special := strings.CutPrefix(u.node.Value, `\`); special {
+		names = nil
+		for _, n := range u.all {
+			if n.Opens && n.Key == "mailbox" && slices.Contains(strings.Fields(n.value("special_use")), `\`+use) {
+				names = append(names, n.Name)
+			}
+		}
+		if len(names) == 0 {
+			return "", fmt.Errorf("%s is a special use, which no mailbox has: write the name of the mailbox", u.node.Value)
+		}
+	}
+	var lines []string
+	for _, name := range names {
+		lines = append(lines, "mailbox "+quoted(name)+" {", "  "+says, "}")
+	}
+	return strings.Join(lines, "\n"), nil
 }
 
 // languages are those to look for, the first being the one for what is none of them.
@@ -239,4 +265,100 @@ func (u use) environment() string {
 		lines = append(lines, "  "+name+" = "+value)
 	}
 	return strings.Join(append(lines, "}"), "\n")
+}
+
+// interval is a time, in milliseconds where no unit is written.
+func interval(value string) string {
+	if strings.Trim(value, "0123456789") == "" {
+		return value + " ms"
+	}
+	return value
+}
+
+// headers says the same of each header in a list.
+func headers(list string, says []string) string {
+	var lines []string
+	for name := range strings.FieldsSeq(list) {
+		lines = append(lines, "sieve_editheader_header "+name+" {")
+		for _, what := range says {
+			lines = append(lines, "  "+what+" = yes")
+		}
+		lines = append(lines, "}")
+	}
+	return strings.Join(lines, "\n")
+}
+
+// options are several in one value, each a setting of its own in 2.4.
+func (u use) options(prefix string) (string, error) {
+	var lines []string
+	for word := range strings.FieldsSeq(u.node.Value) {
+		name, value, _ := strings.Cut(word, "=")
+		now := map[string]string{"maxlen": "token_maxlen", "id": "id", "algorithm": "algorithm", "wb5a": "wb5a", "stopwords_dir": "dir"}[name]
+		if now == "" {
+			return "", fmt.Errorf("%s is written %s_… by hand", name, prefix)
+		}
+		lines = append(lines, prefix+"_"+now+" = "+value)
+	}
+	return strings.Join(lines, "\n"), nil
+}
+
+// exporter is where events are sent, for the driver beside it.
+func (u use) exporter() (string, error) {
+	key := map[string]string{"http-post": "http_post_url", "file": "file_path", "unix": "unix_path"}[u.node.up.value("transport")]
+	value, path := strings.CutPrefix(u.node.Value, "path=")
+	if key == "" || strings.Contains(value, " ") || path && key == "http_post_url" {
+		return "", errors.New("the driver has settings of its own, such as http_post_url, file_path and unix_path")
+	}
+	return key + " = " + value, nil
+}
+
+// filesystems are a chain such as "crypt:…:posix:", the last being where files are.
+func (u use) filesystems() (string, error) {
+	var lines []string
+	add := func(driver string, settings ...string) {
+		lines = append(append(append(lines, "fs "+driver+" {"), indented(settings, "  ", "")...), "}")
+	}
+	for rest := strings.ReplaceAll(u.node.Value, " ", ":"); rest != ""; {
+		driver, after, _ := strings.Cut(rest, ":")
+		switch option, more, _ := strings.Cut(after, ":"); driver {
+		case "posix":
+			if after != "" {
+				return "", fmt.Errorf("write the options of posix in mail_ext_attachment { fs posix { … } } by hand")
+			}
+			add("posix")
+		case "sis":
+			add("sis")
+		case "crypt":
+			if option != "" && option != "set_prefix=mail_crypt_global" {
+				return "", fmt.Errorf("write the keys of crypt in mail_ext_attachment { fs crypt { … } } by hand")
+			}
+			add("crypt")
+			after = more
+		case "compress":
+			level, below, _ := strings.Cut(more, ":")
+			add("compress", "fs_compress_write_method = "+option, "compress_"+option+"_level = "+level)
+			after = below
+		default:
+			return "", fmt.Errorf("write it mail_ext_attachment { fs %s { … } } by hand", driver)
+		}
+		rest = after
+	}
+	return strings.Join(lines, "\n"), nil
+}
+
+// trash is a file with a priority and a mailbox in each line.
+func (u use) trash() (string, error) {
+	f, ok := u.external(u.node, u.node.Value)
+	if !ok {
+		return "", fmt.Errorf("what stands in %s, which cannot be read, is written mailbox NAME { trash_priority = … }", u.node.Value)
+	}
+	u.Merged = append(u.Merged, f.Name)
+	var lines []string
+	for line := range strings.Lines(string(f.Data)) {
+		priority, name, ok := strings.Cut(strings.TrimSpace(line), " ")
+		if ok && priority[0] != '#' {
+			lines = append(lines, "mailbox "+quoted(strings.TrimSpace(name))+" {", "  trash_priority = "+priority, "}")
+		}
+	}
+	return strings.Join(lines, "\n"), nil
 }

@@ -64,20 +64,27 @@ func (u use) list(key string) (lines []string, ok bool) {
 	plugins := key == "mail_plugins"
 	before := len(words)
 	words = slices.DeleteFunc(words, func(word string) bool {
-		return slices.ContainsFunc(lint.Rows("values"), func(row []string) bool { return row[0] == key && row[1] == word })
+		return slices.ContainsFunc(lint.Rows("values"), func(row []string) bool { return row[0] == key && row[1] == strings.TrimLeft(word, "+-") })
 	})
 	if !adds && !signed && !plugins && len(words) == before {
 		return nil, false
 	}
 	var kept, notes []string
+	if strings.Contains(u.node.Value, "pidgeonaction") {
+		return []string{u.note(u.node, key, "the template makes a part of the list: write each word as NAME = yes in "+key+" { … }"), "# " + u.node.text[0]}, true
+	}
 	for _, word := range words {
 		name, no := strings.CutPrefix(word, "-")
 		name = strings.TrimPrefix(name, "+")
 		if plugins {
-			now, why := plugin(name)
-			if name = now; why != "" {
+			now, instead, why := plugin(name)
+			switch written, err := u.expand(instead); {
+			case instead != "" && err == nil:
+				notes = append(notes, written...)
+			case why != "":
 				notes = append(notes, u.note(u.node, word, why))
 			}
+			name = now
 		}
 		switch {
 		case word == "$"+key || name == "":
@@ -100,18 +107,19 @@ func (u use) list(key string) (lines []string, ok bool) {
 	return slices.Concat(notes, []string{key + " {"}, lines, []string{"}"}), true
 }
 
-// plugin is what 2.4 calls a plugin, nothing for one that is always there.
-func plugin(name string) (now, why string) {
+// plugin is what 2.4 calls a plugin, nothing for one that is always there or has settings
+// instead.
+func plugin(name string) (now, instead, why string) {
 	for _, row := range lint.Rows("plugins") {
 		switch {
 		case row[0] != name:
 		case row[1] != "-":
-			return row[1], ""
+			return row[1], "", ""
 		case strings.Contains(row[2], "leave it out"):
-			return "", ""
+			return "", "", ""
 		default:
-			return "", row[2]
+			return "", row[3], row[2]
 		}
 	}
-	return name, ""
+	return name, "", ""
 }

@@ -1,0 +1,166 @@
+package upgrade
+
+import (
+	"errors"
+	"fmt"
+	"regexp"
+	"slices"
+	"strings"
+
+	"pidgeon/dovecot/lint"
+)
+
+// A database may return mail_location and quota_rule, which 2.4 does not know: what it
+// does know is made of them with regular expressions. Those match the whole value: of a
+// part 2.4.1 replaces all, and later versions the part.
+
+// asSize turns "*:storage=1G:messages=5" into 1G, as a rule of 2.3 counts storage in K.
+const asSize = ` | regexp('^.*:bytes=([0-9]+)(:.*)?$', '\\1')` +
+	` | regexp('^.*:storage=([0-9]+)(:.*)?$', '\\1K')` +
+	` | regexp('^.*:(storage|bytes)=([^:]*).*$', '\\2')` +
+	` | regexp('^.*:.*$', '0')`
+
+// imported are the fields that a database returns in 2.3's words, in those of 2.4. where
+// is how 2.4 calls what it returns, such as sql:mail. said is how the database comes to
+// it, as far as that is written down.
+func (u use) imported(field, where, said string) (lines []string, err error) {
+	base := strings.TrimPrefix(field, "userdb_")
+	prefix := field[:len(field)-len(base)]
+	switch row := rowFor("plugin", base); {
+	case base == "quota_rule":
+		otherwise := "0" // which is none
+		if size := u.allowance(); size != "" {
+			otherwise = size
+			if strings.Trim(size, "0123456789") == "" {
+				otherwise += "K"
+			}
+		}
+		filters := asSize
+		if strings.Contains(said, "bytes=") && !strings.Contains(said, "storage=") {
+			filters = ` | regexp('^.*bytes=([^:]*).*$', '\\1')`
+		}
+		lines = []string{"quota_storage_size = %{" + where + " | default('" + otherwise + "')" + filters + "}"}
+	case base == "mail":
+		lines = []string{
+			"mail_driver = %{" + where + ` | regexp('^([a-z0-9]+):.*$', '\\1')}`,
+			"mail_path = %{" + where + ` | regexp('^[a-z0-9]+:([^:]*).*$', '\\1')}`,
+		}
+		for _, row := range lint.Rows("locations") {
+			if strings.Contains(said, row[0]+"=") {
+				lines = append(lines, row[1]+" = %{"+where+" | regexp('^.*:"+row[0]+`=([^:]*).*$', '\\1')}`)
+			}
+		}
+	case row == nil:
+		return nil, nil
+	case row[2] == "" && row[3] == "" && row[1] != "-":
+		lines = []string{row[1] + " = %{" + where + "}"}
+	default:
+		return nil, fmt.Errorf("it returns %s: have it return %s", field, row[1])
+	}
+	for i, line := range lines {
+		lines[i] = prefix + line
+	}
+	return lines, nil
+}
+
+// query is one for SQL, with fields for what 2.4 does not know of its columns.
+func (u use) query() (string, error) {
+	text, err := u.words(u.raw)
+	if err != nil {
+		return "", err
+	}
+	var fields []string
+	for _, column := range columns(u.node.Value) {
+		lines, err := u.imported(column, "sql:"+column, u.node.Value)
+		if err != nil {
+			return "", err
+		}
+		fields = append(fields, lines...)
+	}
+	return strings.Join(append([]string{text}, defines("fields", fields)...), "\n"), nil
+}
+
+// defines are lines in a section of their own, if there are any.
+func defines(name string, lines []string) []string {
+	if len(lines) == 0 {
+		return nil
+	}
+	return slices.Concat([]string{name + " {"}, indented(lines, "  ", ""), []string{"}"})
+}
+
+var selected = regexp.MustCompile(`(?is)^\s*select\s+(?:distinct\s+)?(.*)$`)
+
+// columns are the names of those that a query returns.
+func columns(query string) (names []string) {
+	m := selected.FindStringSubmatch(query)
+	if m == nil {
+		return nil
+	}
+	list, depth, quote, from := m[1], 0, byte(0), 0
+	end := func(at int) {
+		words := strings.FieldsFunc(list[from:at], func(r rune) bool { return strings.ContainsRune(" \t\n.`\"'()", r) })
+		if len(words) > 0 {
+			names = append(names, words[len(words)-1])
+		}
+		from = at + 1
+	}
+	for i := 0; i < len(list); i++ {
+		switch c := list[i]; {
+		case quote != 0:
+			if c == quote {
+				quote = 0
+			}
+		case c == '\'' || c == '"' || c == '`':
+			quote = c
+		case c == '(':
+			depth++
+		case c == ')':
+			depth--
+		case depth == 0 && c == ',':
+			end(i)
+		case depth == 0 && len(list) > i+5 && strings.EqualFold(list[i:i+4], "from") && strings.ContainsRune(" \t\n(`", rune(list[i+4])) && strings.ContainsRune(" \t\n)`'\"", rune(list[max(i-1, 0)])):
+			end(i)
+			return names
+		}
+	}
+	end(len(list))
+	return names
+}
+
+// weak are the schemes that 2.4 refuses unless it is told otherwise (2.4.1, 2.4.5:
+// password-scheme.c).
+var weak = regexp.MustCompile(`(?i)\b(MD5|MD5-CRYPT|SMD5|LDAP-MD5|PLAIN-MD[45]|DES-CRYPT|CRAM-MD5|HMAC-MD5|DIGEST-MD5)\b`)
+
+// weakly tells whether the passwords of a passdb have such a scheme, as far as is known.
+func (c *converter) weakly(n *node) bool {
+	args, driver := n.value("args"), n.value("driver")
+	scheme, err := option(args, "scheme")
+	switch driver {
+	case "sql", "ldap":
+		if f, ok := c.external(n, args); ok {
+			for _, row := range lint.Rows("implied") {
+				if row[0] == driver+"/default_pass_scheme" {
+					scheme = row[1]
+				}
+			}
+			for _, n := range parse(f, nil).children {
+				if n.Key == "default_pass_scheme" {
+					scheme = n.Value
+				}
+			}
+		}
+	case "passwd-file":
+		for word := range strings.FieldsSeq(args) {
+			if f, ok := c.external(n, word); ok && strings.HasPrefix(word, "/") {
+				scheme += " " + strings.Join(schemes.FindAllString(string(f.Data), -1), " ")
+			}
+		}
+	case "static":
+		if errors.Is(err, errAbsent) {
+			scheme = schemes.FindString(args)
+		}
+	}
+	return weak.MatchString(scheme)
+}
+
+var schemes = regexp.MustCompile(`\{[A-Za-z0-9-]+`)
