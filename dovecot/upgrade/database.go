@@ -204,7 +204,7 @@ func (u use) field(name, value, suffix string) ([]string, error) {
 	case base == "mail":
 		lines, err = u.locations(value)
 	case base == "quota_rule":
-		lines, err = rules(strings.ReplaceAll(value, "%%", "%"))
+		lines, err = rules(strings.ReplaceAll(value, "%%", "%"), u.filter)
 	default:
 		if value, err = u.words(value); err == nil {
 			lines[0] = base + " = " + value

@@ -27,6 +27,8 @@ func (u use) imported(field, where, said string) (lines []string, err error) {
 	base := strings.TrimPrefix(field, "userdb_")
 	prefix := field[:len(field)-len(base)]
 	switch row := rowFor("plugin", base); {
+	case row == nil && base != "mail", base == "master_user", field == base && u.node.up.Key == "passdb": // whose other fields are none of a user's
+		return nil, nil
 	case base == "quota_rule":
 		otherwise := "0" // which is none
 		if size := u.allowance(); size != "" {
@@ -40,18 +42,28 @@ func (u use) imported(field, where, said string) (lines []string, err error) {
 			filters = ` | regexp('^.*bytes=([^:]*).*$', '\\1')`
 		}
 		lines = []string{"quota_storage_size = %{" + where + " | default('" + otherwise + "')" + filters + "}"}
+		if strings.Contains(said, "messages=") || !strings.Contains(said, "*:") { // it may say so
+			lines = append(lines, "quota_message_count = %{"+where+` | default('0') | regexp('^.*:messages=([0-9]+).*$', '\\1') | regexp('^.*[^0-9].*$', '0')}`)
+		}
 	case base == "mail":
+		everybody := u.location23()
+		if !strings.ContainsAny(everybody, "%'") {
+			where += " | default('" + everybody + "')"
+		}
 		lines = []string{
 			"mail_driver = %{" + where + ` | regexp('^([a-z0-9]+):.*$', '\\1')}`,
 			"mail_path = %{" + where + ` | regexp('^[a-z0-9]+:([^:]*).*$', '\\1')}`,
 		}
 		for _, row := range lint.Rows("locations") {
-			if strings.Contains(said, row[0]+"=") {
-				lines = append(lines, row[1]+" = %{"+where+" | regexp('^.*:"+row[0]+`=([^:]*).*$', '\\1')}`)
+			if key := ":" + row[0] + "="; strings.Contains(said+everybody, key) {
+				none := map[string]string{"SUBSCRIPTIONS": "subscriptions", "LISTINDEX": "dovecot.list.index"}[row[0]]
+				layout := ""
+				if row[0] == "LAYOUT" {
+					layout, none = " | regexp('^maildir:.*"+key+"$', 'maildir++')", "fs"
+				}
+				lines = append(lines, row[1]+" = %{"+where+" | concat('"+key+"') | regexp('^.*"+key+"([^:]*)(:.*)?"+key+`$', '\\1')`+layout+" | regexp('^.*"+key+"$', '"+none+"')}")
 			}
 		}
-	case row == nil:
-		return nil, nil
 	case row[2] == "" && row[3] == "" && row[1] != "-":
 		lines = []string{row[1] + " = %{" + where + "}"}
 	default:
@@ -61,6 +73,16 @@ func (u use) imported(field, where, said string) (lines []string, err error) {
 		lines[i] = prefix + line
 	}
 	return lines, nil
+}
+
+// location23 is the mail_location of who has no other.
+func (c *converter) location23() (value string) {
+	for _, n := range c.all {
+		if n.Setting && n.up == nil && n.Key == "mail_location" {
+			value = n.Value
+		}
+	}
+	return value
 }
 
 // query is one for SQL, with fields for what 2.4 does not know of its columns.

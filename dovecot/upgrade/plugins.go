@@ -31,7 +31,7 @@ func (u use) acl() (string, error) {
 		u.Merged = append(u.Merged, f.Name)
 		for line := range strings.Lines(string(f.Data)) {
 			if m := right.FindStringSubmatch(strings.TrimSpace(line)); m != nil {
-				lines = append(lines, "mailbox "+quoted(strings.Trim(m[1], `"`))+" {", "  acl "+m[2]+" {", "    rights = "+m[3], "  }", "}")
+				lines = append(lines, "mailbox "+u.filter(strings.Trim(m[1], `"`))+" {", "  acl "+m[2]+" {", "    rights = "+m[3], "  }", "}")
 			}
 		}
 	}
@@ -130,14 +130,25 @@ func (u use) rule() (string, error) {
 	if err != nil {
 		return "", err
 	}
-	lines, err := rules(value)
+	lines, err := rules(value, u.filter)
 	return strings.Join(lines, "\n"), err
+}
+
+// filter is the name of a mailbox as 2.4 has it in mailbox NAME { … }: without the prefix
+// of its namespace.
+func (c *converter) filter(name string) string {
+	for _, n := range c.all {
+		if rest, ok := strings.CutPrefix(name, n.value("prefix")); n.Opens && n.Key == "namespace" && n.value("prefix") != "" && ok && rest != "" {
+			return quoted(rest)
+		}
+	}
+	return quoted(name)
 }
 
 var limit = regexp.MustCompile(`^([+-]?)(.*?)([kKMGTB%]?)$`)
 
 // rules is a quota_rule: *:storage=1G:messages=100, Trash:storage=+10%, Junk:ignore.
-func rules(value string) (lines []string, err error) {
+func rules(value string, filter func(string) string) (lines []string, err error) {
 	parts := colons(value)
 	name := parts[0]
 	if name == "?" { // for whom the user database says nothing, as 2.4's are anyway
@@ -184,7 +195,7 @@ func rules(value string) (lines []string, err error) {
 	if name == "*" {
 		return lines, nil
 	}
-	return append(append([]string{"mailbox " + quoted(name) + " {"}, indented(lines, "  ", "")...), "}"), nil
+	return append(append([]string{"mailbox " + filter(name) + " {"}, indented(lines, "  ", "")...), "}"), nil
 }
 
 // grace is how far over its quota a user may come with one mail: a share of the quota in
@@ -363,10 +374,11 @@ func (u use) imapsieve() (string, error) {
 		}
 		lines = append(lines, "sieve_script imapsieve"+digits.FindString(group)+"-"+kind+" {", "  type = "+kind, "  cause = "+causes, "  path = "+place, "}")
 	}
-	for _, around := range [][2]string{{"imapsieve_from", of("from")}, {"mailbox", of("name")}} {
-		if around[1] != "" && around[1] != "*" {
-			lines = append(append([]string{around[0] + " " + quoted(around[1]) + " {"}, indented(lines, "  ", "")...), "}")
-		}
+	if from := of("from"); from != "" && from != "*" { // with its prefix (2.4.1)
+		lines = defines("imapsieve_from "+quoted(from), lines)
+	}
+	if name := of("name"); name != "" && name != "*" {
+		lines = defines("mailbox "+u.filter(name), lines)
 	}
 	return strings.Join(lines, "\n"), nil
 }

@@ -189,7 +189,7 @@ func (u use) mailboxes(says string) (string, error) {
 	}
 	var lines []string
 	for _, name := range names {
-		lines = append(lines, "mailbox "+quoted(name)+" {", "  "+says, "}")
+		lines = append(lines, "mailbox "+u.filter(name)+" {", "  "+says, "}")
 	}
 	return strings.Join(lines, "\n"), nil
 }
@@ -357,7 +357,7 @@ func (u use) trash() (string, error) {
 	for line := range strings.Lines(string(f.Data)) {
 		priority, name, ok := strings.Cut(strings.TrimSpace(line), " ")
 		if ok && priority[0] != '#' {
-			lines = append(lines, "mailbox "+quoted(strings.TrimSpace(name))+" {", "  trash_priority = "+priority, "}")
+			lines = append(lines, "mailbox "+u.filter(strings.TrimSpace(name))+" {", "  trash_priority = "+priority, "}")
 		}
 	}
 	return strings.Join(lines, "\n"), nil
