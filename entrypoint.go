@@ -315,6 +315,7 @@ func (e *entrypoint) publishState() {
 	}
 	if !e.settings.Own() { // else it lies where that says
 		snapshot.Mail.Dir = string(e.settings.MailDir)
+		snapshot.Databases, snapshot.OwnUsers = status.Databases(e.settings), e.settings.Auth.Has("users") && len(e.settings.Users) > 0
 	}
 	if g.Dir != "" {
 		snapshot.Generation = filepath.Base(g.Dir)

@@ -157,7 +157,22 @@ func (h Host) rehearse(ctx context.Context, c Candidate, m Meaning, live Live) (
 	if errors.Is(err, rehearsal.ErrSlow) && !live.Serving {
 		return finding.List{finding.Warn(finding.RehearsalFailed, "", err.Error()+": starting without one, for there is no mail to lose yet")}, nil
 	}
-	return found, err
+	return c.turnedAway(found), err
+}
+
+// turnedAway names the variables that a database does not take Dovecot's name and
+// password from.
+func (c Candidate) turnedAway(found finding.List) finding.List {
+	for i, f := range found {
+		switch s := c.Settings; {
+		case c.Brought.Passdb || c.Brought.Userdb || !rehearsal.TurnedAway(f):
+		case s.Auth.Has("ldap") && s.LDAPBindDN != "" && strings.Contains(f.Problem, "ldap("):
+			found[i].Hint = "correct LDAP_BIND_DN or LDAP_BIND_PASSWORD"
+		case s.Auth.Has("sql") && !strings.Contains(f.Problem, "ldap("):
+			found[i].Hint = "correct SQL_USER or SQL_PASSWORD"
+		}
+	}
+	return found
 }
 
 // makeBase makes the directory that Dovecot would have without pidgeon, and make itself,

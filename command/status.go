@@ -84,6 +84,9 @@ container	has room for {{.Limit}} sessions ({{.By}})
 {{- with .Mail}}{{if .Size}}
 mail	{{.}}
 {{- end}}{{end}}
+{{- range .Databases}}
+users	{{.Name}}: {{or .Down "found"}}
+{{- end}}
 {{- with .CertificateExpires}}{{if not .IsZero}}
 certificate	expires {{.Format "` + time.DateOnly + `"}}
 {{- end}}{{end}}
@@ -108,16 +111,22 @@ func (c Call) ask(request func(context.Context, string) (status.Document, error)
 }
 
 // Health tells whether the running entrypoint serves or, with --live, is there at all.
+// With --ready a database of AUTH has to answer too. Engines start again what is
+// unhealthy, which for want of a database would only end sessions.
 func Health(c Call) int {
 	flags := c.flags()
 	live := flags.Bool("live", false, "")
-	flags.Bool("ready", true, "")
+	ready := flags.Bool("ready", false, "")
 	return c.run(flags, func() error {
 		now, err := c.ask(status.Ask, "unhealthy:")
 		if err != nil {
 			return err
 		}
-		if err := now.Unhealthy(); err != nil && !*live {
+		healthy := now.Unhealthy
+		if *ready {
+			healthy = now.Unready
+		}
+		if err := healthy(); err != nil && !*live {
 			return failure{1, "unhealthy: " + err.Error()}
 		}
 		if now.Degraded {

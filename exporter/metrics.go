@@ -45,6 +45,11 @@ func (e exposition) write(d status.Document) {
 		greets = append(greets, sample(truth[d.Silent[name] == ""], "listener", name))
 	}
 	gauge("pidgeon_listener_greets", "1 if the listener has greeted when it was last asked.", greets...)
+	var up []string
+	for _, database := range d.Databases {
+		up = append(up, sample(truth[database.Down == ""], "backend", database.Name))
+	}
+	gauge("pidgeon_backend_up", "1 if this database of AUTH answers.", up...)
 	gauge("pidgeon_degraded", "1 if Dovecot serves something else than what was asked for last.", sample(truth[d.Degraded]))
 	gauge("pidgeon_refused", "Reasons why the last change is not in force.", sample(len(d.Refused)))
 	gauge("pidgeon_overrides", "Overrides in force.", sample(len(d.Overrides)))

@@ -61,7 +61,7 @@ func pages(s *source) http.Handler {
 		})
 	}
 	probe("/healthz", func(status.Document) error { return nil })
-	probe("/readyz", status.Document.Unhealthy)
+	probe("/readyz", status.Document.Unready)
 	return mux
 }
 

@@ -49,11 +49,11 @@ func Ask(ctx context.Context, runDir string) (d Document, err error) {
 }
 
 // AskSessions has the sessions counted too, which may take a second, and looks how full
-// the volume is that mail lies in.
+// the volume is that mail lies in, and whether the databases of AUTH answer.
 func AskSessions(ctx context.Context, runDir string) (d Document, err error) {
 	err = ask(ctx, runDir, "/sessions", &d)
 	d.Mail = d.Mail.Measured()
-	return d, err
+	return d.Probed(ctx), err
 }
 
 // AskLive reads Snapshot.Live into a value.

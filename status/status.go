@@ -8,9 +8,11 @@
 package status
 
 import (
+	"context"
 	"encoding/json"
 	"errors"
 	"maps"
+	"path/filepath"
 	"slices"
 	"strings"
 	"time"
@@ -57,6 +59,10 @@ type Document struct {
 	Container          Container `json:"container,omitzero"`
 	Mail               Volume    `json:"mail,omitzero"`
 
+	Databases []Database `json:"databases,omitempty"` // of AUTH, as probed by whoever asks
+	OwnUsers  bool       `json:"own_users,omitempty"` // USERS has some beside them
+	Lookups   string     `json:"lookups,omitempty"`   // the socket where Dovecot looks users up
+
 	Settings []settings.Setting `json:"settings,omitempty"` // that differ from the default
 }
 
@@ -91,8 +97,19 @@ func (d Document) Unhealthy() error {
 	return nil
 }
 
+// Unready says why nobody can log in: that is more than Unhealthy.
+func (d Document) Unready() error {
+	if err := d.Unhealthy(); err != nil {
+		return err
+	}
+	return d.Probed(context.Background()).Lost()
+}
+
 // document is what is told without counting.
 func (s Snapshot) document() Document {
 	s.Container = Container{s.Capacity.Sessions, s.Capacity.By}
+	if len(s.Databases) > 0 {
+		s.Lookups = filepath.Join(s.BaseDir, "auth-userdb")
+	}
 	return s.Document
 }

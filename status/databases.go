@@ -1,0 +1,135 @@
+package status
+
+import (
+	"bufio"
+	"context"
+	"errors"
+	"fmt"
+	"net"
+	"net/url"
+	"strings"
+	"time"
+
+	"pidgeon/settings"
+)
+
+// Database is one of AUTH, as it is found by who asks the entrypoint. It does not look
+// itself: one that hangs would keep it.
+type Database struct {
+	Name    string   `json:"name"`
+	Servers []string `json:"servers,omitempty"` // one of these has to be there
+	Down    string   `json:"down,omitempty"`    // why nobody is found in it
+}
+
+// Databases are those of AUTH that may be down. A connection that says nothing is a fault
+// in the eyes of an SQL server, so that is only asked through Dovecot.
+func Databases(s settings.Settings) (all []Database) {
+	for _, name := range s.Auth {
+		d := Database{Name: name}
+		switch name {
+		case "users":
+			continue
+		case "ldap":
+			d.Servers = strings.Fields(string(s.LDAPURI))
+		case "oauth2":
+			introspection, _ := url.Parse(string(s.OAuth2IntrospectionURL))
+			d.Servers = []string{introspection.Scheme + "://" + introspection.Host} // without a password
+		}
+		all = append(all, d)
+	}
+	return all
+}
+
+// databasePatience is how long databases may take. Dovecot waits a minute for one.
+const databasePatience = 2 * time.Second
+
+// Probed is the document with what has become of its databases. Dovecot is asked for
+// a user whom nobody has, as long as the servers behind it are there: auth of 2.4.1 ends
+// with signal 11 while it waits for LDAP.
+func (d Document) Probed(ctx context.Context) Document {
+	if len(d.Databases) == 0 || d.Generation == "" {
+		return d
+	}
+	ctx, cancel := context.WithTimeout(ctx, databasePatience)
+	defer cancel()
+	all, there := append([]Database(nil), d.Databases...), true
+	for i, database := range all {
+		if err := reachable(ctx, database.Servers); err != nil {
+			all[i].Down, there = err.Error(), there && database.Name == "oauth2"
+		}
+	}
+	d.Databases = all
+	if !there {
+		return d
+	}
+	if err := lookup(ctx, d.Lookups); err != nil {
+		for i := range all {
+			if all[i].Name != "oauth2" { // nobody is looked up there
+				all[i].Down = err.Error()
+			}
+		}
+	}
+	return d
+}
+
+// Lost says why nobody can log in: no database of AUTH answers.
+func (d Document) Lost() error {
+	var reasons []string
+	for _, database := range d.Databases {
+		if database.Down == "" {
+			return nil
+		}
+		reasons = append(reasons, database.Name+": "+database.Down)
+	}
+	if len(reasons) == 0 || d.OwnUsers {
+		return nil
+	}
+	return errors.New("no user database answers: " + strings.Join(reasons, "; "))
+}
+
+var wellKnown = map[string]string{"ldap": "389", "ldaps": "636", "http": "80", "https": "443"}
+
+// reachable connects to one of several servers.
+func reachable(ctx context.Context, servers []string) (err error) {
+	for _, server := range servers {
+		u, _ := url.Parse(server)
+		network, address := "tcp", u.Host
+		if port := u.Port(); port == "" {
+			address = net.JoinHostPort(u.Hostname(), wellKnown[u.Scheme])
+		}
+		if u.Scheme == "ldapi" {
+			network = "unix"
+			address, _ = url.PathUnescape(u.Host)
+		}
+		var conn net.Conn
+		if conn, err = new(net.Dialer).DialContext(ctx, network, address); err == nil {
+			conn.Close()
+			return nil
+		}
+	}
+	return err
+}
+
+// lookup asks auth for a user, in the words of its master protocol (2.3.19, 2.4.1:
+// auth-master-connection.c).
+func lookup(ctx context.Context, socket string) error {
+	conn, err := new(net.Dialer).DialContext(ctx, "unix", socket)
+	if err != nil {
+		return err
+	}
+	defer conn.Close()
+	deadline, _ := ctx.Deadline()
+	conn.SetDeadline(deadline)
+	if _, err := fmt.Fprint(conn, "VERSION\t1\t1\nUSER\t1\tpidgeon-probe@probe.invalid\tservice=lmtp\n"); err != nil {
+		return err
+	}
+	for lines := bufio.NewScanner(conn); lines.Scan(); {
+		switch word, _, _ := strings.Cut(lines.Text(), "\t"); word {
+		case "NOTFOUND", "USER":
+			return nil
+		case "FAIL":
+			return errors.New("Dovecot cannot look users up, its log says why")
+		}
+	}
+	return fmt.Errorf("Dovecot has found no user within %v, its log says why", databasePatience)
+}
