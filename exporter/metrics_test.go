@@ -15,6 +15,7 @@ func TestMetrics(t *testing.T) {
 		Overrides: []string{"a.conf"}, Refused: []string{"x", "y"}, LastReload: time.Unix(1795460000, 999),
 		Reloads:   status.Reloads{Loaded: 3, Refused: 1},
 		Listeners: map[string]int{"imap": 143, "imaps": 993}, Silent: map[string]string{"imaps": "EOF"},
+		Databases: []status.Database{{Name: "ldap"}, {Name: "sql", Down: "away"}},
 		Container: status.Container{Limit: 44, By: "pids.max"},
 		Usage: []status.Usage{
 			{Protocol: "imap", Limit: 1000000, MaxConnections: 112, Sessions: n(90), Older: 1, Connections: n(95)},
@@ -33,6 +34,10 @@ pidgeon_ready 1
 # TYPE pidgeon_listener_greets gauge
 pidgeon_listener_greets{listener="imap"} 1
 pidgeon_listener_greets{listener="imaps"} 0
+# HELP pidgeon_backend_up 1 if this database of AUTH answers.
+# TYPE pidgeon_backend_up gauge
+pidgeon_backend_up{backend="ldap"} 1
+pidgeon_backend_up{backend="sql"} 0
 # HELP pidgeon_degraded 1 if Dovecot serves something else than what was asked for last.
 # TYPE pidgeon_degraded gauge
 pidgeon_degraded 0

@@ -1,0 +1,42 @@
+package status
+
+import (
+	"reflect"
+	"testing"
+
+	"pidgeon/settings"
+)
+
+// What is told of them holds no password.
+func TestDatabases(t *testing.T) {
+	s := settings.Settings{
+		Auth:    settings.Databases{"users", "ldap", "sql", "oauth2"},
+		LDAPURI: "ldap://a ldaps://b:1636", OAuth2IntrospectionURL: "https://mail:hush@sso.example.com/introspect?key=hush",
+	}
+	want := []Database{
+		{Name: "ldap", Servers: []string{"ldap://a", "ldaps://b:1636"}},
+		{Name: "sql"},
+		{Name: "oauth2", Servers: []string{"https://sso.example.com"}},
+	}
+	if got := Databases(s); !reflect.DeepEqual(got, want) {
+		t.Errorf("got %+v, want %+v", got, want)
+	}
+}
+
+func TestLost(t *testing.T) {
+	up, down := Database{Name: "ldap"}, Database{Name: "sql", Down: "away"}
+	for _, tt := range []struct {
+		name string
+		d    Document
+		want bool
+	}{
+		{"none", Document{}, false},
+		{"one of two", Document{Databases: []Database{up, down}}, false},
+		{"all", Document{Databases: []Database{down}}, true},
+		{"all but USERS", Document{Databases: []Database{down}, OwnUsers: true}, false},
+	} {
+		if err := tt.d.Lost(); (err != nil) != tt.want {
+			t.Errorf("%s: %v", tt.name, err)
+		}
+	}
+}
