@@ -128,8 +128,8 @@ func lookup(ctx context.Context, socket string) error {
 		case "NOTFOUND", "USER":
 			return nil
 		case "FAIL":
-			return errors.New("Dovecot cannot look users up, its log says why")
+			return errors.New("looking users up failed, Dovecot's log says why")
 		}
 	}
-	return fmt.Errorf("Dovecot has found no user within %v, its log says why", databasePatience)
+	return fmt.Errorf("no user was found within %v, Dovecot's log says why", databasePatience)
 }
