@@ -132,12 +132,16 @@ func (t *turn) mend() {
 
 // died has it proven that clients get in all the same. Dovecot starts each process again,
 // but a login process that has lost anvil takes no more clients, and does not end while it
-// has some (2.3.19, 2.4.1: anvil_reconnect_callback); a reload starts others.
+// has some (2.3.19, 2.4.1: anvil_reconnect_callback), and of a log process that takes the
+// place of another nothing is heard (seen on both); a reload starts others.
 func (t *turn) died(e Died) {
 	t.Deaths++
 	t.say(slog.LevelWarn, "a process of Dovecot's has ended", "service", e.Service)
-	if e.Service == "anvil" {
+	switch e.Service {
+	case "anvil":
 		t.Lost, t.AnvilDied = true, t.now
+	case "log":
+		t.Lost = true
 	}
 	t.silence(map[string]string{e.Service: "its process has ended"})
 	t.Proof = Backoff{}

@@ -223,6 +223,7 @@ func TestOn(t *testing.T) {
 
 		{"what dies is proven back", serving(), Died{"auth"}, Reloading, "a process of Dovecot's has ended; greet a"},
 		{"anvil takes a reload", serving(), Died{"anvil"}, Reloading, "a process of Dovecot's has ended; mend a"},
+		{"the log takes a reload", serving(), Died{"log"}, Reloading, "a process of Dovecot's has ended; mend a"},
 		{"that is the end of it", died, confirmed(Mend).after(1), Serving, "reloaded; all listeners greet again"},
 		{"but not if more has died", from(died, Died{"auth"}), confirmed(Mend).after(1), Reloading, "reloaded; mend a"},
 		{"what dies while it judges is proven then", from(judging, Died{"anvil"}), refused("b"), Reloading, "refused: b is wrong; mend a"},
