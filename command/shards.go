@@ -25,7 +25,7 @@ func (c Call) planShards(user string) error {
 	if !s.Proxy() {
 		return failure{ExitConfig, "pidgeon: ROLE is server, which has all mail itself: set ROLE=proxy and BACKENDS"}
 	}
-	asked := shard.Assign(s.Backends)
+	asked := s.Shards()
 	if user != "" {
 		fmt.Fprintf(c.Stdout, "%s is in shard %s, which is that of %s.\n", user, shard.Name(shard.Of(user)), asked[shard.Of(user)])
 	}

@@ -99,6 +99,8 @@ func (in Input) Variables(path string) (names []string) {
 		name = "Brought"
 	case "Proxy":
 		name = "Role"
+	case "Backend":
+		name = "BackendName"
 	}
 	if f, _ := reflect.TypeFor[Data]().FieldByName(name); f.Tag != "" {
 		return strings.Fields(f.Tag.Get("from"))
@@ -127,8 +129,11 @@ func secrets(data Data) config.Files {
 		mode = 0o640
 	}
 	files = append(files, config.File{Name: "users", Origin: "USERS", Mode: mode, Data: passwd(s.Users, data.User == "")})
-	if s.Proxy() {
+	switch {
+	case s.Proxy():
 		files = append(files, data.backends()...)
+	case s.Backend():
+		files = append(files, foreign(s)...)
 	}
 	for _, secret := range []config.File{
 		{Name: "masters", Origin: "MASTER_USERS", Mode: config.ForAuth, Data: passwd(s.MasterUsers, false)},
@@ -165,15 +170,48 @@ func (d Data) backends() config.Files {
 		fields = "starttls=yes"
 	}
 	var users strings.Builder
-	for _, p := range d.Settings.BackendUsers {
-		users.WriteString(shard.Row(p.User, p.Host, fields))
+	for _, p := range d.Settings.BackendUsers.Users() {
+		users.WriteString(shard.Row(p.Of, p.Host, fields))
 	}
-	shards := shard.Assign(d.Settings.Backends).Rows(fields)
+	shards := d.Settings.Shards().Rows(fields)
 	return config.Files{
 		{Name: "backend-users", Origin: "BACKEND_USERS", Mode: config.ForAuth, Data: []byte(users.String())},
 		{Name: Shards, Origin: "BACKENDS", Mode: config.ForAuth, Data: []byte(shards)},
 	}
 }
+
+// foreign are passwd-files of those whom a backend has come back later, by protocol, and
+// of its own users, for they may be of a foreign shard: for logins, and for whoever asks
+// without one. A sync by doveadm is let through: it is no protocol of clients.
+func foreign(s settings.Settings) config.Files {
+	var logins, lookups bytes.Buffer
+	row := func(key string, own bool) {
+		login, lookup := "nopassword=y nodelay=y code=temp_fail", "userdb_tempfail=y userdb_reason="+NotServed
+		if own {
+			login, lookup = "noauthenticate=y named=1", "userdb_named=1"
+		}
+		for _, protocol := range s.Protocols {
+			fmt.Fprintf(&logins, "%s/%s:::::::%s\n", protocol, key, login)
+			fmt.Fprintf(&lookups, "%s/%s:::::::%s\n", protocol, key, lookup)
+		}
+	}
+	for _, p := range s.BackendUsers.Users() {
+		row(p.Of, s.Serves(p))
+	}
+	for n, host := range s.Shards() {
+		p, _ := s.BackendUsers.Of(settings.ShardKey(n))
+		if !s.Serves(settings.Placement{Host: host, Held: p.Held}) {
+			row("shard/"+shard.Name(n), false)
+		}
+	}
+	return config.Files{
+		{Name: "foreign-logins", Origin: "BACKENDS", Mode: config.ForAuth, Data: logins.Bytes()},
+		{Name: "foreign", Origin: "BACKENDS", Mode: config.ForAuth, Data: lookups.Bytes()},
+	}
+}
+
+// NotServed is what Dovecot logs of a user whose mail is at another backend.
+const NotServed = "not_served_by_this_backend"
 
 // passwd is a passwd-file; without root all users are the one that Dovecot runs as.
 func passwd(users settings.Users, root bool) []byte {

@@ -7,6 +7,8 @@ import (
 	"slices"
 	"strconv"
 	"strings"
+
+	"pidgeon/shard"
 )
 
 // Hosts are names or addresses of hosts.
@@ -50,29 +52,39 @@ func (h *Hosts) UnmarshalText(text []byte) error {
 	return nil
 }
 
-// Placement is a user whose mail is at a host.
-type Placement struct{ User, Host string }
+// Placement is the host that has the mail of a user, or of a shard that is named
+// shard:63. Held, it is refused for the moment, there and everywhere else.
+type Placement struct {
+	Of, Host string
+	Held     bool
+}
 
-// Placements are users whose mail is elsewhere than their shard's.
+// Placements are those whose mail is elsewhere than their names say.
 type Placements []Placement
 
-// UnmarshalText accepts name=host, one per line or separated by commas.
+var (
+	shardKey = regexp.MustCompile(`^shard:[0-9a-f]{2}$`)
+	heldHost = "/held" // behind the host
+)
+
+// UnmarshalText accepts name=host and name=host/held, one per line or separated by commas.
 func (p *Placements) UnmarshalText(text []byte) error {
 	*p = nil
 	var wrong []string
 	for i, entry := range entries(string(text)) {
 		name, host, ok := strings.Cut(strings.TrimSpace(entry), "=")
 		name = strings.ToLower(name)
+		host, held := strings.CutSuffix(host, heldHost)
 		var valid Host
 		switch {
-		case !ok || !userName.MatchString(name):
-			wrong = append(wrong, fmt.Sprintf("entry %d is not user=host", i+1))
+		case !ok || !userName.MatchString(name) && !shardKey.MatchString(name):
+			wrong = append(wrong, fmt.Sprintf("entry %d is neither user=host nor shard:63=host", i+1))
 		case valid.UnmarshalText([]byte(host)) != nil:
 			wrong = append(wrong, fmt.Sprintf("entry %d names no host for %q", i+1, name))
-		case slices.ContainsFunc(*p, func(other Placement) bool { return other.User == name }):
+		case slices.ContainsFunc(*p, func(other Placement) bool { return other.Of == name }):
 			wrong = append(wrong, fmt.Sprintf("entry %d names %q twice", i+1, name))
 		default:
-			*p = append(*p, Placement{name, host})
+			*p = append(*p, Placement{name, host, held})
 		}
 	}
 	if len(wrong) > 0 {
@@ -80,3 +92,48 @@ func (p *Placements) UnmarshalText(text []byte) error {
 	}
 	return nil
 }
+
+// Of finds the placement of a user or shard:63.
+func (p Placements) Of(name string) (Placement, bool) {
+	i := slices.IndexFunc(p, func(one Placement) bool { return one.Of == name })
+	if i < 0 {
+		return Placement{}, false
+	}
+	return p[i], true
+}
+
+// Users are the placements of users.
+func (p Placements) Users() Placements {
+	return slices.DeleteFunc(slices.Clone(p), func(one Placement) bool { return shardKey.MatchString(one.Of) })
+}
+
+// ShardKey is how a placement names a shard.
+func ShardKey(n int) string { return "shard:" + shard.Name(n) }
+
+// Shards is the table of all shards, with those that BACKEND_USERS has elsewhere.
+func (s Settings) Shards() shard.Table {
+	table := shard.Assign(s.Backends)
+	for n := range table {
+		if p, ok := s.BackendUsers.Of(ShardKey(n)); ok {
+			table[n] = p.Host
+		}
+	}
+	return table
+}
+
+// Place is where the mail of a user or shard:63 is.
+func (s Settings) Place(name string) Placement {
+	if p, ok := s.BackendUsers.Of(name); ok {
+		return p
+	}
+	n := shard.Of(name)
+	if key, is := strings.CutPrefix(name, "shard:"); is {
+		n = shard.Named(key)
+	} else if p, ok := s.BackendUsers.Of(ShardKey(n)); ok {
+		return Placement{name, p.Host, p.Held}
+	}
+	return Placement{Of: name, Host: shard.Assign(s.Backends)[n]}
+}
+
+// Serves reports whether this backend has the mail that is placed so, and serves it.
+func (s Settings) Serves(p Placement) bool { return !p.Held && p.Host == string(s.BackendName) }

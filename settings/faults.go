@@ -99,6 +99,9 @@ func (s Settings) contradictions(faults finding.List) (found finding.List) {
 	if s.Proxy() && len(s.Backends) == 0 {
 		found = append(found, fault("BACKENDS", "is not set, and ROLE is proxy", "name the hosts that have the mail: BACKENDS=mail-{0..3}.mail"))
 	}
+	if s.Backend() && len(s.Backends) == 0 {
+		found = append(found, fault("BACKEND_NAME", "is set, and BACKENDS is not", "set BACKENDS as the proxies have it"))
+	}
 	if s.Protocols.Has("submission") && s.RelayHost == "" && !s.Proxy() {
 		found = append(found, fault("RELAY_HOST", "is not set, and submission is on", "name the host that takes the mail, or take submission out of PROTOCOLS"))
 	}
@@ -168,8 +171,24 @@ func (s Settings) incomplete(faults finding.List) (found finding.List) {
 // idle notes what is set for a database that AUTH does not name.
 func (s *Settings) idle() {
 	for _, v := range Variables() {
-		if v.database != "" && s.Set(v.Name) && !s.Auth.Has(v.database) && !s.Own() {
+		if v.database != "" && s.Set(v.Name) && !s.Auth.Has(v.database) && !s.Own() && !s.Proxy() {
 			s.Notes = append(s.Notes, fmt.Sprintf("%s has no effect: AUTH does not name %s", v.Name, v.database))
+		}
+	}
+}
+
+// noteBackends notes what has no effect at a server or a proxy.
+func (s *Settings) noteBackends() {
+	switch {
+	case s.Own():
+	case len(s.Backends) > 0 && !s.Proxy() && !s.Backend():
+		s.Notes = append(s.Notes, "BACKENDS has no effect: ROLE is server, and BACKEND_NAME does not say which of them")
+	case s.Backend() && !slices.Contains(s.Backends, string(s.BackendName)):
+		s.Notes = append(s.Notes, "BACKEND_NAME is none of BACKENDS: the users of BACKEND_USERS alone are served here")
+	}
+	for _, v := range Variables() {
+		if s.Proxy() && v.server && s.Set(v.Name) {
+			s.Notes = append(s.Notes, v.Name+" has no effect: ROLE is proxy, and that is the backends' business")
 		}
 	}
 }

@@ -35,9 +35,7 @@ func Reload(environ []string, started map[string]string) (Settings, error) {
 	faults = append(faults, misspelt(s.Environ)...)
 	faults = append(faults, s.parse()...)
 	faults = append(faults, s.contradictions(faults)...)
-	if len(s.Backends) > 0 && !s.Proxy() {
-		s.Notes = append(s.Notes, "BACKENDS has no effect: ROLE is server")
-	}
+	s.noteBackends()
 	if len(faults) > 0 {
 		return s, sorted(faults)
 	}

@@ -19,7 +19,7 @@ import (
 // example what an error suggests, choice the only values, listener the protocol of a
 // port, secret that the value is never shown, fixed that it holds from a start to the
 // next, ours that it is for pidgeon's own templates alone, database which of AUTH it
-// belongs to, required that this one needs it.
+// belongs to, required that this one needs it, server that it is nothing to a proxy.
 type Settings struct {
 	Protocols               Protocols   `env:"PROTOCOLS" ours:"true" envDefault:"imap,lmtp" doc:"what runs: imap, pop3, lmtp, sieve, submission" example:"imap,lmtp,sieve"`
 	IMAPConcurrency         Concurrency `env:"IMAP_CONCURRENCY" envDefault:"1000" doc:"IMAP sessions held at once; auto: as many as this container holds" example:"500"`
@@ -32,10 +32,10 @@ type Settings struct {
 	SieveMode               sizing.Mode `env:"SIEVE_MODE" envDefault:"auto" choice:"auto,secure,performance" doc:"as IMAP_MODE" example:"performance"`
 	MaxConnectionsPerUserIP Sessions    `env:"MAX_CONNECTIONS_PER_USER_IP" envDefault:"50" doc:"sessions of one user from one address; all clients behind one NAT or webmail share it" example:"50"`
 
-	Auth           Databases `env:"AUTH" ours:"true" envDefault:"users" doc:"where users are, asked in this order: users, ldap, sql, oauth2" example:"users"`
+	Auth           Databases `env:"AUTH" ours:"true" server:"true" envDefault:"users" doc:"where users are, asked in this order: users, ldap, sql, oauth2" example:"users"`
 	Users          Users     `env:"USERS" ours:"true" doc:"name:password, name:{SCHEME}hash or a whole passwd line, one per line or separated by commas" example:"alice:secret,bob:{SHA512-CRYPT}$6$salt$hash" secret:"true" database:"users"`
-	MasterUsers    Users     `env:"MASTER_USERS" ours:"true" doc:"as USERS; who may log in as anybody, as user*master" example:"backup:{SHA512-CRYPT}$6$salt$hash" secret:"true"`
-	PasswordScheme string    `env:"PASSWORD_SCHEME" ours:"true" envDefault:"CRYPT" choice:"CRYPT,PLAIN,ARGON2ID,SHA512-CRYPT,SHA256-CRYPT,BLF-CRYPT,MD5-CRYPT,PBKDF2,SSHA,SSHA256,SSHA512,SHA256,SHA512" doc:"of passwords in LDAP and SQL that name none" example:"SHA512-CRYPT"`
+	MasterUsers    Users     `env:"MASTER_USERS" ours:"true" server:"true" doc:"as USERS; who may log in as anybody, as user*master" example:"backup:{SHA512-CRYPT}$6$salt$hash" secret:"true"`
+	PasswordScheme string    `env:"PASSWORD_SCHEME" ours:"true" server:"true" envDefault:"CRYPT" choice:"CRYPT,PLAIN,ARGON2ID,SHA512-CRYPT,SHA256-CRYPT,BLF-CRYPT,MD5-CRYPT,PBKDF2,SSHA,SSHA256,SSHA512,SHA256,SHA512" doc:"of passwords in LDAP and SQL that name none" example:"SHA512-CRYPT"`
 
 	LDAPURI          URIs    `env:"LDAP_URI" ours:"true" doc:"ldap://HOST or ldaps://HOST, several separated by blanks" example:"ldap://ldap.example.com" database:"ldap" required:"true"`
 	LDAPBase         Text    `env:"LDAP_BASE" ours:"true" doc:"the entry below which the users are" example:"ou=people,dc=example,dc=com" database:"ldap" required:"true"`
@@ -60,8 +60,9 @@ type Settings struct {
 	OAuth2UserAttribute     Text   `env:"OAUTH2_USER_ATTRIBUTE" ours:"true" envDefault:"username" doc:"the field of the answer that holds the user's name" example:"email" database:"oauth2"`
 
 	Role          string     `env:"ROLE" ours:"true" envDefault:"server" choice:"server,proxy" doc:"server: the mail is here; proxy: sessions and LMTP are passed on to BACKENDS" example:"server"`
-	Backends      Hosts      `env:"BACKENDS" ours:"true" doc:"for ROLE=proxy: the hosts that have the mail, each that of a share of the users; mail-{0..3} stands for four" example:"mail-{0..3}.mail"`
-	BackendUsers  Placements `env:"BACKEND_USERS" ours:"true" doc:"user=host, one per line or separated by commas: whose mail is elsewhere than that of the share" example:"alice=mail-0.mail"`
+	Backends      Hosts      `env:"BACKENDS" ours:"true" doc:"the hosts that have the mail, each that of a share of the users; mail-{0..3} stands for four" example:"mail-{0..3}.mail"`
+	BackendName   Host       `env:"BACKEND_NAME" ours:"true" server:"true" doc:"for a server: which of BACKENDS it is; it serves its own users alone, and has others come back later" example:"mail-0.mail"`
+	BackendUsers  Placements `env:"BACKEND_USERS" ours:"true" doc:"user=host or shard:63=host, one per line or separated by commas: whose mail is elsewhere than the names say; host/held: refused for the moment" example:"alice=mail-0.mail"`
 	BackendTLS    string     `env:"BACKEND_TLS" ours:"true" envDefault:"required" choice:"required,no" doc:"required: STARTTLS to the backends, with a certificate of BACKEND_CA_PATH for their names; no: off" example:"required"`
 	BackendCAPath Path       `env:"BACKEND_CA_PATH" ours:"true" envDefault:"/etc/ssl/certs/ca-certificates.crt" doc:"certificates that vouch for those of the backends, PEM" example:"/certs/ca.crt"`
 
@@ -73,30 +74,30 @@ type Settings struct {
 	CAPath         Path   `env:"TLS_CA_PATH" ours:"true" envDefault:"/etc/ssl/certs/ca-certificates.crt" doc:"who signs the certificates of LDAP, OAuth2 and relay, PEM" example:"/certs/ca.crt"`
 
 	Hostname           Host      `env:"MAIL_HOSTNAME" ours:"true" doc:"name in greetings and in the self-signed certificate; default: the container's" example:"mail.example.com"`
-	MailDir            Path      `env:"MAIL_DIR" ours:"true" envDefault:"/srv/mail" doc:"mail, one directory per user" example:"/srv/mail"`
-	MailHome           Layout    `env:"MAIL_HOME" ours:"true" doc:"home of a user, of %{user}, %{username} and %{domain}; default: MAIL_DIR/%{user}" example:"/srv/mail/%{domain}/%{username}"`
-	MailPath           Layout    `env:"MAIL_PATH" ours:"true" envDefault:"~/mail" doc:"where in it the mail lies, or elsewhere" example:"~/Maildir"`
-	MailFormat         string    `env:"MAIL_FORMAT" ours:"true" envDefault:"maildir" choice:"maildir,sdbox,mdbox" doc:"maildir, sdbox or mdbox" example:"maildir"`
+	MailDir            Path      `env:"MAIL_DIR" ours:"true" server:"true" envDefault:"/srv/mail" doc:"mail, one directory per user" example:"/srv/mail"`
+	MailHome           Layout    `env:"MAIL_HOME" ours:"true" server:"true" doc:"home of a user, of %{user}, %{username} and %{domain}; default: MAIL_DIR/%{user}" example:"/srv/mail/%{domain}/%{username}"`
+	MailPath           Layout    `env:"MAIL_PATH" ours:"true" server:"true" envDefault:"~/mail" doc:"where in it the mail lies, or elsewhere" example:"~/Maildir"`
+	MailFormat         string    `env:"MAIL_FORMAT" ours:"true" server:"true" envDefault:"maildir" choice:"maildir,sdbox,mdbox" doc:"maildir, sdbox or mdbox" example:"maildir"`
 	MailUID            ID        `env:"MAIL_UID" ours:"true" doc:"owner of all mail; default: that of MAIL_DIR, or 5000; without root it is the user pidgeon runs as" example:"5000"`
 	MailGID            ID        `env:"MAIL_GID" ours:"true" doc:"group of all mail; likewise" example:"5000"`
 	RecipientDelimiter Delimiter `env:"RECIPIENT_DELIMITER" ours:"true" envDefault:"+" doc:"user+detail@example.com goes to user" example:"+"`
-	RelayHost          Host      `env:"RELAY_HOST" ours:"true" doc:"where submission hands mail to; needed with submission" example:"postfix"`
-	RelayPort          Port      `env:"RELAY_PORT" ours:"true" envDefault:"25" doc:"its port" example:"25"`
-	RelayTLS           string    `env:"RELAY_TLS" ours:"true" envDefault:"no" choice:"no,starttls,tls" doc:"no, starttls, or tls from the first byte on" example:"starttls"`
-	RelayUser          Text      `env:"RELAY_USER" ours:"true" doc:"who submission logs in as at RELAY_HOST; default: nobody" example:"dovecot"`
-	RelayPassword      Text      `env:"RELAY_PASSWORD" ours:"true" doc:"the password of RELAY_USER" example:"secret" secret:"true"`
+	RelayHost          Host      `env:"RELAY_HOST" ours:"true" server:"true" doc:"where submission hands mail to; needed with submission" example:"postfix"`
+	RelayPort          Port      `env:"RELAY_PORT" ours:"true" server:"true" envDefault:"25" doc:"its port" example:"25"`
+	RelayTLS           string    `env:"RELAY_TLS" ours:"true" server:"true" envDefault:"no" choice:"no,starttls,tls" doc:"no, starttls, or tls from the first byte on" example:"starttls"`
+	RelayUser          Text      `env:"RELAY_USER" ours:"true" server:"true" doc:"who submission logs in as at RELAY_HOST; default: nobody" example:"dovecot"`
+	RelayPassword      Text      `env:"RELAY_PASSWORD" ours:"true" server:"true" doc:"the password of RELAY_USER" example:"secret" secret:"true"`
 
 	LMTPSocket Path `env:"LMTP_SOCKET" ours:"true" doc:"LMTP on this socket too, for a mail transfer agent that shares its directory" example:"/sockets/lmtp"`
 	AuthSocket Path `env:"AUTH_SOCKET" ours:"true" doc:"logins for Postfix (smtpd_sasl_type = dovecot) on this socket" example:"/sockets/auth"`
 
-	Quota           Size   `env:"QUOTA" ours:"true" doc:"how much mail a user may have; who has 80 and 95 % of it gets a mail that says so" example:"2G"`
-	QuotaStatusPort Port   `env:"QUOTA_STATUS_PORT" ours:"true" envDefault:"0" listener:"quota-status" doc:"policy service for Postfix, which then refuses mail for a full mailbox itself; 0: off" example:"12340"`
-	Compression     string `env:"COMPRESSION" ours:"true" envDefault:"no" choice:"no,read,zstd,gz,lz4" doc:"how new mail is written: zstd, gz, lz4, or read: as it is, but compressed mail can be read" example:"zstd"`
-	FTS             string `env:"FTS" ours:"true" envDefault:"no" choice:"yes,no" doc:"yes: an index for searches in the text of mail" example:"yes"`
-	SharedFolders   string `env:"SHARED_FOLDERS" ours:"true" envDefault:"no" choice:"yes,no" doc:"yes: users may share folders with others, by IMAP's ACL; then / separates the parts of a folder's name" example:"yes"`
-	SpamToJunk      string `env:"SPAM_TO_JUNK" ours:"true" envDefault:"no" choice:"yes,no" doc:"yes: what a filter before has marked as spam goes to Junk" example:"yes"`
-	SieveBefore     Path   `env:"SIEVE_BEFORE" ours:"true" doc:"directory of *.sieve scripts that run before those of the users, in lexical order" example:"/sieve/before"`
-	SieveAfter      Path   `env:"SIEVE_AFTER" ours:"true" doc:"the same for after them" example:"/sieve/after"`
+	Quota           Size   `env:"QUOTA" ours:"true" server:"true" doc:"how much mail a user may have; who has 80 and 95 % of it gets a mail that says so" example:"2G"`
+	QuotaStatusPort Port   `env:"QUOTA_STATUS_PORT" ours:"true" server:"true" envDefault:"0" listener:"quota-status" doc:"policy service for Postfix, which then refuses mail for a full mailbox itself; 0: off" example:"12340"`
+	Compression     string `env:"COMPRESSION" ours:"true" server:"true" envDefault:"no" choice:"no,read,zstd,gz,lz4" doc:"how new mail is written: zstd, gz, lz4, or read: as it is, but compressed mail can be read" example:"zstd"`
+	FTS             string `env:"FTS" ours:"true" server:"true" envDefault:"no" choice:"yes,no" doc:"yes: an index for searches in the text of mail" example:"yes"`
+	SharedFolders   string `env:"SHARED_FOLDERS" ours:"true" server:"true" envDefault:"no" choice:"yes,no" doc:"yes: users may share folders with others, by IMAP's ACL; then / separates the parts of a folder's name" example:"yes"`
+	SpamToJunk      string `env:"SPAM_TO_JUNK" ours:"true" server:"true" envDefault:"no" choice:"yes,no" doc:"yes: what a filter before has marked as spam goes to Junk" example:"yes"`
+	SieveBefore     Path   `env:"SIEVE_BEFORE" ours:"true" server:"true" doc:"directory of *.sieve scripts that run before those of the users, in lexical order" example:"/sieve/before"`
+	SieveAfter      Path   `env:"SIEVE_AFTER" ours:"true" server:"true" doc:"the same for after them" example:"/sieve/after"`
 
 	Listen          Addresses `env:"LISTEN" envDefault:"*,::" doc:"addresses to listen on; * is all of IPv4, :: all of IPv6" example:"127.0.0.1"`
 	IMAPPort        Port      `env:"IMAP_PORT" ours:"true" envDefault:"143" listener:"imap" doc:"IMAP with STARTTLS; 0 turns a listener off" example:"1143"`
@@ -134,6 +135,9 @@ type Settings struct {
 
 // Proxy reports whether sessions are passed on.
 func (s Settings) Proxy() bool { return s.Role == "proxy" && !s.Own() }
+
+// Backend reports whether this server has the mail of a share of the users.
+func (s Settings) Backend() bool { return s.BackendName != "" && !s.Proxy() && !s.Own() }
 
 // BaseDir is Dovecot's base_dir.
 func (s Settings) BaseDir() string { return filepath.Join(string(s.RunDir), "dovecot") }
@@ -195,6 +199,7 @@ type Variable struct {
 	ours     bool   // for pidgeon's own templates alone
 	database string // which of AUTH it belongs to
 	required bool   // by its database
+	server   bool   // nothing to a proxy
 }
 
 // Shown is a value of the variable as it may be shown.
@@ -242,6 +247,7 @@ var table = sync.OnceValue(func() (variables []Variable) {
 			ours:     f.Tag.Get("ours") != "",
 			database: f.Tag.Get("database"),
 			required: f.Tag.Get("required") != "",
+			server:   f.Tag.Get("server") != "" || f.Tag.Get("database") != "",
 		})
 	}
 	return variables

@@ -10,6 +10,7 @@ import (
 	"crypto/md5"
 	"crypto/sha256"
 	"fmt"
+	"strconv"
 	"strings"
 )
 
@@ -70,6 +71,12 @@ func Of(user string) int { return int(md5.Sum([]byte(strings.ToLower(user)))[0])
 
 // Name is how a shard is called: two hexadecimal digits.
 func Name(shard int) string { return fmt.Sprintf("%02x", shard) }
+
+// Named is the shard of a name as Name gives it.
+func Named(name string) int {
+	n, _ := strconv.ParseUint(name, 16, 8)
+	return int(n)
+}
 
 // Move is from one backend to another.
 type Move struct{ From, To string }

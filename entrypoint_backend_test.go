@@ -1,0 +1,133 @@
+package main
+
+import (
+	"fmt"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"strings"
+	"testing"
+
+	"pidgeon/shard"
+	"pidgeon/tests/pidgeontest"
+)
+
+// asked logs in at a server by each protocol, and names a recipient; it prints the code of
+// each answer.
+const asked = `
+import imaplib, poplib, smtplib, ssl, sys
+host, imap_port, pop3_port, submission_port, lmtp, user, password = sys.argv[1:]
+tls = ssl.create_default_context()
+tls.check_hostname, tls.verify_mode = False, ssl.CERT_NONE
+def imap():
+    c = imaplib.IMAP4(host, int(imap_port)); c.starttls(tls); return c.login(user, password)
+def pop3():
+    c = poplib.POP3(host, int(pop3_port)); c.stls(tls); c.user(user); return c.pass_(password)
+def submission():
+    c = smtplib.SMTP(host, int(submission_port)); c.starttls(context=tls); return c.login(user, password)
+def delivery():
+    c = smtplib.LMTP(host, int(lmtp)); c.ehlo(); c.mail('a@example.org'); return c.rcpt(user)
+def code(answer):
+    if isinstance(answer, tuple):
+        return answer[0]
+    text = answer.decode() if isinstance(answer, bytes) else str(answer)
+    text = text.removeprefix("b'").removeprefix('+')
+    return text[:text.index(']')+1] if ']' in text else text.split()[0]
+for ask in imap, pop3, submission, delivery:
+    try:
+        answer = ask()
+    except smtplib.SMTPResponseException as e:
+        answer = (e.smtp_code,)
+    except (imaplib.IMAP4.error, poplib.error_proto) as e:
+        answer = str(e)
+    if ask != submission or code(answer) != 235: # what follows needs the relay
+        print(ask.__name__, code(answer))
+`
+
+func (s *site) ask(server *pidgeontest.Server, user, password string) string {
+	s.Helper()
+	e := server.Environ
+	out, err := exec.Command("python3", "-c", asked, e["LISTEN"], e["IMAP_PORT"], e["POP3_PORT"], e["SUBMISSION_PORT"], s.lmtp, user, password).CombinedOutput()
+	if err != nil {
+		s.Fatalf("%v\n%s", err, out)
+	}
+	return string(out)
+}
+
+// doveadm is a command inside a server.
+func (s *site) doveadm(server *pidgeontest.Server, args ...string) *exec.Cmd {
+	return server.Enter(append([]string{"env", "CONFIG_FILE=" + server.Environ["RUN_DIR"] + "/current/dovecot.conf", "doveadm"}, args...)...)
+}
+
+// userOf is a user whose shard is that of a backend.
+func userOf(table shard.Table, backend string) string {
+	for i := 0; ; i++ {
+		if user := fmt.Sprintf("user%d", i); table[shard.Of(user)] == backend {
+			return user
+		}
+	}
+}
+
+// TestBackend serves the users of one backend and has all others come back later,
+// whatever a proxy believes.
+func TestBackend(t *testing.T) {
+	binary, err := pidgeontest.Build(pidgeontest.ShortTempDir(t))
+	if err != nil {
+		t.Fatal(err)
+	}
+	pidgeontest.OnEach(t, func(t *testing.T, dialect, root string) {
+		t.Parallel()
+		s := newSite(t, dialect, root, binary)
+		s.network = strings.TrimSuffix(s.network, ".2"+dialect[2:]) + ".6" + dialect[2:]
+		here, there := s.address(0), s.address(1)
+		table := shard.Assign([]string{here, there})
+		own, foreign := userOf(table, here), userOf(table, there)
+		backend := s.server(here, map[string]string{
+			"LISTEN": here, "IMAP_PORT": "143", "POP3_PORT": "110", "SUBMISSION_PORT": "587", "LMTP_PORT": s.lmtp, "TRUSTED_NETWORKS": "127.0.0.1",
+			"PROTOCOLS": "imap,pop3,lmtp,submission,sieve", "RELAY_HOST": "localhost",
+			"BACKENDS": s.network + ".{1..2}", "BACKEND_NAME": here,
+		})
+		list := filepath.Join(backend.Work, "placements")
+		backend.Environ["BACKEND_USERS_FILE"] = list
+		if err := os.WriteFile(list, []byte("user997="+here+",stranger="+here+",user998="+here+",user999="+there+",shard:"+shard.Name(shard.Of("alice"))+"="+here+"/held"), 0o644); err != nil {
+			t.Fatal(err)
+		}
+		s.start(backend)
+		served := "imap OK\npop3 OK\ndelivery 250\n"
+		later := "imap [UNAVAILABLE]\npop3 -ERR [SYS/TEMP]\nsubmission 454\ndelivery 451\n"
+		for _, tt := range []struct{ user, password, want string }{
+			{own, "pass", served},
+			{"user998", "pass", served}, // named, one of them in a foreign shard
+			{"user997", "pass", served},
+			{foreign, "pass", later},
+			{foreign, "wrong", later},
+			{"user999", "pass", later},
+			{"alice", "secret", later}, // of a shard that is held
+		} {
+			if got := s.ask(backend, tt.user, tt.password); got != tt.want {
+				t.Errorf("%s gets\n%s\nwant\n%s\n%s", tt.user, got, tt.want, backend.Log.Tail(20))
+			}
+		}
+		if out, err := s.doveadm(backend, "user", "-x", "service=lmtp", "stranger").CombinedOutput(); err == nil {
+			t.Errorf("who is named exists, but not in USERS: %s", out)
+		}
+		if !backend.Log.Await("Failed to lookup user "+foreign+": not_served_by_this_backend", pidgeontest.Patience) {
+			t.Error(backend.Log.Tail(20))
+		}
+
+		// A proxy that believes otherwise tries for some seconds, and says so.
+		s.proxy = s.server("127.0.0.1", map[string]string{"ROLE": "proxy", "BACKENDS": here, "LMTP_PORT": s.lmtp, "COMPRESSION": "zstd", "QUOTA": "1G"})
+		s.proxy.Environ["BACKEND_CA_PATH"] = filepath.Join(s.proxy.Work, "certs/ca.crt")
+		delete(s.proxy.Environ, "USERS_FILE")
+		s.start(s.proxy)
+		if _, err := s.login(foreign); err == nil || !strings.Contains(err.Error(), "[UNAVAILABLE]") {
+			t.Errorf("%s gets through the proxy: %v", foreign, err)
+		}
+		s.mustLogin(own)
+		for _, idle := range []string{"COMPRESSION", "QUOTA"} {
+			if !s.proxy.Log.Await(idle+" has no effect: ROLE is proxy", pidgeontest.Patience) {
+				t.Errorf("nothing is said of %s\n%s", idle, s.proxy.Log.Tail(20))
+			}
+		}
+	})
+}
