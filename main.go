@@ -29,6 +29,7 @@ var commands = map[string]func(command.Call) int{
 	"explain":         command.Explain,
 	"render":          command.Render,
 	"plan":            command.Plan,
+	"move":            command.Move,
 	"health":          command.Health,
 	"status":          command.Status,
 	"env":             command.Env,

@@ -73,6 +73,9 @@ func requested(s settings.Settings) []config.Listener {
 	if s.QuotaStatusPort != 0 {
 		all = append(all, config.Listener{Name: "quota-status", Protocol: "quota", Port: int(s.QuotaStatusPort), Addresses: s.Listen})
 	}
+	if s.DoveadmPort != 0 && !s.Proxy() {
+		all = append(all, config.Listener{Name: "doveadm", Protocol: "doveadm", Port: int(s.DoveadmPort), Addresses: s.Listen, TLS: true})
+	}
 	if s.AuthPort != 0 {
 		all = append(all, config.Listener{Name: "auth", Protocol: "auth", Port: int(s.AuthPort), Addresses: s.Listen})
 	}

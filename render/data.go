@@ -139,6 +139,7 @@ func secrets(data Data) config.Files {
 		{Name: "masters", Origin: "MASTER_USERS", Mode: config.ForAuth, Data: passwd(s.MasterUsers, false)},
 		{Name: "ldap.secret", Origin: "LDAP_BIND_PASSWORD", Mode: config.ForAuth, Data: []byte(s.LDAPBindPassword)},
 		{Name: "sql.secret", Origin: "SQL_PASSWORD", Mode: config.ForAuth, Data: []byte(s.SQLPassword)},
+		{Name: "doveadm.secret", Origin: "DOVEADM_PASSWORD", Mode: config.ForAuth, Data: []byte(s.DoveadmPassword)},
 		{Name: "relay.secret", Origin: "RELAY_PASSWORD", Mode: 0o640, Data: []byte(s.RelayPassword)}, // submission reads it
 		{Name: "oauth2.secret", Origin: "OAUTH2_INTROSPECTION_URL", Mode: config.ForAuth, Data: []byte(s.OAuth2IntrospectionURL)},
 	} {

@@ -67,6 +67,9 @@ var (
 	heldHost = "/held" // behind the host
 )
 
+// Movable reports whether a name is one that a placement can have.
+func Movable(name string) bool { return userName.MatchString(name) || shardKey.MatchString(name) }
+
 // UnmarshalText accepts name=host and name=host/held, one per line or separated by commas.
 func (p *Placements) UnmarshalText(text []byte) error {
 	*p = nil
@@ -119,6 +122,31 @@ func (s Settings) Shards() shard.Table {
 		}
 	}
 	return table
+}
+
+// Rewritten is the text of BACKEND_USERS with the mail of a user or shard:63 at a host, or
+// without such an entry if the host is that of the name anyhow.
+func (s Settings) Rewritten(text string, p Placement) string {
+	var lines []string
+	for _, entry := range entries(text) {
+		if name, _, _ := strings.Cut(strings.TrimSpace(entry), "="); !strings.EqualFold(name, p.Of) {
+			lines = append(lines, strings.TrimSpace(entry))
+		}
+	}
+	without := s
+	without.BackendUsers = slices.DeleteFunc(slices.Clone(s.BackendUsers), func(one Placement) bool { return one.Of == p.Of })
+	if p != without.Place(p.Of) {
+		lines = append(lines, p.String())
+	}
+	return strings.Join(lines, "\n") + "\n"
+}
+
+// String is an entry of BACKEND_USERS.
+func (p Placement) String() string {
+	if p.Held {
+		return p.Of + "=" + p.Host + heldHost
+	}
+	return p.Of + "=" + p.Host
 }
 
 // Place is where the mail of a user or shard:63 is.

@@ -102,6 +102,12 @@ func (s Settings) contradictions(faults finding.List) (found finding.List) {
 	if s.Backend() && len(s.Backends) == 0 {
 		found = append(found, fault("BACKEND_NAME", "is set, and BACKENDS is not", "set BACKENDS as the proxies have it"))
 	}
+	if s.DoveadmPort != 0 && s.DoveadmPassword == "" && !s.Proxy() {
+		found = append(found, fault("DOVEADM_PASSWORD", "is not set, and DOVEADM_PORT is", "name a file with a long random password: DOVEADM_PASSWORD_FILE=/run/secrets/doveadm"))
+	}
+	if s.DoveadmPort != 0 && s.TLS == "no" && !s.Proxy() {
+		found = append(found, fault("DOVEADM_PORT", "is set, and TLS is no", "mail and password would go unencrypted: set TLS=required, or leave it out"))
+	}
 	if s.Protocols.Has("submission") && s.RelayHost == "" && !s.Proxy() {
 		found = append(found, fault("RELAY_HOST", "is not set, and submission is on", "name the host that takes the mail, or take submission out of PROTOCOLS"))
 	}

@@ -59,12 +59,14 @@ type Settings struct {
 	OAuth2IntrospectionMode string `env:"OAUTH2_INTROSPECTION_MODE" ours:"true" envDefault:"post" choice:"post,get,auth" doc:"post the token, put it behind the URL (get), or send it as Bearer (auth)" example:"auth" database:"oauth2"`
 	OAuth2UserAttribute     Text   `env:"OAUTH2_USER_ATTRIBUTE" ours:"true" envDefault:"username" doc:"the field of the answer that holds the user's name" example:"email" database:"oauth2"`
 
-	Role          string     `env:"ROLE" ours:"true" envDefault:"server" choice:"server,proxy" doc:"server: the mail is here; proxy: sessions and LMTP are passed on to BACKENDS" example:"server"`
-	Backends      Hosts      `env:"BACKENDS" ours:"true" doc:"the hosts that have the mail, each that of a share of the users; mail-{0..3} stands for four" example:"mail-{0..3}.mail"`
-	BackendName   Host       `env:"BACKEND_NAME" ours:"true" server:"true" doc:"for a server: which of BACKENDS it is; it serves its own users alone, and has others come back later" example:"mail-0.mail"`
-	BackendUsers  Placements `env:"BACKEND_USERS" ours:"true" doc:"user=host or shard:63=host, one per line or separated by commas: whose mail is elsewhere than the names say; host/held: refused for the moment" example:"alice=mail-0.mail"`
-	BackendTLS    string     `env:"BACKEND_TLS" ours:"true" envDefault:"required" choice:"required,no" doc:"required: STARTTLS to the backends, with a certificate of BACKEND_CA_PATH for their names; no: off" example:"required"`
-	BackendCAPath Path       `env:"BACKEND_CA_PATH" ours:"true" envDefault:"/etc/ssl/certs/ca-certificates.crt" doc:"certificates that vouch for those of the backends, PEM" example:"/certs/ca.crt"`
+	Role            string     `env:"ROLE" ours:"true" envDefault:"server" choice:"server,proxy" doc:"server: the mail is here; proxy: sessions and LMTP are passed on to BACKENDS" example:"server"`
+	Backends        Hosts      `env:"BACKENDS" ours:"true" doc:"the hosts that have the mail, each that of a share of the users; mail-{0..3} stands for four" example:"mail-{0..3}.mail"`
+	BackendName     Host       `env:"BACKEND_NAME" ours:"true" server:"true" doc:"for a server: which of BACKENDS it is; it serves its own users alone, and has others come back later" example:"mail-0.mail"`
+	DoveadmPort     Port       `env:"DOVEADM_PORT" ours:"true" server:"true" envDefault:"0" listener:"doveadm" doc:"other backends move mail here (pidgeon move); for them alone; 0: off" example:"4143"`
+	DoveadmPassword Text       `env:"DOVEADM_PASSWORD" ours:"true" server:"true" doc:"what they show for it, the same at all backends; whoever has it may read and change all mail" example:"secret" secret:"true"`
+	BackendUsers    Placements `env:"BACKEND_USERS" ours:"true" doc:"user=host or shard:63=host, one per line or separated by commas: whose mail is elsewhere than the names say; host/held: refused for the moment" example:"alice=mail-0.mail"`
+	BackendTLS      string     `env:"BACKEND_TLS" ours:"true" envDefault:"required" choice:"required,no" doc:"required: STARTTLS to the backends, with a certificate of BACKEND_CA_PATH for their names; no: off" example:"required"`
+	BackendCAPath   Path       `env:"BACKEND_CA_PATH" ours:"true" envDefault:"/etc/ssl/certs/ca-certificates.crt" doc:"certificates that vouch for those of the backends, PEM" example:"/certs/ca.crt"`
 
 	TLS            string `env:"TLS" ours:"true" envDefault:"required" choice:"required,yes,no" doc:"required: no login without TLS; yes: offered; no: off" example:"required"`
 	TLSCertPath    Path   `env:"TLS_CERT_PATH" ours:"true" envDefault:"/certs/tls.crt" doc:"certificate chain, PEM; without one a self-signed certificate is made" example:"/certs/tls.crt"`

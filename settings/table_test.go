@@ -32,7 +32,7 @@ func TestVariablesAreDocumented(t *testing.T) {
 
 // companions are what some variables need beside them.
 var companions = map[string]string{
-	"BACKEND_NAME": "BACKENDS=mail-0.mail", "QUOTA_STATUS_PORT": "QUOTA=1G", "PROXY_PROTOCOL": "TRUSTED_NETWORKS=127.0.0.1",
+	"BACKEND_NAME": "BACKENDS=mail-0.mail", "DOVEADM_PORT": "DOVEADM_PASSWORD=x", "QUOTA_STATUS_PORT": "QUOTA=1G", "PROXY_PROTOCOL": "TRUSTED_NETWORKS=127.0.0.1",
 }
 
 func TestVariablesExamplesAreValid(t *testing.T) {

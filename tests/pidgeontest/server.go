@@ -26,6 +26,7 @@ type Server struct {
 	*Container
 	Work    string            // the directory that it shares with the test
 	Environ map[string]string // of everything that is launched
+	Shares  []string          // directories that it shares besides
 
 	root, binary string
 	pid          int // pidgeon's, as seen from here
@@ -66,7 +67,7 @@ func (s *Server) command(l Launch) *exec.Cmd {
 	if uid, gid, ok := strings.Cut(l.User, ":"); ok {
 		args = append(args, "setpriv", "--reuid", uid, "--regid", gid, "--clear-groups", "--")
 	}
-	cmd := Command(s.root, []string{s.Work, s.binary}, append(append(args, s.binary), l.Args...)...)
+	cmd := Command(s.root, append([]string{s.Work, s.binary}, s.Shares...), append(append(args, s.binary), l.Args...)...)
 	cmd.Env = slices.Concat(s.environment(), l.Environ)
 	return cmd
 }
@@ -109,9 +110,14 @@ func (s *Server) Run(l Launch, stdout, stderr io.Writer) (int, error) {
 	return cmd.ProcessState.ExitCode(), nil
 }
 
+// Ask is a command of pidgeon's beside the one that runs.
+func (s *Server) Ask(args ...string) *exec.Cmd {
+	return s.Enter(slices.Concat([]string{"env"}, s.environment(), []string{s.binary}, args)...)
+}
+
 // Health has pidgeon say how it is.
 func (s *Server) Health() (code int, said string) {
-	cmd := s.Enter(slices.Concat([]string{"env"}, s.environment(), []string{s.binary, "health"})...)
+	cmd := s.Ask("health")
 	out, _ := cmd.CombinedOutput()
 	return cmd.ProcessState.ExitCode(), string(out)
 }

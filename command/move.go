@@ -1,0 +1,364 @@
+package command
+
+import (
+	"bytes"
+	"context"
+	"errors"
+	"fmt"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"slices"
+	"strconv"
+	"strings"
+	"sync"
+	"syscall"
+	"time"
+
+	"pidgeon/config"
+	"pidgeon/publish"
+	"pidgeon/settings"
+	"pidgeon/shard"
+)
+
+const (
+	atOnce       = 4                // mailboxes that are copied
+	rounds       = 5                // of copies, at most, before what is left is copied while the user is held
+	shortRound   = 5 * time.Second  // a copy with so little left to do
+	lastPatience = 30 * time.Second // for what was accepted before the user was held
+)
+
+// mover moves mail from this backend to another. BACKEND_USERS is all that it keeps: who
+// is held there is copied a last time and then belongs to the other backend, and before
+// that nothing has happened that a second attempt would not do again.
+type mover struct {
+	Call
+	settings settings.Settings
+	of       string // a user or shard:63
+	target   string
+	lock     *os.File // which doveadm inherits: what a killed one has left running keeps others waiting
+}
+
+// Move moves the mail of a user or a shard to another backend.
+func Move(c Call) int {
+	args := slices.DeleteFunc(slices.Clone(c.Args), func(arg string) bool { return arg == "--abort" })
+	abort := len(args) < len(c.Args)
+	if want := map[bool]int{true: 1, false: 2}[abort]; len(args) != want || !settings.Movable(strings.ToLower(args[0])) {
+		return c.Usage("move takes a user or shard:63, and a backend; or a user and --abort")
+	}
+	m := mover{Call: c, of: strings.ToLower(args[0]), target: args[len(args)-1]}
+	return c.exit(m.run(context.Background(), abort))
+}
+
+func (m mover) run(ctx context.Context, abort bool) (err error) {
+	if m.settings, err = settings.Load(m.Environ); err != nil {
+		return err
+	}
+	s := m.settings
+	if !s.Backend() || s.DoveadmPort == 0 {
+		return errors.New("this is no backend that mail can be moved from: BACKEND_NAME and DOVEADM_PORT are not set")
+	}
+	if m.lock, err = os.OpenFile(filepath.Join(string(s.StateDir), "move.lock"), os.O_CREATE|os.O_RDWR, 0o600); err != nil {
+		return err
+	}
+	defer m.lock.Close()
+	if syscall.Flock(int(m.lock.Fd()), syscall.LOCK_EX|syscall.LOCK_NB) != nil {
+		m.say("waiting for another move from this backend to end")
+		if err := syscall.Flock(int(m.lock.Fd()), syscall.LOCK_EX); err != nil {
+			return err
+		}
+	}
+	if m.settings, err = settings.Load(m.Environ); err != nil {
+		return err
+	}
+	here, place := string(s.BackendName), m.settings.Place(m.of)
+	switch {
+	case abort && place.Host == here:
+		return m.place(settings.Placement{Of: m.of, Host: here})
+	case place.Host == m.target && !place.Held:
+		m.say("the mail of %s is at %s", m.of, m.target)
+		return nil
+	case place.Host != here:
+		return fmt.Errorf("the mail of %s is at %s: ask there", m.of, place.Host)
+	case !slices.Contains(s.Backends, m.target) || m.target == here:
+		return fmt.Errorf("%s is no other one of BACKENDS", m.target)
+	}
+	if !place.Held {
+		if err := m.copyWhileServed(ctx); err != nil {
+			return err
+		}
+		if err := m.place(settings.Placement{Of: m.of, Host: here, Held: true}); err != nil {
+			return err
+		}
+	}
+	if err := m.finish(ctx); err != nil {
+		return fmt.Errorf("%w; %s is held: ask again, or end it with --abort", err, m.of)
+	}
+	m.say("the mail of %s is at %s; the copy here is no longer used", m.of, m.target)
+	return nil
+}
+
+func (m mover) say(format string, args ...any) {
+	fmt.Fprintf(m.Stdout, format+"\n", args...)
+}
+
+// copyWhileServed copies until little is left to do.
+func (m mover) copyWhileServed(ctx context.Context) error {
+	for round := range rounds {
+		begun := time.Now()
+		n, err := m.copyAll(ctx, false)
+		if err != nil {
+			return err
+		}
+		took := time.Since(begun)
+		m.say("copied %d mailboxes in %v", n, took.Round(time.Millisecond))
+		if took < shortRound && round > 0 {
+			break
+		}
+	}
+	return nil
+}
+
+// finish copies what is left of who is held, and has the other backend serve.
+func (m mover) finish(ctx context.Context) error {
+	m.say("holding %s", m.of)
+	for !m.refused(ctx) {
+		time.Sleep(100 * time.Millisecond)
+	}
+	if err := m.endSessions(ctx); err != nil {
+		return err
+	}
+	n, err := m.copyAll(ctx, true)
+	if err != nil {
+		return err
+	}
+	m.say("copied what was left of %d mailboxes", n)
+	return m.place(settings.Placement{Of: m.of, Host: m.target})
+}
+
+// users are those whose mail is to be moved.
+func (m mover) users(ctx context.Context) ([]string, error) {
+	key, is := strings.CutPrefix(m.of, "shard:")
+	if !is {
+		return []string{m.of}, nil
+	}
+	out, err := m.doveadm(ctx, "user", "*")
+	if err != nil {
+		return nil, err
+	}
+	var users []string
+	for name := range strings.FieldsSeq(strings.ToLower(out)) {
+		_, named := m.settings.BackendUsers.Of(name) // and who is no user is a line about foreign ones
+		if !named && settings.Movable(name) && shard.Of(name) == shard.Named(key) {
+			users = append(users, name)
+		}
+	}
+	return users, nil
+}
+
+// refused asks whether this backend no longer serves who is moved. A shard may have no
+// user, so one is made up.
+func (m mover) refused(ctx context.Context) bool {
+	user := m.of
+	if key, is := strings.CutPrefix(m.of, "shard:"); is {
+		for i := 0; user == m.of || shard.Of(user) != shard.Named(key); i++ {
+			user = "x" + strconv.Itoa(i)
+		}
+	}
+	_, err := m.doveadm(ctx, "user", "-x", "service="+m.settings.Protocols[0], user)
+	exit, ok := errors.AsType[*exec.ExitError](err)
+	return ok && exit.ExitCode() == exitTempFail
+}
+
+// copyAll makes the mailboxes at the other backend the same as here. Of those that are
+// served a copy may be behind; finally none may.
+func (m mover) copyAll(ctx context.Context, finally bool) (int, error) {
+	users, err := m.users(ctx)
+	if err != nil {
+		return 0, err
+	}
+	var (
+		mu     sync.Mutex
+		all    sync.WaitGroup
+		faults []error
+		next   = make(chan string)
+	)
+	for range min(atOnce, len(users)) {
+		all.Go(func() {
+			for user := range next {
+				if err := m.copy(ctx, user, finally); err != nil {
+					mu.Lock()
+					faults = append(faults, fmt.Errorf("copying the mail of %s: %w", user, err))
+					mu.Unlock()
+				}
+			}
+		})
+	}
+	for _, user := range users {
+		next <- user
+	}
+	close(next)
+	all.Wait()
+	return len(users), errors.Join(faults...)
+}
+
+// Exit codes of doveadm (sysexits.h; 2 is doveadm-sync's own: there are changes left).
+const (
+	exitChanged  = 2
+	exitTempFail = 75
+)
+
+func (m mover) copy(ctx context.Context, user string, finally bool) error {
+	for try := 0; ; try++ {
+		_, err := m.doveadm(ctx, "backup", "-u", user, fmt.Sprintf("tcps:%s:%d", m.target, m.settings.DoveadmPort))
+		exit, ok := errors.AsType[*exec.ExitError](err)
+		changed := ok && exit.ExitCode() == exitChanged
+		if err == nil || changed && !finally {
+			return nil
+		}
+		if !changed || try == rounds {
+			return err
+		}
+	}
+}
+
+// endSessions ends the sessions of who is moved, and deliveries that had begun.
+func (m mover) endSessions(ctx context.Context) error {
+	users, err := m.users(ctx)
+	if err != nil {
+		return err
+	}
+	old := processes("lmtp")
+	deadline := time.Now().Add(lastPatience)
+	for {
+		live := 0
+		who, err := m.doveadm(ctx, "who", "-1")
+		if err != nil {
+			return err
+		}
+		for line := range strings.Lines(who) {
+			user, _, _ := strings.Cut(line, " ")
+			user, _, _ = strings.Cut(strings.TrimSpace(user), "\t")
+			if slices.Contains(users, strings.ToLower(user)) {
+				live++
+				_, _ = m.doveadm(ctx, "kick", user)
+				_, _ = m.doveadm(ctx, "kick", "-f", user) // 2.3, where others share the process; means nothing in 2.4
+			}
+		}
+		left := stillThere(old)
+		switch {
+		case live == 0 && len(left) == 0:
+			return nil
+		case time.Now().After(deadline):
+			return fmt.Errorf("%d sessions and %d processes of LMTP have not ended within %v", live, len(left), lastPatience)
+		}
+		// A transfer agent may keep its connection open for minutes. A delivery is never cut
+		// in two: lmtp looks for signals between commands (2.3.19, 2.4.1).
+		for pid := range left {
+			_ = syscall.Kill(pid, syscall.SIGTERM)
+		}
+		time.Sleep(100 * time.Millisecond)
+	}
+}
+
+// processes are those of a name, with what tells them from later ones with the same PID.
+func processes(name string) map[int]string {
+	found := map[int]string{}
+	stats, _ := filepath.Glob("/proc/[0-9]*/stat")
+	for _, path := range stats {
+		text, _ := os.ReadFile(path)
+		head, tail, _ := strings.Cut(string(text), ") ")
+		if number, comm, _ := strings.Cut(head, " ("); comm == name {
+			pid, _ := strconv.Atoi(number)
+			if fields := strings.Fields(tail); len(fields) > 19 && fields[0] != "Z" {
+				found[pid] = fields[19] // when it was started
+			}
+		}
+	}
+	return found
+}
+
+func stillThere(old map[int]string) map[int]string {
+	now := processes("lmtp")
+	left := map[int]string{}
+	for pid, begun := range old {
+		if now[pid] == begun {
+			left[pid] = begun
+		}
+	}
+	return left
+}
+
+// doveadm runs it beside the Dovecot that runs.
+func (m mover) doveadm(ctx context.Context, args ...string) (string, error) {
+	conf := filepath.Join(publish.Current(string(m.settings.RunDir)), config.Main)
+	cmd := exec.CommandContext(ctx, "doveadm", append([]string{"-c", conf}, args...)...)
+	var out, said bytes.Buffer
+	cmd.Stdout, cmd.Stderr = &out, &said
+	cmd.ExtraFiles = []*os.File{m.lock}
+	cmd.SysProcAttr = &syscall.SysProcAttr{Pdeathsig: syscall.SIGKILL}
+	err := cmd.Run()
+	if err != nil {
+		err = fmt.Errorf("doveadm %s: %w: %s", args[0], err, strings.TrimSpace(said.String()))
+	}
+	return out.String(), err
+}
+
+// place writes where mail is into the file of BACKEND_USERS, or asks for that where it
+// cannot be written.
+func (m *mover) place(p settings.Placement) error {
+	s, err := settings.Load(m.Environ)
+	if err != nil {
+		return err
+	}
+	path := s.Environ["BACKEND_USERS_FILE"]
+	if err = rewrite(path, func(text string) string { return s.Rewritten(text, p) }); err == nil {
+		m.settings, err = settings.Load(m.Environ)
+		return err
+	}
+	m.say("BACKEND_USERS cannot be written from here (%v).\nHave it say %s, here and everywhere else.", err, p)
+	for {
+		if m.settings, err = settings.Load(m.Environ); err == nil && m.settings.Place(p.Of) == p {
+			return nil
+		}
+		time.Sleep(time.Second)
+	}
+}
+
+// rewrite replaces a file by another as a whole: whoever reads it meanwhile must not find
+// half of the users.
+func rewrite(path string, change func(string) string) error {
+	if path == "" {
+		return errors.New("BACKEND_USERS_FILE is not set")
+	}
+	path, err := filepath.EvalSymlinks(path)
+	if err != nil {
+		return err
+	}
+	lock, err := os.OpenFile(filepath.Join(filepath.Dir(path), "."+filepath.Base(path)+".lock"), os.O_CREATE|os.O_RDWR, 0o600)
+	if err != nil {
+		return err
+	}
+	defer lock.Close()
+	if err := syscall.Flock(int(lock.Fd()), syscall.LOCK_EX); err != nil {
+		return err
+	}
+	text, err := os.ReadFile(path)
+	if err != nil {
+		return err
+	}
+	info, err := os.Stat(path)
+	if err != nil {
+		return err
+	}
+	aside, err := os.CreateTemp(filepath.Dir(path), ".backend-users-")
+	if err != nil {
+		return err
+	}
+	defer os.Remove(aside.Name())
+	_, err = aside.WriteString(change(string(text)))
+	if err := errors.Join(err, aside.Chmod(info.Mode()), aside.Sync(), aside.Close()); err != nil {
+		return err
+	}
+	return os.Rename(aside.Name(), path)
+}
