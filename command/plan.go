@@ -29,21 +29,28 @@ func (j *judgement) plan() error {
 	if err != nil {
 		return err
 	}
-	j.printModes(in)
 	v, err := j.verdict()
 	if err != nil {
 		return err
 	}
+	asked := in.Settings.Demand()
+	if in.Settings.Own() { // which says what it has
+		asked = v.Demand
+	}
+	j.printModes(in, asked)
 	held := slices.Clone(v.Demand)
 	if passed(v) != nil {
 		fmt.Fprintln(j.Stdout, "The configuration is refused, see pidgeon check; without overrides:")
-		held, v.Ceilings = j.Demand(in, in.Settings.Demand()), nil
+		held, v.Ceilings = j.Demand(in, asked), nil
 	}
 	for i, now := range v.Ceilings {
-		if now.By == sizing.Configuration {
-			fmt.Fprintf(j.Stdout, "An override makes room for %d sessions of %s; %d were asked for.\n", now.Limit, now.Protocol, held[i].Sessions)
-			held[i] = held[i].With(now.Limit)
+		if now.By != sizing.Configuration {
+			continue
 		}
+		if now.Limit != held[i].Sessions {
+			fmt.Fprintf(j.Stdout, "The configuration makes room for %d sessions of %s; %d were asked for.\n", now.Limit, now.Protocol, held[i].Sessions)
+		}
+		held[i] = held[i].With(now.Limit)
 	}
 	for _, r := range j.Facts.Remarks(held, j.Dovecot.Dialect) {
 		fmt.Fprintln(j.Stdout, r.Sentence)
@@ -51,12 +58,12 @@ func (j *judgement) plan() error {
 	return nil
 }
 
-func (j *judgement) printModes(in candidate.Sources) {
+func (j *judgement) printModes(in candidate.Sources, asked []sizing.Protocol) {
 	table := tabwriter.NewWriter(j.Stdout, 0, 0, 2, ' ', tabwriter.AlignRight)
 	defer table.Flush()
 	fmt.Fprintln(table, "mode\tsessions\tprocesses\topen files\tmemory MiB\tholds\tlimited by\t")
 	for _, mode := range []sizing.Mode{sizing.Secure, sizing.Performance} {
-		demand := in.Settings.Demand()
+		demand := slices.Clone(asked)
 		for i := range demand {
 			demand[i].Mode = mode
 		}

@@ -88,9 +88,12 @@ func (c *Config) ordered(found finding.List) finding.List {
 	return found
 }
 
-// withoutEffect finds lines of overrides that change nothing, and says why.
+// withoutEffect finds lines of overrides that change nothing, and says why: one warning
+// for all limits that are set anew.
 func (c *Config) withoutEffect(ctx context.Context, d *dovecot.Dovecot) finding.List {
-	return c.each(func(s *statement) (f finding.Finding) {
+	var anew []string
+	var first *statement
+	found := c.each(func(s *statement) (f finding.Finding) {
 		if !s.sets() || s.in.cumulative() {
 			return f
 		}
@@ -101,11 +104,11 @@ func (c *Config) withoutEffect(ctx context.Context, d *dovecot.Dovecot) finding.
 		switch i := slices.IndexFunc(after, (*statement).sets); {
 		case c.ours(s) != nil:
 			if ours := c.ours(s); ours.value != s.value {
-				why := "pidgeon needs it"
 				if listed(s.key, "sized") {
-					why = "the sessions asked for need it"
+					first, anew = cmp.Or(first, s), append(anew, fmt.Sprintf("%s %s → %s (%s)", s.fullName(), s.value, ours.value, s.place()))
+					return f
 				}
-				return s.warning(finding.Overwritten, fmt.Sprintf("%s is %s, whatever stands here: %s", s.key, cmp.Or(ours.value, "empty"), why), "the line can stay")
+				return s.warning(finding.Overwritten, fmt.Sprintf("%s is %s, whatever stands here: pidgeon needs it", s.key, cmp.Or(ours.value, "empty")), "the line can stay")
 			}
 		case i >= 0 && !c.builtUpon(s, after[i]):
 			return s.warning(finding.Overwritten, s.key+" is overwritten by "+after[len(after)-1].place(), "remove one of the two lines")
@@ -119,6 +122,10 @@ func (c *Config) withoutEffect(ctx context.Context, d *dovecot.Dovecot) finding.
 		}
 		return f
 	})
+	if first != nil {
+		found = append(found, first.warning(finding.Overwritten, "the sessions asked for need other limits: "+strings.Join(anew, ", "), "the lines can stay"))
+	}
+	return found
 }
 
 // ours is the line of pidgeon's own that has the last word after a statement of an

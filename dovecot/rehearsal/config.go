@@ -106,6 +106,11 @@ func (p private) tail() string {
 	for _, name := range slices.Sorted(maps.Keys(moved)) {
 		b.WriteString(within(name, moved[name]))
 	}
+	for _, name := range slices.Sorted(maps.Keys(p.Effective)) {
+		if path := p.Effective[name]; filepath.Base(name) == "auth_socket_path" && filepath.IsAbs(path) {
+			b.WriteString(within(name, p.authSocket(filepath.Base(path))))
+		}
+	}
 	for _, name := range []string{"info_log_path", "debug_log_path"} {
 		if p.Effective[name] != "" {
 			set(name, "/dev/stderr")
@@ -114,6 +119,14 @@ func (p private) tail() string {
 	p.silence(&b)
 	p.openSockets(&b)
 	return b.String()
+}
+
+// authSocket is the rehearsal's own in the place of one of the live Dovecot's.
+func (p private) authSocket(name string) string {
+	if !slices.Contains(p.Effective.Sockets(), dovecot.Socket{Service: "auth", Kind: "unix_listener", Name: name}) {
+		name = "auth-userdb"
+	}
+	return p.path("base/" + name)
 }
 
 // sectioned are the sections that have names.
