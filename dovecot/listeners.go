@@ -6,6 +6,7 @@ import (
 	"io/fs"
 	"maps"
 	"os"
+	"path/filepath"
 	"slices"
 	"strings"
 
@@ -126,12 +127,25 @@ func (s Settings) Runs(service string) bool {
 
 // SocketFaults finds sockets of a configuration that Dovecot must not make: it
 // removes whatever stands in their place, a file of the operator's as well, and
-// its master dies of a directory (2.3.19, 2.4.1). runDir is pidgeon's own.
+// its master dies of a directory (2.3.19, 2.4.1). Nor does it start with two in one
+// place, whatever they are called. runDir is pidgeon's own.
 func (s Settings) SocketFaults(runDir string) finding.List {
 	var found finding.List
-	seen := map[string]bool{}
+	seen, places := map[string]bool{}, map[string]Socket{}
 	for _, socket := range s.Sockets() {
-		if socket.Kind == Inet || seen[socket.Name] {
+		if socket.Kind == Inet {
+			continue
+		}
+		if place := s.placeOf(socket); s[socket.Setting("mode")] != "0" {
+			if other, taken := places[place]; taken {
+				found = append(found, finding.Finding{
+					Code: finding.CannotListen, Hint: "leave one of them out",
+					Problem: fmt.Sprintf("the sockets %s of %s and %s of %s are both %s", other.Name, other.Service, socket.Name, socket.Service, place),
+				})
+			}
+			places[place] = socket
+		}
+		if seen[socket.Name] {
 			continue
 		}
 		seen[socket.Name] = true
@@ -140,6 +154,18 @@ func (s Settings) SocketFaults(runDir string) finding.List {
 		}
 	}
 	return found
+}
+
+// placeOf is the path of a socket, without links on the way.
+func (s Settings) placeOf(socket Socket) string {
+	path := socket.Name
+	if !filepath.IsAbs(path) {
+		path = filepath.Join(s["base_dir"], path)
+	}
+	if dir, err := filepath.EvalSymlinks(filepath.Dir(path)); err == nil {
+		path = filepath.Join(dir, filepath.Base(path))
+	}
+	return path
 }
 
 func socketProblem(path, runDir string) string {

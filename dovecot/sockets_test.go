@@ -1,6 +1,8 @@
 package dovecot_test
 
 import (
+	"os"
+	"path/filepath"
 	"slices"
 	"testing"
 
@@ -25,5 +27,29 @@ func TestSockets(t *testing.T) {
 				t.Errorf("%s: called %s", setting, name)
 			}
 		}
+	}
+}
+
+// Two sockets in one place are one too many, unless one of them is not made.
+func TestSocketsInOnePlace(t *testing.T) {
+	dir := t.TempDir()
+	if err := os.Mkdir(filepath.Join(dir, "run"), 0o755); err != nil {
+		t.Fatal(err)
+	}
+	if err := os.Symlink(filepath.Join(dir, "run"), filepath.Join(dir, "link")); err != nil {
+		t.Fatal(err)
+	}
+	s := dovecot.Settings{
+		"base_dir": filepath.Join(dir, "run"),
+		"service/auth/unix_listener/auth-master/mode":                            "0600",
+		"service/auth/unix_listener/" + dir + "/run/auth-userdb/mode":            "0600",
+		"service/dict/unix_listener/" + dir + "/link/" + "auth-master" + "/mode": "0660",
+	}
+	if found := s.SocketFaults("/run/pidgeon"); len(found) != 1 {
+		t.Errorf("got %v, want one fault", found)
+	}
+	s["service/auth/unix_listener/auth-master/mode"] = "0"
+	if found := s.SocketFaults("/run/pidgeon"); len(found) != 0 {
+		t.Errorf("got %v of one that is not made", found)
 	}
 }
