@@ -87,7 +87,7 @@ func (h Host) read(ctx context.Context, c Candidate, effective dovecot.Settings,
 		return m, found, nil
 	}
 	found = append(found, limitWarnings(m.Effective, c.Lint.Lines(), c.Demand)...)
-	return m, append(found, h.bindFaults(ctx, m.Listeners, r.Live.Listeners)...), nil
+	return m, append(found, h.bindFaults(ctx, c, m.Listeners, r.Live.Listeners)...), nil
 }
 
 // pathFaults finds what neither doveconf nor a rehearsal sees: both keep away from

@@ -20,7 +20,7 @@ import (
 // reload its master panics when a service is left without any listener (2.3.19,
 // 2.4.1: services_listen_using has closed the old ones by then). A port that the
 // Dovecot that runs has is not at fault: it closes the old socket first.
-func (h Host) bindFaults(ctx context.Context, listeners, bound []config.Listener) (found finding.List) {
+func (h Host) bindFaults(ctx context.Context, c Candidate, listeners, bound []config.Listener) (found finding.List) {
 	ours := map[int]bool{}
 	for _, l := range bound {
 		ours[l.Port] = true
@@ -28,6 +28,7 @@ func (h Host) bindFaults(ctx context.Context, listeners, bound []config.Listener
 	for _, l := range listeners {
 		for _, address := range l.Addresses {
 			f := finding.Finding{Code: finding.CannotListen, Problem: fmt.Sprintf("cannot listen for %s on %s port %d: ", l.Name, address, l.Port)}
+			f.File, f.Line = c.Lint.Listens(l.Port)
 			ips, err := h.resolve(ctx, address)
 			if err != nil {
 				f.Problem, f.Hint = f.Problem+"it has no address", "write an IP address, or * for all of IPv4"
@@ -37,6 +38,9 @@ func (h Host) bindFaults(ctx context.Context, listeners, bound []config.Listener
 				err := tryBind(ip, l.Port)
 				if err != nil && !(errors.Is(err, syscall.EADDRINUSE) && ours[l.Port]) {
 					f.Problem, f.Hint = f.Problem+err.Error(), BindHint(l.Name, err)
+					if c.Settings.Own() || f.File != "" {
+						f.Hint = lineHint(err)
+					}
 					found = append(found, f)
 					break
 				}
@@ -120,6 +124,19 @@ func Listen(address string, port int) (net.Listener, error) {
 	return net.Listen(network, net.JoinHostPort(address, strconv.Itoa(port)))
 }
 
+const allowLowPorts = "allow low ports with the sysctl net.ipv4.ip_unprivileged_port_start=0"
+
+// lineHint says what to write where nothing can listen.
+func lineHint(err error) string {
+	switch {
+	case errors.Is(err, syscall.EADDRNOTAVAIL):
+		return "name an address that this container has"
+	case errors.Is(err, syscall.EACCES):
+		return "name a port above 1023, or " + allowLowPorts
+	}
+	return "name another port, or 0 to turn it off"
+}
+
 // BindHint says what to set where nothing can listen.
 func BindHint(name string, err error) string {
 	variable := strings.ToUpper(strings.ReplaceAll(name, "-", "_")) + "_PORT"
@@ -130,7 +147,7 @@ func BindHint(name string, err error) string {
 		return "set LISTEN to an address that this container has"
 	}
 	if errors.Is(err, syscall.EACCES) {
-		return "set " + variable + " above 1023, or allow low ports with the sysctl net.ipv4.ip_unprivileged_port_start=0"
+		return "set " + variable + " above 1023, or " + allowLowPorts
 	}
 	return "set " + variable + " to another port, or to 0 to turn it off"
 }

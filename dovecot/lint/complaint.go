@@ -6,6 +6,7 @@ import (
 	"path/filepath"
 	"regexp"
 	"slices"
+	"strconv"
 	"strings"
 
 	"pidgeon/dovecot"
@@ -64,6 +65,14 @@ func (c *Config) lastValue(kind, key, value string) (last *statement) {
 		}
 	}
 	return last
+}
+
+// Listens is the operator's line that gives a listener its port.
+func (c *Config) Listens(port int) (file string, line int) {
+	if s := c.lastValue("inet_listener", "port", strconv.Itoa(port)); s != nil {
+		return s.file.Origin, s.last
+	}
+	return "", 0
 }
 
 // culprit is the statement that a complaint is about, nil if it is not known. Of a
