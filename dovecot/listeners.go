@@ -132,12 +132,17 @@ func (s Settings) Runs(service string) bool {
 func (s Settings) SocketFaults(runDir string) finding.List {
 	var found finding.List
 	seen, places := map[string]bool{}, map[string]Socket{}
+	for _, name := range []string{"auth-client", "auth-login", "auth-master", "auth-userdb"} { // by default (2.3.19, 2.4.1)
+		if socket := (Socket{"auth", "unix_listener", name}); s[socket.Setting("mode")] != "0" {
+			places[s.placeOf(socket)] = socket
+		}
+	}
 	for _, socket := range s.Sockets() {
 		if socket.Kind == Inet {
 			continue
 		}
 		if place := s.placeOf(socket); s[socket.Setting("mode")] != "0" {
-			if other, taken := places[place]; taken {
+			if other, taken := places[place]; taken && other != socket {
 				found = append(found, finding.Finding{
 					Code: finding.CannotListen, Hint: "leave one of them out",
 					Problem: fmt.Sprintf("the sockets %s of %s and %s of %s are both %s", other.Name, other.Service, socket.Name, socket.Service, place),
