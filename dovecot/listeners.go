@@ -167,8 +167,10 @@ func (s Settings) placeOf(socket Socket) string {
 	if !filepath.IsAbs(path) {
 		path = filepath.Join(s["base_dir"], path)
 	}
-	if dir, err := filepath.EvalSymlinks(filepath.Dir(path)); err == nil {
-		path = filepath.Join(dir, filepath.Base(path))
+	for dir := filepath.Dir(path); dir != "/"; dir = filepath.Dir(dir) { // of what is there already
+		if there, err := filepath.EvalSymlinks(dir); err == nil {
+			return there + strings.TrimPrefix(path, dir)
+		}
 	}
 	return path
 }

@@ -41,13 +41,20 @@ func TestSocketsInOnePlace(t *testing.T) {
 	}
 	s := dovecot.Settings{
 		"base_dir": filepath.Join(dir, "run"),
-		"service/auth/unix_listener/auth-master/mode":                            "0600",
-		"service/auth/unix_listener/" + dir + "/run/auth-userdb/mode":            "0600",
-		"service/dict/unix_listener/" + dir + "/link/" + "auth-master" + "/mode": "0660",
+		"service/auth/unix_listener/auth-master/mode":                  "0600",
+		"service/auth/unix_listener/" + dir + "/run/auth-userdb/mode":  "0600",
+		"service/dict/unix_listener/" + dir + "/link/auth-master/mode": "0660",
 	}
 	if found := s.SocketFaults("/run/pidgeon"); len(found) != 2 { // auth-userdb is there by default
 		t.Errorf("got %v, want two faults", found)
 	}
+	s["base_dir"] = filepath.Join(dir, "run/not/yet")
+	s["service/dict/unix_listener/"+dir+"/link/not/yet/auth-client/mode"] = "0600"
+	if found := s.SocketFaults("/run/pidgeon"); len(found) != 1 {
+		t.Errorf("got %v, want one fault in a directory that is not there yet", found)
+	}
+	delete(s, "service/dict/unix_listener/"+dir+"/link/not/yet/auth-client/mode")
+	s["base_dir"] = filepath.Join(dir, "run")
 	s["service/auth/unix_listener/auth-master/mode"], s["service/auth/unix_listener/auth-userdb/mode"] = "0", "0"
 	if found := s.SocketFaults("/run/pidgeon"); len(found) != 0 {
 		t.Errorf("got %v of one that is not made", found)
