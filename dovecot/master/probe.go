@@ -30,8 +30,9 @@ func newSource() net.IP {
 }
 
 // Up to the address nothing in these lines is a client's choice: the first "<" is that of
-// a name, which is empty (2.3.19, 2.4.1: client-common.c, lmtp-client.c).
-var probeLine = regexp.MustCompile(timestamp + `(?:[\w-]+-login: Info: [^<]*\(no auth attempts in \d+ secs\)[^<]*: user=<>, rip=|lmtp\(\d+\): Info: (?:Connect|Disconnect) from )([\d.]+)\b.*`)
+// a name, which is empty (2.3.19, 2.4.1: client-common.c, lmtp-client.c; the remote end
+// closes for submission of 2.3.13).
+var probeLine = regexp.MustCompile(timestamp + `(?:[\w-]+-login: Info: (?:[^<]*\(no auth attempts in \d+ secs\)[^<]*|Remote closed connection): user=<>, rip=|lmtp\(\d+\): Info: (?:Connect|Disconnect) from )([\d.]+)\b.*`)
 
 // ofProbe tells of a line about a probe that found nothing wrong.
 func (p *Process) ofProbe(line []byte) bool {
