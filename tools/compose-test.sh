@@ -1,9 +1,10 @@
 #!/usr/bin/env bash
-# compose-test.sh: compose.yaml from nothing to a login and away again, with each
-# Compose that is here.
+# compose-test.sh: each compose.yaml from nothing to what it is for and away again, with
+# each Compose that is here.
 set -euo pipefail
 cd "$(dirname "${BASH_SOURCE[0]}")/.."
-export COMPOSE_PROJECT_NAME=pidgeon-test-$$ PUBLISH_IMAP=0 PUBLISH_IMAPS=0 USERS=demo:demo
+export COMPOSE_PROJECT_NAME=pidgeon-test-$$ PUBLISH_IMAP=0 PUBLISH_IMAPS=0 \
+	PUBLISH_SMTP=0 PUBLISH_SUBMISSION=0 USERS=demo:demo
 compose=()
 log=$(mktemp)
 cleanup() {
@@ -12,23 +13,36 @@ cleanup() {
 }
 trap cleanup EXIT
 
+# published SERVICE PORT: where Compose has put it on this machine.
+published() { "${compose[@]}" port "$1" "$2"; }
+
+login() {
+	curl -sSk --retry 20 --retry-delay 1 --retry-all-errors --max-time 30 \
+		"imaps://$(published pidgeon 993)/INBOX" -u demo:demo
+}
+
+submit_and_read() {
+	python3 tools/submit-and-read.py "$(published postfix 587)" "$(published pidgeon 993)"
+}
+
+# try FILE CHECK: from nothing to a check that holds.
 try() {
-	local started=$SECONDS port
+	local started=$SECONDS engine=("${compose[@]}")
+	compose+=(-f "$1")
 	if ! "${compose[@]}" up -d --build >"$log" 2>&1; then
 		tail -n 40 "$log" >&2
 		echo "FAIL  ${compose[*]} up" >&2
 		return 1
 	fi
-	port=$("${compose[@]}" port pidgeon 993)
-	if ! curl -sSk --retry 20 --retry-delay 1 --retry-all-errors --max-time 30 \
-		"imaps://$port/INBOX" -u demo:demo >"$log" 2>&1; then
+	if ! "$2" >"$log" 2>&1; then
 		tail -n 5 "$log" >&2
 		"${compose[@]}" logs | tail -n 30 >&2
-		echo "FAIL  ${compose[*]}: no login" >&2
+		echo "FAIL  ${compose[*]}: $2" >&2
 		return 1
 	fi
 	"${compose[@]}" down -v >"$log" 2>&1
 	echo "ok    ${compose[*]} up and down, $((SECONDS - started)) s"
+	compose=("${engine[@]}")
 }
 
 # BuildKit where there is one; images.sh has tried both builders. Compose 1 asks
@@ -43,7 +57,8 @@ for candidate in "docker compose" "docker-compose"; do
 	read -ra compose <<<"$candidate"
 	"${compose[@]}" version >/dev/null 2>&1 || continue
 	found=yes
-	try
+	try compose.yaml login
+	try examples/postfix/compose.yaml submit_and_read
 done
 compose=()
 if [[ -z $found ]]; then
