@@ -27,10 +27,10 @@ func TestSecurityTables(t *testing.T) {
 	}
 	pidgeontest.OnEach(t, func(t *testing.T, dialect, root string) {
 		s := inUse(t, root, pidgeontest.Launch{})
-		t.Run("files", func(t *testing.T) { compareFiles(t, s, table(text, 6)) })
+		t.Run("files", func(t *testing.T) { compareFiles(t, s, table(text, 6), peopleOf(t, root)) })
 		// A rehearsal that hangs, up to its end after 8 s.
 		override(t, s, "hangs.conf", "imap_max_line_length = 1\n")
-		t.Run("processes", func(t *testing.T) { compareProcesses(t, s, table(text, 5), dialect) })
+		t.Run("processes", func(t *testing.T) { compareProcesses(t, s, table(text, 5), dialect, peopleOf(t, root)) })
 	})
 }
 
@@ -114,11 +114,29 @@ func table(page []byte, columns int) (rows [][]string) {
 	return rows
 }
 
-// people are the users by their numbers, as Debian has them.
-var people = map[string]string{"0": "root", "100": "dovecot", "101": "dovenull", "5000": "MAIL_UID"}
+// people are the users of a root file system by their numbers, and the other way round.
+type people struct {
+	names    map[string]string
+	uid, gid map[string]int
+}
+
+func peopleOf(t *testing.T, root string) people {
+	text, err := os.ReadFile(root + "/etc/passwd")
+	if err != nil {
+		t.Fatal(err)
+	}
+	p := people{map[string]string{"5000": "MAIL_UID"}, map[string]int{}, map[string]int{}}
+	for line := range strings.Lines(string(text)) {
+		fields := strings.Split(line, ":")
+		p.names[fields[2]] = cmp.Or(p.names[fields[2]], fields[0])
+		p.uid[fields[0]], _ = strconv.Atoi(fields[2])
+		p.gid[fields[0]], _ = strconv.Atoi(fields[3])
+	}
+	return p
+}
 
 // compareProcesses finds each process in a row, and each row in a process.
-func compareProcesses(t *testing.T, s *pidgeontest.Server, rows [][]string, dialect string) {
+func compareProcesses(t *testing.T, s *pidgeontest.Server, rows [][]string, dialect string, who people) {
 	missing := slices.DeleteFunc(rows, func(row []string) bool {
 		version := regexp.MustCompile(` \((2\.\d)\)`).FindStringSubmatch(row[0])
 		return version != nil && version[1] != dialect
@@ -131,7 +149,7 @@ func compareProcesses(t *testing.T, s *pidgeontest.Server, rows [][]string, dial
 	container := fieldsOf(s.PID())["CapEff"]
 	look := func() bool {
 		for _, pid := range s.PIDs() {
-			row, private := describe(s, pid, container)
+			row, private := describe(s, pid, container, who)
 			rehearsed = rehearsed || private
 			if row == nil || private {
 				continue
@@ -139,7 +157,7 @@ func compareProcesses(t *testing.T, s *pidgeontest.Server, rows [][]string, dial
 			same := func(other []string) bool { return slices.Equal(other, row) }
 			if !slices.ContainsFunc(known, same) {
 				time.Sleep(100 * time.Millisecond) // it may be about to give up what it began with
-				if row, _ = describe(s, pid, container); row == nil || slices.ContainsFunc(known, same) {
+				if row, _ = describe(s, pid, container, who); row == nil || slices.ContainsFunc(known, same) {
 					continue
 				}
 				t.Errorf("no row has %q", row)
@@ -156,7 +174,7 @@ func compareProcesses(t *testing.T, s *pidgeontest.Server, rows [][]string, dial
 
 // describe is the row that a process should have; nil for one that has ended, or is about
 // to become another. private tells whether it belongs to a rehearsal.
-func describe(s *pidgeontest.Server, pid int, container string) (row []string, private bool) {
+func describe(s *pidgeontest.Server, pid int, container string, who people) (row []string, private bool) {
 	of := fieldsOf(pid)
 	cmdline, _ := os.ReadFile(fmt.Sprintf("/proc/%d/cmdline", pid))
 	words := strings.Split(strings.TrimRight(string(cmdline), "\x00"), "\x00")
@@ -174,14 +192,14 @@ func describe(s *pidgeontest.Server, pid int, container string) (row []string, p
 	}
 	user := strings.Fields(of["Uid"])[0]
 	besides := slices.DeleteFunc(strings.Fields(of["Groups"]), func(group string) bool { return group == strings.Fields(of["Gid"])[0] })
-	groups := map[string]string{"": "-", "102": "dovecot"}[strings.Join(besides, " ")]
+	groups := map[string]string{"": "-", strconv.Itoa(who.gid["dovecot"]): "dovecot"}[strings.Join(besides, " ")]
 	// A container's root is wherever its file system lies.
 	_, below, within := strings.Cut(root, s.Environ["RUN_DIR"])
 	root = "`/`"
 	if within {
 		root = "`RUN_DIR" + below + "`"
 	}
-	return []string{name, cmp.Or(people[user], user), cmp.Or(groups, of["Groups"]), rights(of["CapEff"], container), root}, of["NoNewPrivs"] == "1"
+	return []string{name, cmp.Or(who.names[user], user), cmp.Or(groups, of["Groups"]), rights(of["CapEff"], container), root}, of["NoNewPrivs"] == "1"
 }
 
 func rights(effective, container string) string {
@@ -218,8 +236,9 @@ func fieldsOf(pid int) map[string]string {
 }
 
 // compareFiles looks at owners and modes, and has each kind of process try to read.
-func compareFiles(t *testing.T, s *pidgeontest.Server, rows [][]string) {
-	readers := []string{as(100, 102), as(5000, 5000, 102), as(101, 103)}
+func compareFiles(t *testing.T, s *pidgeontest.Server, rows [][]string, who people) {
+	group := who.gid["dovecot"]
+	readers := []string{as(who.uid["dovecot"], group), as(5000, 5000, group), as(who.uid["dovenull"], who.gid["dovenull"])}
 	for _, row := range rows {
 		path := strings.Trim(row[0], "`")
 		for _, dir := range []string{"RUN_DIR", "STATE_DIR", "MAIL_DIR"} {
@@ -232,7 +251,7 @@ func compareFiles(t *testing.T, s *pidgeontest.Server, rows [][]string) {
 			t.Error(err)
 			continue
 		}
-		owner := people[strconv.Itoa(int(info.Sys().(*syscall.Stat_t).Uid))]
+		owner := who.names[strconv.Itoa(int(info.Sys().(*syscall.Stat_t).Uid))]
 		got := []string{row[0], owner, fmt.Sprintf("%04o", info.Mode().Perm())}
 		for _, reader := range readers {
 			read := "reads"
