@@ -356,6 +356,8 @@ func (u use) uris() string {
 	return strings.Join(hosts, " ")
 }
 
+var ruled = regexp.MustCompile(`^\*:(storage|bytes)=%\$([kKMGT]?)$`)
+
 // attributes are those that LDAP returns: attribute=field, attribute=field=template and
 // =field=template.
 func (u use) attributes() (string, error) {
@@ -382,7 +384,15 @@ func (u use) attributes() (string, error) {
 			}
 			template = "%$"
 		}
-		template = strings.ReplaceAll(template, "%$", "%{ldap:"+attribute+"}")
+		otherwise := ""
+		if m := ruled.FindStringSubmatch(template); m != nil && strings.HasSuffix(field, "quota_rule") { // of who has none
+			unit := units[m[2]]
+			if m[1] == "bytes" && m[2] == "" {
+				unit = 0
+			}
+			otherwise = fmt.Sprintf(" | default('%d')", u.allowed()>>unit)
+		}
+		template = strings.ReplaceAll(template, "%$", "%{ldap:"+attribute+otherwise+"}")
 		lines, err := u.field(field, template, "")
 		if err != nil {
 			return "", err

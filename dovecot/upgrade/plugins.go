@@ -206,11 +206,8 @@ func (u use) grace() (string, error) {
 		return "quota_storage_grace = " + u.node.Value, nil
 	}
 	n, err := strconv.Atoi(share)
-	if m := limit.FindStringSubmatch(u.allowance()); err == nil && m != nil {
-		if size, err := strconv.ParseInt(m[2], 10, 64); err == nil && m[1] == "" {
-			shift := map[string]int64{"": 10, "B": 0, "k": 10, "K": 10, "M": 20, "G": 30, "T": 40}[m[3]]
-			return fmt.Sprintf("quota_storage_grace = %dK", size<<shift>>10*int64(n)/100), nil
-		}
+	if size := u.allowed(); err == nil && size > 0 {
+		return fmt.Sprintf("quota_storage_grace = %dK", size>>10*int64(n)/100), nil
 	}
 	u.Differs = append(u.Differs, finding.Finding{
 		Code: finding.CarriedOver, File: u.node.file.Origin, Line: u.node.Last, Warning: true,
@@ -218,6 +215,19 @@ func (u use) grace() (string, error) {
 		Hint:    "it is no share of the quota any more: set quota_storage_grace to a size where 10M do not suit",
 	})
 	return "", nil
+}
+
+// units are those of sizes, as powers of 2; a rule without one counts K.
+var units = map[string]int{"": 10, "B": 0, "k": 10, "K": 10, "M": 20, "G": 30, "T": 40}
+
+// allowed is the quota of who has no other, in bytes; 0 is none.
+func (u use) allowed() int64 {
+	if m := limit.FindStringSubmatch(u.allowance()); m != nil && m[1] == "" {
+		if size, err := strconv.ParseInt(m[2], 10, 64); err == nil {
+			return size << units[m[3]]
+		}
+	}
+	return 0
 }
 
 // allowance is the quota of who has no other, as it is written: 1G.
