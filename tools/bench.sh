@@ -1,7 +1,7 @@
 #!/usr/bin/env bash
 # bench.sh [WHAT] [SUITE] [-FLAG...]: measures pidgeon beside others and prints
 # tables. WHAT is sessions, logins, start, edit, reloads, pid1, or all of these; or
-# wake, which asks for a sysctl of the host, or limits, which makes cgroups. SUITE is
+# wake, which asks for a sysctl of the host, limits, which makes cgroups, or proxied. SUITE is
 # bookworm (Dovecot 2.3) or trixie (2.4), by default both, one after the other. Flags
 # are those of bench/compare:
 # -rounds 10 -sessions 10000 -duration 1m -only NAME …
@@ -16,10 +16,10 @@ cd "$(dirname "${BASH_SOURCE[0]}")/.."
 what=all suites=(bookworm trixie)
 while [[ $# -gt 0 && $1 != -* ]]; do
 	case $1 in
-	all | sessions | logins | start | edit | reloads | pid1 | wake | limits) what=$1 ;;
+	all | sessions | logins | start | edit | reloads | pid1 | wake | limits | proxied) what=$1 ;;
 	bookworm | trixie) suites=("$1") ;;
 	*)
-		echo "usage: ${0##*/} [all|sessions|logins|start|edit|reloads|pid1|wake|limits] [bookworm|trixie] [-FLAG...]" >&2
+		echo "usage: ${0##*/} [all|sessions|logins|start|edit|reloads|pid1|wake|limits|proxied] [bookworm|trixie] [-FLAG...]" >&2
 		exit 64
 		;;
 	esac
@@ -95,6 +95,7 @@ for suite in "${suites[@]}"; do
 		pid1) small=(-rounds 1 -duration 1m) ;;
 		wake) small=(-rounds 1 -sessions 2000) ;;
 		limits) small=(-rounds 1 -sessions 1000) ;;
+		proxied) small=(-rounds 4 -sessions 200 -duration 8s) ;;
 		esac
 		printf '\n%s, Dovecot %s\n' "$one" "$dialect"
 		"${as[@]}" env TMPDIR="$bin" "$bin/compare" -root "$root" -bin "$bin" -dialect "$dialect" "${small[@]}" "$@" "$one" |

@@ -37,7 +37,7 @@ func newFixtures(dialect string, users int) (fixtures, error) {
 	if err := os.Chmod(dir, 0o755); err != nil { // every user has to get through
 		return f, err
 	}
-	pair, err := certificate.SelfSigned(f.path("self-signed"), "bench.example", time.Now())
+	pair, err := certificate.SelfSigned(f.path("self-signed"), "*."+domain, time.Now())
 	if err != nil {
 		return f, err
 	}

@@ -49,11 +49,11 @@ func run(args []string) int {
 	measure, ok := map[string]func(*bench) error{
 		"sessions": (*bench).sessionsHeld, "logins": (*bench).loginsPerSecond, "start": (*bench).startToGreeting,
 		"edit": (*bench).editToServed, "pid1": (*bench).pidOne, "wake": (*bench).wakeUps, "reloads": (*bench).loginsAcrossReloads,
-		"limits": (*bench).ceilingsKept,
+		"limits": (*bench).ceilingsKept, "proxied": (*bench).proxied,
 	}[flags.Arg(0)]
 	known := slices.Contains([]string{load.Login, load.Select, load.Idle}, b.state)
 	if !ok || !known || flags.NArg() != 1 || b.root == "" || b.bin == "" {
-		fmt.Fprintln(os.Stderr, "usage: compare -root DIR -bin DIR -dialect 2.3|2.4 [-…] sessions|logins|start|edit|pid1|wake|reloads|limits")
+		fmt.Fprintln(os.Stderr, "usage: compare -root DIR -bin DIR -dialect 2.3|2.4 [-…] sessions|logins|start|edit|pid1|wake|reloads|limits|proxied")
 		return exitUsage
 	}
 	if err := b.run(measure); err != nil {
