@@ -8,6 +8,7 @@ import (
 	"crypto/x509"
 	"crypto/x509/pkix"
 	"encoding/pem"
+	"errors"
 	"fmt"
 	"math/big"
 	"net"
@@ -218,6 +219,31 @@ func TestProxy(t *testing.T) {
 		if _, err := pidgeontest.LogIn(s.proxy.Environ["IMAPS_PORT"], "user1", "wrong", pidgeontest.Patience); err == nil || !strings.Contains(err.Error(), "AUTHENTICATIONFAILED") {
 			t.Errorf("a wrong password: %v", err)
 		}
+
+		// Many at once all get in, and are heard, but of a Dovecot that is warned of.
+		crowd := make([]*pidgeontest.Session, 100)
+		warned := strings.Contains(s.proxy.Log.All(), "forget sessions that they pass on over TLS")
+		if warned != strings.Contains(s.proxy.Log.All(), "dovecot=2.4.1 ") {
+			t.Errorf("a warning of sessions that get lost: %v\n%s", warned, s.proxy.Log.All())
+		}
+		if warned {
+			crowd = nil
+		}
+		pidgeontest.Each(len(crowd), 8, func(i int) {
+			var err error
+			if crowd[i], err = s.login(fmt.Sprintf("user%d", i)); err != nil {
+				t.Errorf("session %d of many: %v", i, err)
+			}
+		})
+		pidgeontest.Each(len(crowd), 8, func(i int) {
+			if crowd[i] == nil {
+				return
+			}
+			defer crowd[i].Close()
+			if err := errors.Join(crowd[i].Idle(), crowd[i].Done()); err != nil {
+				t.Errorf("session %d of many: %v", i, err)
+			}
+		})
 
 		// The backend knows where the client is.
 		far, err := pidgeontest.Dial(&net.Dialer{LocalAddr: &net.TCPAddr{IP: net.IPv4(127, 0, 0, 77)}, Timeout: pidgeontest.Patience}, s.proxy.Environ["IMAPS_PORT"])
