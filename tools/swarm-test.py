@@ -1,9 +1,10 @@
 #!/usr/bin/env python3
 """swarm-test.py [IMAGE [IMAGE]]: deploy/swarm as its users meet it, in a Swarm of this machine alone,
-which is made for the test and left again. The images are pidgeon:bookworm and, after a
-rolling update, pidgeon:trixie. Sessions and mail come from Python's imaplib and smtplib."""
+which is made for the test and left again. The images are pidgeon:bookworm and, for the
+backends after a rolling update, pidgeon:trixie. Sessions and mail come from Python's imaplib and smtplib."""
 
 import atexit
+import concurrent.futures
 import imaplib
 import json
 import os
@@ -80,7 +81,7 @@ def healthy(proxies, backends):
 
 def deploy(**env):
     docker("stack", "deploy", "-c", "stack.yaml", STACK, **{
-        "SITE": work + "/site", "IMAP_PORT": "0", "IMAPS_PORT": "0", "IMAGE": BEFORE, **env})
+        "SITE": work + "/site", "IMAP_PORT": "0", "IMAPS_PORT": "0", "PROXY_IMAGE": BEFORE, "BACKEND_IMAGE": BEFORE, **env})
 
 
 def have():
@@ -146,12 +147,13 @@ class Sessions(threading.Thread):
         """Logs everybody in who is not, in turn through each proxy."""
         now = tasks()
         proxies = [t for name, t in sorted(now.items()) if name.startswith("proxy")]
-        new = {}
-        for n, user in enumerate(USERS):
-            if user not in self.open:
-                proxy = proxies[n % len(proxies)]
-                session = within(PATIENCE, f"a login of {user}", lambda: not isinstance(s := login(user, proxy), str) and s)
-                new[user] = (session, proxy["id"])
+
+        def enter(user):
+            proxy = proxies[USERS.index(user) % len(proxies)]
+            session = within(PATIENCE, f"a login of {user}", lambda: not isinstance(s := login(user, proxy), str) and s)
+            return user, (session, proxy["id"])
+        with concurrent.futures.ThreadPoolExecutor(8) as pool:
+            new = dict(pool.map(enter, [user for user in USERS if user not in self.open]))
         where = have()
         for user, (session, proxy) in new.items():
             self.add(user, session, proxy, now[where[user][-1]]["id"])
@@ -287,10 +289,10 @@ def main():
     print(plan)
     ok("a fourth backend is healthy, and `plan --shards` says what it gets")
 
-    # Everything is replaced: another Dovecot, other overrides.
+    # Everything is replaced: another Dovecot for the backends, other overrides for the proxies.
     with open(work + "/proxy.conf", "a") as f:
         f.write("login_greeting = second\n")
-    deploy(IMAGE=AFTER, OVERRIDES_VERSION="2", BACKENDS="4")
+    deploy(BACKEND_IMAGE=AFTER, OVERRIDES_VERSION="2", BACKENDS="4")
 
     def updated():
         states = [docker("service", "inspect", "--format", "{{.UpdateStatus.State}}", f"{STACK}_{s}").strip() for s in ("proxy", "backend")]
@@ -303,7 +305,7 @@ def main():
     check(len(sessions.ended) == len(USERS), f"{len(sessions.open)} sessions lived on in what was replaced")
     greeting = imaplib.IMAP4_SSL(tasks()["proxy.1"]["address"], 993, ssl_context=tls).welcome
     check(b"second" in greeting, f"the override is not in effect: {greeting}")
-    ok("everything was replaced by another Dovecot with another override")
+    ok("all was replaced: backends by another Dovecot, proxies with another override; no session ended before")
 
     sessions.fill()
     agent.going = False

@@ -129,9 +129,9 @@ lint) lint ;;
 all)
 	tools/need.sh "${tools_needed[@]}"
 	lint
-	# Beside what waits for packages.
+	# Beside what waits for packages. -mod=mod: what pidgeon requires, its go.mod follows.
 	step "manifests for Kubernetes"
-	go -C tests/kubernetes test ./... &
+	go -C tests/kubernetes test -mod=mod ./... &
 	manifests=$!
 	rootfs bookworm trixie
 	wait "$manifests"
