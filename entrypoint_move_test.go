@@ -222,6 +222,11 @@ func TestMove(t *testing.T) {
 			t.Errorf("the exceptions are\n%s", text)
 		}
 
+		// What docs/scale.md says of mail that came to another backend.
+		if out, err := s.doveadm(source, "sync", "-1", "-R", "-u", user, "tcps:"+there+":"+port).CombinedOutput(); err != nil || len(s.mail(source, user)) != len(after) {
+			t.Errorf("bringing the mail back: %v\n%s", err, out)
+		}
+
 		// Back with all of its shard: the exception is no longer one.
 		key := "shard:" + shard.Name(shard.Of(user))
 		t.Log(s.moveUntil(source, "", key, there))

@@ -10,6 +10,7 @@ import (
 	"encoding/pem"
 	"errors"
 	"fmt"
+	"maps"
 	"math/big"
 	"net"
 	"os"
@@ -292,7 +293,32 @@ func TestProxy(t *testing.T) {
 		}
 		s.mustLogin("user5")
 		s.start(s.backends[s.address(2)])
+		back := time.Now()
 		s.mustLogin(moved)
+		t.Logf("its users log in again after %v", time.Since(back))
+
+		// A proxy that is killed costs its own sessions.
+		second := s.server("127.0.0.1", maps.Clone(s.proxy.Environ))
+		for _, name := range []string{"RUN_DIR", "STATE_DIR", "OVERRIDES_DIR", "TLS_CERT_PATH", "TLS_KEY_PATH", "BACKEND_CA_PATH"} {
+			second.Environ[name] = strings.Replace(s.proxy.Environ[name], s.proxy.Work, second.Work, 1)
+		}
+		for _, name := range []string{"IMAP_PORT", "IMAPS_PORT", "LMTP_PORT"} {
+			second.Environ[name] = pidgeontest.FreePort()
+		}
+		second.Shares = []string{s.proxy.Work}
+		s.start(second)
+		other, err := pidgeontest.LogIn(second.Environ["IMAPS_PORT"], "user1", "pass", pidgeontest.Patience)
+		if err != nil {
+			t.Fatal(err)
+		}
+		defer other.Close()
+		s.proxy.Kill()
+		if err := held.Alive(); err == nil {
+			t.Error("a session outlives its proxy")
+		}
+		if err := other.Alive(); err != nil {
+			t.Errorf("a session of the other proxy: %v", err)
+		}
 	})
 }
 
