@@ -235,7 +235,7 @@ func (v Verdict) watching(in Sources) Verdict {
 	for _, named := range in.Named {
 		v.WatchFiles = append(v.WatchFiles, named.CertPath, named.KeyPath)
 	}
-	for _, dir := range []settings.Path{s.SieveBefore, s.SieveAfter} {
+	for _, dir := range []settings.Path{s.SieveBefore, s.SieveAfter, s.SpamLearnDir} {
 		if dir != "" {
 			v.WatchDirs = append(v.WatchDirs, string(dir))
 		}

@@ -80,6 +80,7 @@ func (h Host) Read(live Live) (Sources, error) {
 	}
 	in.readScripts("before", s.SieveBefore)
 	in.readScripts("after", s.SieveAfter)
+	in.findPrograms(s.SpamLearnDir)
 	in.readCertificate(h.SelfSigned, live)
 	in.readNamed()
 	return in, nil
@@ -149,6 +150,23 @@ func (in *Sources) readScripts(when string, dir settings.Path) {
 	}
 	for _, ignored := range tree.Ignored {
 		in.warn(finding.IgnoredFile, ignored.Path, "is ignored: "+ignored.Reason)
+	}
+}
+
+// findPrograms looks for those of SPAM_LEARN_DIR, which Dovecot would miss when a user
+// moves mail.
+func (in *Sources) findPrograms(dir settings.Path) {
+	if dir == "" {
+		return
+	}
+	for _, name := range []string{"spam", "ham"} {
+		path := filepath.Join(string(dir), name)
+		if info, err := os.Stat(path); err != nil || info.IsDir() || info.Mode()&0o111 == 0 {
+			in.Faults = append(in.Faults, finding.Finding{
+				Code: finding.MissingExecutable, File: path, Problem: "SPAM_LEARN_DIR needs a program there, and none can be executed",
+				Hint: "put one there that reads mail from its standard input, and chmod +x it",
+			})
+		}
 	}
 }
 

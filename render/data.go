@@ -147,6 +147,12 @@ func secrets(data Data) config.Files {
 			files = append(files, secret)
 		}
 	}
+	for i, key := range s.MailCryptKey {
+		if i == 0 {
+			files = append(files, config.File{Name: "mail-crypt.pub", Origin: "MAIL_CRYPT_KEY, public", Mode: 0o640, Data: []byte(key.Public)})
+		}
+		files = append(files, config.File{Name: fmt.Sprintf("mail-crypt%d.key", i), Origin: fmt.Sprintf("MAIL_CRYPT_KEY, %d", i+1), Mode: 0o600, Data: []byte(key.Private)})
+	}
 	if len(data.Certificate) > 0 {
 		files = append(files,
 			config.File{Name: "tls.crt", Origin: string(data.Settings.TLSCertPath), Mode: 0o640, Data: data.Certificate},

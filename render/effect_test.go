@@ -24,6 +24,13 @@ var everythingOn = []string{
 	"AUTH_PORT=1244", "AUTH_SOCKET=/sockets/1", "LMTP_SOCKET=/sockets/2",
 }
 
+// cryptKey is for MAIL_CRYPT_KEY, and nothing else.
+const cryptKey = `-----BEGIN EC PRIVATE KEY-----
+MHcCAQEEIE92h8EtM7n8hUc4g2b1d3reMlmv/Ziizn0vc/olDgbqoAoGCCqGSM49
+AwEHoUQDQgAEKNSmit1fqC3t8TdJT654DXJkjE4VTrdYMflDa1tyDPFvUA+lyKYX
++qgnEzUuC5zmZJdIsnVOy31y/o2b9ijj1Q==
+-----END EC PRIVATE KEY-----`
+
 // effects are the settings of Dovecot that a variable may change; one that is not
 // named changes none.
 var effects = map[string]string{
@@ -91,6 +98,8 @@ var effects = map[string]string{
 	"DOVECOT_CONF":                `.*`, // it takes the place of all
 	"COMPRESSION":                 `mail_plugins(/mail_compress)?|protocol (imap|lmtp)/mail_plugins|plugin/zlib_save|mail_compress_write_method`,
 	"FTS":                         `mail_plugins(/fts.*)?|protocol (imap|lmtp)/mail_plugins|plugin/fts.*|fts_.*|fts|fts flatcurve.*|language.*`,
+	"MAIL_CRYPT_KEY":              `mail_plugins(/mail_crypt)?|protocol (imap|lmtp)/mail_plugins|plugin/mail_crypt.*|crypt_.*`,
+	"SPAM_LEARN_DIR":              `protocol imap/mail_plugins(/imap_sieve)?|plugin/(sieve_.*|imapsieve_.*)|sieve_.*|mailbox( Junk/.*)?|imapsieve_from.*|managesieve_sieve_capability`,
 	"SHARED_FOLDERS":              `mail_plugins(/acl)?|protocol (imap|lmtp)/mail_plugins(/imap_acl)?|plugin/acl(_shared_dict)?|acl_.*|namespace( (shared|inbox)/.*)?|userdb.*/(default_fields|fields/[ug]id:default)`,
 	"SPAM_TO_JUNK":                `plugin/sieve_after|sieve_script( spam/.*)?`,
 	"SIEVE_BEFORE":                `plugin/sieve_before|sieve_script( before/.*)?`,
@@ -226,6 +235,8 @@ func seeds(v settings.Variable) []string {
 		return []string{"1k", "999999T", " 5GB\n", "1G\nbase_dir = /", "1G:x", "0G", "1.5G", "1G%{user}"}
 	case "MAIL_HOME", "MAIL_PATH":
 		return []string{"/srv/mail/%{domain}/%{username}", "~", "~/a/../b", "/srv/mail/%{user} uid=0", "/srv/mail/%{user}:INDEX=/x", "/srv/mail/%{user", "/srv/mail/%{user}%u", "~/%{username}}"}
+	case "MAIL_CRYPT_KEY":
+		return []string{cryptKey, cryptKey + "\n}" + cryptKey, "-----BEGIN PRIVATE KEY-----\n}\n-----END PRIVATE KEY-----"}
 	case "SHARED_FOLDERS", "FTS":
 		return []string{"yes", "yes }"}
 	case "COMPRESSION":

@@ -122,6 +122,9 @@ func (s Settings) contradictions(faults finding.List) (found finding.List) {
 			found = append(found, fault(v.name, "is for mail that comes in, and lmtp is off", "put lmtp into PROTOCOLS, or leave it out"))
 		}
 	}
+	if s.SpamLearnDir != "" && !s.Protocols.Has("imap") {
+		found = append(found, fault("SPAM_LEARN_DIR", "is for what users move, and imap is off", "put imap into PROTOCOLS, or leave it out"))
+	}
 	if s.ProxyProtocol == "yes" && len(s.TrustedNetworks) == 0 {
 		found = append(found, fault("TRUSTED_NETWORKS", "is not set, and PROXY_PROTOCOL is yes", "name the addresses of the proxy: whoever has one may claim to be anybody"))
 	}

@@ -96,8 +96,10 @@ type Settings struct {
 	QuotaStatusPort Port   `env:"QUOTA_STATUS_PORT" ours:"true" server:"true" envDefault:"0" listener:"quota-status" doc:"policy service for Postfix, which then refuses mail for a full mailbox itself; 0: off" example:"12340"`
 	Compression     string `env:"COMPRESSION" ours:"true" server:"true" envDefault:"no" choice:"no,read,zstd,gz,lz4" doc:"how new mail is written: zstd, gz, lz4, or read: as it is, but compressed mail can be read" example:"zstd"`
 	FTS             string `env:"FTS" ours:"true" server:"true" envDefault:"no" choice:"yes,no" doc:"yes: an index for searches in the text of mail" example:"yes"`
+	MailCryptKey    Keys   `env:"MAIL_CRYPT_KEY" ours:"true" server:"true" doc:"private key, PEM: mail is encrypted as it is written; those behind it read what older ones have encrypted" example:"$(openssl genpkey -algorithm EC -pkeyopt ec_paramgen_curve:P-256)" secret:"true"`
 	SharedFolders   string `env:"SHARED_FOLDERS" ours:"true" server:"true" envDefault:"no" choice:"yes,no" doc:"yes: users may share folders with others, by IMAP's ACL; then / separates the parts of a folder's name" example:"yes"`
 	SpamToJunk      string `env:"SPAM_TO_JUNK" ours:"true" server:"true" envDefault:"no" choice:"yes,no" doc:"yes: what a filter before has marked as spam goes to Junk" example:"yes"`
+	SpamLearnDir    Path   `env:"SPAM_LEARN_DIR" ours:"true" server:"true" doc:"directory with the programs spam and ham, which get what users move into Junk, and out of it" example:"/learn"`
 	SieveBefore     Path   `env:"SIEVE_BEFORE" ours:"true" server:"true" doc:"directory of *.sieve scripts that run before those of the users, in lexical order" example:"/sieve/before"`
 	SieveAfter      Path   `env:"SIEVE_AFTER" ours:"true" server:"true" doc:"the same for after them" example:"/sieve/after"`
 
