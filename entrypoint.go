@@ -62,7 +62,7 @@ func runEntrypoint(c command.Call) int {
 		return c.Usage("run takes no arguments")
 	}
 	signals := make(chan os.Signal, 16)
-	defer supervise.Notify(signals)()
+	supervise.Notify(signals) // to the very end: as PID 1 we would exit with 2 at a signal that nobody handles
 	s, err := settings.Load(c.Environ)
 	stderr := &supervise.Stderr{}
 	log := command.NewLogger(s, stderr)

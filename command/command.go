@@ -155,7 +155,7 @@ func Foreign(c Call, ours []string) int {
 		return c.exit(failure{exitNotFound, fmt.Sprintf("pidgeon: %s is neither a command of pidgeon nor a program in PATH: did you mean %s?", c.Name, near)})
 	}
 	signals := make(chan os.Signal, 16)
-	defer supervise.NotifyAll(signals)()
+	supervise.NotifyAll(signals)
 	s, err := settings.Load(c.Environ)
 	log := NewLogger(s, &supervise.Stderr{})
 	if err != nil { // a shell is how one finds out what is wrong

@@ -65,12 +65,7 @@ const (
 type edit struct{ whole, hup time.Duration }
 
 func (b *bench) timeEdit(w way) (string, error) {
-	p := freePorts()
-	s, file, err := b.edited(w, p)
-	if err != nil {
-		return "", err
-	}
-	server, err := b.start(s, p)
+	server, file, err := b.edited(w)
 	if err != nil {
 		return "", err
 	}
@@ -89,19 +84,24 @@ func (b *bench) timeEdit(w way) (string, error) {
 	return fmt.Sprintf("%d ns/op %d ns-from-HUP/op", middle.whole, middle.hup), nil
 }
 
-// edited is a server, and the file that is edited.
-func (b *bench) edited(w way, p ports) (s spec, file string, err error) {
-	for _, i := range inits {
-		if i.name != w.init {
-			continue
-		}
-		if s, file, err = b.rendered(i, p); i.name == "consul-template" {
-			file += ".in"
-		}
-		return s, file, err
+// edited is a server that runs, and the file of it that is edited.
+func (b *bench) edited(w way) (_ *server, file string, err error) {
+	p := freePorts()
+	var s spec
+	if i := slices.IndexFunc(inits, func(i initProgram) bool { return i.name == w.init }); i >= 0 {
+		s, file, err = b.rendered(inits[i], p)
+	} else {
+		s, err = b.ours(w.name, "performance", p)
+		file = filepath.Join(b.overrides(p), "greeting.conf")
 	}
-	s, err = b.ours(w.name, "performance", p)
-	return s, filepath.Join(b.overrides(p), "greeting.conf"), err
+	if err != nil {
+		return nil, "", err
+	}
+	if w.init == "consul-template" {
+		file += ".in"
+	}
+	server, err := b.start(s, p)
+	return server, file, err
 }
 
 func timeOne(s *server, w way, file, text string) (e edit, err error) {

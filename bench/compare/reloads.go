@@ -22,18 +22,13 @@ func (b *bench) loginsAcrossReloads() error {
 }
 
 func (b *bench) lose(w way) (string, error) {
-	p := freePorts()
-	s, file, err := b.edited(w, p)
-	if err != nil {
-		return "", err
-	}
-	server, err := b.start(s, p)
+	server, file, err := b.edited(w)
 	if err != nil {
 		return "", err
 	}
 	defer server.Kill()
 	time.Sleep(settled)
-	load.Prepare(p.IMAPS)
+	load.Prepare(server.ports.IMAPS)
 	done := make(chan error, 1)
 	reloads := 0
 	go func() {
@@ -44,7 +39,7 @@ func (b *bench) lose(w way) (string, error) {
 		}
 		done <- err
 	}()
-	did := load.LogInAndOut(p.IMAPS, b.duration)
+	did := load.LogInAndOut(server.ports.IMAPS, b.duration)
 	if err := <-done; err != nil {
 		return "", err
 	}
