@@ -5,6 +5,7 @@ backends after a rolling update, pidgeon:trixie. Sessions and mail come from Pyt
 
 import atexit
 import concurrent.futures
+import hashlib
 import imaplib
 import json
 import os
@@ -87,7 +88,7 @@ def deploy(**env):
 def have():
     """The backends that each user has mail on."""
     found = {}
-    for name, task in tasks().items():
+    for name, task in sorted(tasks().items()):
         if name.startswith("backend"):
             for user in docker("exec", task["id"], "ls", "/srv/mail").split():
                 found.setdefault(user, []).append(name)
@@ -240,7 +241,9 @@ def main():
     with open(work + "/secrets/users", "w") as f:
         f.writelines(f"{user}:{{PLAIN}}secret\n" for user in USERS)
     os.mkdir(work + "/site")
-    table("mail-{1..3}")
+    os.chown(work + "/site", 5000, 5000)
+    put("backends", "mail-{1..3}\n")
+    put("backend-users", "")
 
     deploy()
     within(PATIENCE, "2 proxies and 3 backends", lambda: healthy(2, 3))
@@ -254,7 +257,7 @@ def main():
     check(min(spread.values()) >= 60, f"users are spread unevenly: {spread}")
     sessions.start()
     agent.start()
-    ok(f"300 users are in, and spread: {spread}")
+    ok(f"{len(USERS)} users are in, and spread: {spread}")
 
     # A backend is killed.
     now, since = tasks(), time.time()
@@ -282,12 +285,26 @@ def main():
        f"in again {time.monotonic() - up if up else 0:.1f} s after it was healthy")
     sessions.fill()
 
-    # One backend more.
+    # One backend more, which gets one shard of each of two others; the others stay where they are.
+    plan = docker("exec", "-e", "BACKENDS_FILE=", "-e", "BACKENDS=mail-{1..4}", tasks()["proxy.1"]["id"], "pidgeon", "plan", "--shards")
+    moves = {shard: source for source, shards in re.findall(r"^mail-(\d) to mail-4: (.*)$", plan, re.M) for shard in shards.split()}
+    check(30 < len(moves) < 90, f"a strange plan: {plan}")
+    put("backend-users", "".join(f"shard:{shard}=mail-{source}\n" for shard, source in moves.items()))
+    put("backends", "mail-{1..4}\n")
     docker("service", "scale", "--detach", f"{STACK}_backend=4")
     within(PATIENCE, "a fourth backend", lambda: healthy(2, 4))
-    plan = docker("exec", "-e", "BACKENDS_FILE=", "-e", "BACKENDS=mail-{1..4}", tasks()["proxy.1"]["id"], "pidgeon", "plan", "--shards")
-    print(plan)
-    ok("a fourth backend is healthy, and `plan --shards` says what it gets")
+    check(not sessions.ended, f"{len(sessions.ended)} sessions ended when a backend was added")
+    moved = []
+    for source in "1", "3":
+        user, shard = next((u, x) for u in USERS if moves.get(x := hashlib.md5(u.encode()).hexdigest()[:2]) == source)
+        docker("exec", tasks()[f"backend.{source}"]["id"], "pidgeon", "move", f"shard:{shard}", "mail-4")
+        moved += [u for u in USERS if hashlib.md5(u.encode()).hexdigest()[:2] == shard]
+    within(PATIENCE, "the end of the sessions of those who were moved", lambda: set(sessions.ended) == set(moved))
+    sessions.fill()
+    where = have()
+    check(all(where[u][-1] == "backend.4" for u in moved), f"not all who were moved are on the fourth backend: {moved}")
+    check(sum("backend.4" in at for at in where.values()) == len(moved), "the fourth backend has others too")
+    ok(f"a fourth backend has 2 of the {len(moves)} shards that it is to get: {len(moved)} sessions ended, no other")
 
     # Everything is replaced: another Dovecot for the backends, other overrides for the proxies.
     with open(work + "/proxy.conf", "a") as f:
@@ -315,7 +332,8 @@ def main():
     sessions.join(PATIENCE)
     copies = {}
     for user, (session, _) in sessions.open.items():
-        session.select()
+        if session.select()[1] == [b"0"]:
+            continue
         for part in session.fetch("1:*", "BODY.PEEK[HEADER.FIELDS (SUBJECT)]")[1]:
             if isinstance(part, tuple):
                 subject = part[1].split(b":")[1].strip().decode()
@@ -326,10 +344,11 @@ def main():
        f"{sum(n - 1 for n in copies.values() if n)} there twice")
 
 
-def table(backends):
+def put(name, text):
     with open(work + "/site/new", "w") as f:
-        f.write(backends + "\n")
-    os.rename(work + "/site/new", work + "/site/backends")
+        f.write(text)
+    os.chown(work + "/site/new", 5000, 5000)
+    os.rename(work + "/site/new", work + "/site/" + name)
 
 
 main()

@@ -2,6 +2,7 @@
 # certificates.sh [NAME]: a CA of your own, with which the proxies know the backends
 # mail-1 to mail-64, and a certificate for NAME, the one that clients connect to. What
 # clients trust comes from elsewhere: put it in the place of secrets/proxy.crt and .key.
+# The backends move mail among each other with the password in secrets/doveadm.
 set -euo pipefail
 umask 077
 mkdir -p "$(dirname "${BASH_SOURCE[0]}")/secrets"
@@ -16,3 +17,4 @@ names=$(printf 'DNS:mail-%d,' {1..64})
 by_ca=(-CA ca.crt -CAkey ca.key -addext "basicConstraints=critical,CA:FALSE")
 make backend mail "${by_ca[@]}" -addext "subjectAltName=${names%,}"
 make proxy "${1:-localhost}" "${by_ca[@]}" -addext "subjectAltName=DNS:${1:-localhost}"
+openssl rand -hex 32 >doveadm

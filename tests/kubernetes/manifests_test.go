@@ -310,7 +310,13 @@ func (s *set) checkVolumes(w workload) {
 // checkSettings has pidgeon read the environment, and the files that are known here.
 func (s *set) checkSettings(w workload) {
 	var environ []string
+	pod := "" // the variable that has its name
 	for _, e := range w.container().Env {
+		if e.ValueFrom != nil && e.ValueFrom.FieldRef.FieldPath == "metadata.name" {
+			pod = e.Name
+			continue
+		}
+		e.Value = strings.ReplaceAll(e.Value, "$("+pod+")", w.name+"-0")
 		if variable, isFile := strings.CutSuffix(e.Name, "_FILE"); isFile {
 			text, ok := s.file(w, e.Value)
 			if !ok {
@@ -331,7 +337,7 @@ func (s *set) checkSettings(w workload) {
 	for _, p := range w.container().Ports {
 		ports[p.Name] = p.ContainerPort
 	}
-	for name, want := range map[string]int{"imap": int(read.IMAPPort), "imaps": int(read.IMAPSPort), "lmtp": int(read.LMTPPort), "metrics": int(read.MetricsPort)} {
+	for name, want := range map[string]int{"imap": int(read.IMAPPort), "imaps": int(read.IMAPSPort), "lmtp": int(read.LMTPPort), "metrics": int(read.MetricsPort), "doveadm": int(read.DoveadmPort)} {
 		if int(ports[name]) != want {
 			s.Errorf("%s: the port %s is %d, and pidgeon listens on %d", w.name, name, ports[name], want)
 		}
