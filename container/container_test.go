@@ -29,25 +29,25 @@ func TestRemarks(t *testing.T) {
 		{
 			imap(sizing.Secure, 0),
 			sizing.Allowed{Processes: 1000, Files: 1 << 20},
-			`level=WARN msg="this container holds fewer sessions than asked for" sessions=471 asked=1000 limit=pids.max is=1000 needed=2118 cure="docker run --pids-limit 2118; Compose: pids_limit: 2118; Kubernetes: podPidsLimit of the kubelet; or IMAP_MODE=performance"`,
-			"As it is set: only 471 of 1000 sessions: pids.max is 1000, and 2118 are needed. Raise it: docker run --pids-limit 2118; Compose: pids_limit: 2118; Kubernetes: podPidsLimit of the kubelet; or IMAP_MODE=performance",
+			`level=WARN msg="this container holds fewer sessions than asked for" sessions=471 asked=1000 limit=pids.max is=1000 needed=2148 cure="docker run --pids-limit 2148; Compose: pids_limit: 2148; Kubernetes: podPidsLimit of the kubelet; or IMAP_MODE=performance"`,
+			"As it is set: only 471 of 1000 sessions: pids.max is 1000, and 2148 are needed. Raise it: docker run --pids-limit 2148; Compose: pids_limit: 2148; Kubernetes: podPidsLimit of the kubelet; or IMAP_MODE=performance",
 		},
 		{
 			imap(sizing.Secure, 0),
 			sizing.Allowed{MemoryKiB: 256 << 10, MemoryBy: "memory.max", Files: 1 << 20},
-			`level=WARN msg="this container holds fewer sessions than asked for" sessions=55 asked=1000 limit=memory.max is=256MiB needed=4054MiB cure="docker run --memory 4054m; Compose: mem_limit: 4054m; Kubernetes: resources.limits.memory: 4054Mi; or IMAP_MODE=performance"`,
-			"As it is set: only 55 of 1000 sessions: memory.max is 256MiB, and 4054MiB are needed. Raise it: docker run --memory 4054m; Compose: mem_limit: 4054m; Kubernetes: resources.limits.memory: 4054Mi; or IMAP_MODE=performance",
+			`level=WARN msg="this container holds fewer sessions than asked for" sessions=55 asked=1000 limit=memory.max is=256MiB needed=4105MiB cure="docker run --memory 4105m; Compose: mem_limit: 4105m; Kubernetes: resources.limits.memory: 4105Mi; or IMAP_MODE=performance"`,
+			"As it is set: only 55 of 1000 sessions: memory.max is 256MiB, and 4105MiB are needed. Raise it: docker run --memory 4105m; Compose: mem_limit: 4105m; Kubernetes: resources.limits.memory: 4105Mi; or IMAP_MODE=performance",
 		},
 		{
 			[]sizing.Protocol{{Name: "imap", Auto: true, Mode: sizing.Auto}},
 			sizing.Allowed{MemoryKiB: 18 << 20, MemoryBy: sizing.MachineMemory, Files: 1 << 20},
-			`level=INFO msg="this container holds as many sessions as there is room for" sessions=10084 limit="9/10 of MemTotal" is=18432MiB cure="a machine with 31329 MiB"`,
-			"As it is set: this container holds 10084 sessions, which is what there is room for: 9/10 of MemTotal is 18432MiB. Raise it for half as many more: a machine with 31329 MiB",
+			`level=INFO msg="this container holds as many sessions as there is room for" sessions=10084 limit="9/10 of MemTotal" is=18432MiB cure="a machine with 31915 MiB"`,
+			"As it is set: this container holds 10084 sessions, which is what there is room for: 9/10 of MemTotal is 18432MiB. Raise it for half as many more: a machine with 31915 MiB",
 		},
 		{
 			imap(sizing.Performance, 0),
 			sizing.Allowed{MemoryKiB: 1 << 20, MemoryBy: "memory.max", Files: 1 << 20},
-			`level=WARN msg="session processes are shared, to make do with the memory" clients=3 limit=memory.max is=1024MiB needed=1926MiB effect="while a session process works for one of its clients, the others wait"`,
+			`level=WARN msg="session processes are shared, to make do with the memory" clients=3 limit=memory.max is=1024MiB needed=1977MiB effect="while a session process works for one of its clients, the others wait"`,
 			"To make do with the memory, 3 clients share a session process: while a session process works for one of its clients, the others wait.",
 		},
 		{

@@ -1,6 +1,7 @@
 package upgrade_test
 
 import (
+	"slices"
 	"strings"
 	"testing"
 
@@ -57,7 +58,7 @@ func meaning(name, value string) map[string]string {
 			value = "unlimited"
 		}
 	}
-	for _, row := range append(lint.Rows("settings"), lint.Rows("structures")...) {
+	for _, row := range slices.Concat(lint.Rows("settings"), lint.Rows("structures")) {
 		if row[0] != leaf && !strings.HasSuffix(row[0], "/"+leaf) {
 			continue
 		}
