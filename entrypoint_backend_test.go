@@ -71,10 +71,8 @@ func userOf(table shard.Table, backend string) string {
 // TestBackend serves the users of one backend and has all others come back later,
 // whatever a proxy believes.
 func TestBackend(t *testing.T) {
-	binary, err := pidgeontest.Build(pidgeontest.ShortTempDir(t))
-	if err != nil {
-		t.Fatal(err)
-	}
+	t.Parallel()
+	binary := built(t)
 	pidgeontest.OnEach(t, func(t *testing.T, dialect, root string) {
 		t.Parallel()
 		s := newSite(t, dialect, root, binary)

@@ -92,10 +92,8 @@ func (s *site) mail(server *pidgeontest.Server, user string) []string {
 // TestMove moves a user while mail arrives, with the move killed at each step: nothing is
 // lost or doubled, and flags, UIDs and UIDVALIDITY stay.
 func TestMove(t *testing.T) {
-	binary, err := pidgeontest.Build(pidgeontest.ShortTempDir(t))
-	if err != nil {
-		t.Fatal(err)
-	}
+	t.Parallel()
+	binary := built(t)
 	pidgeontest.OnEach(t, func(t *testing.T, dialect, root string) {
 		t.Parallel()
 		s := newSite(t, dialect, root, binary)

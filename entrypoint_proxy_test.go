@@ -180,10 +180,8 @@ func (s *site) mustLogin(user string) {
 // TestProxy has users spread over backends, each always at the same one, whatever the
 // protocol; a backend that is down costs its own users their logins alone.
 func TestProxy(t *testing.T) {
-	binary, err := pidgeontest.Build(pidgeontest.ShortTempDir(t))
-	if err != nil {
-		t.Fatal(err)
-	}
+	t.Parallel()
+	binary := built(t)
 	pidgeontest.OnEach(t, func(t *testing.T, dialect, root string) {
 		t.Parallel()
 		s := newSite(t, dialect, root, binary)
@@ -324,10 +322,8 @@ func TestProxy(t *testing.T) {
 
 // TestProxyVerifies passes no password on to a backend that has another's certificate.
 func TestProxyVerifies(t *testing.T) {
-	binary, err := pidgeontest.Build(pidgeontest.ShortTempDir(t))
-	if err != nil {
-		t.Fatal(err)
-	}
+	t.Parallel()
+	binary := built(t)
 	pidgeontest.OnEach(t, func(t *testing.T, dialect, root string) {
 		t.Parallel()
 		s := newSite(t, dialect, root, binary)

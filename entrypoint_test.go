@@ -8,6 +8,7 @@ import (
 	"runtime"
 	"strconv"
 	"strings"
+	"sync"
 	"testing"
 
 	"github.com/rogpeppe/go-internal/testscript"
@@ -24,7 +25,33 @@ func TestMain(m *testing.M) {
 	if !given {
 		_ = flag.Set("test.parallel", strconv.Itoa(2*runtime.GOMAXPROCS(0)))
 	}
-	os.Exit(m.Run())
+	code := m.Run()
+	_ = os.RemoveAll(buildDir)
+	os.Exit(code)
+}
+
+var (
+	buildDir string
+	build    = sync.OnceValues(func() (string, error) {
+		var err error
+		if buildDir, err = os.MkdirTemp("/tmp", "pg"); err == nil {
+			err = os.Chmod(buildDir, 0o755)
+		}
+		if err != nil {
+			return "", err
+		}
+		return pidgeontest.Build(buildDir)
+	})
+)
+
+// built is the path of the program, which the first test that asks for it builds.
+func built(t *testing.T) string {
+	t.Helper()
+	binary, err := build()
+	if err != nil {
+		t.Fatal(err)
+	}
+	return binary
 }
 
 // counting is how a dialect says how many clients a process serves.
@@ -38,10 +65,7 @@ var counting = map[string]struct{ key, unlimited string }{
 // has the commands that are not testscript's own.
 func TestEntrypoint(t *testing.T) {
 	need(t, "bash", "curl", "mbsync", "nsenter", "openssl", "prometheus", "promtool", "python3")
-	binary, err := pidgeontest.Build(pidgeontest.ShortTempDir(t))
-	if err != nil {
-		t.Fatal(err)
-	}
+	binary := built(t)
 	subjects := scriptFolders(t)
 	pidgeontest.OnEach(t, func(t *testing.T, dialect, root string) {
 		t.Parallel()

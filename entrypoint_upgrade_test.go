@@ -17,15 +17,13 @@ import (
 // TestTwin has Dovecot 2.3 and 2.4 serve one configuration for 2.3, on copies of the same
 // mail, to a client that writes down what it is told: both say the same.
 func TestTwin(t *testing.T) {
+	t.Parallel()
 	need(t, "python3", "openssl")
 	files, err := txtar.ParseFile("testdata/upgrade/twin.txtar")
 	if err != nil {
 		t.Fatal(err)
 	}
-	binary, err := pidgeontest.Build(pidgeontest.ShortTempDir(t))
-	if err != nil {
-		t.Fatal(err)
-	}
+	binary := built(t)
 	work := pidgeontest.ShortTempDir(t)
 	environ := map[string]string{}
 	shell := func(t *testing.T, command string, args ...string) string {

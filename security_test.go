@@ -21,6 +21,7 @@ import (
 
 // TestSecurityTables compares docs/security.md with a server that runs, and judges.
 func TestSecurityTables(t *testing.T) {
+	t.Parallel()
 	text, err := os.ReadFile("docs/security.md")
 	if err != nil {
 		t.Fatal(err)
@@ -38,6 +39,7 @@ func TestSecurityTables(t *testing.T) {
 var capabilities = map[string]int{"chown": 0, "dac_override": 1, "kill": 5, "setgid": 6, "setuid": 7, "net_bind_service": 10, "sys_chroot": 18}
 
 func TestFewCapabilitiesSuffice(t *testing.T) {
+	t.Parallel()
 	few := "set -- setpriv --no-new-privs --bounding-set=-all"
 	for name := range capabilities {
 		few += ",+" + name
@@ -54,10 +56,7 @@ func TestFewCapabilitiesSuffice(t *testing.T) {
 // inUse is a server with sessions and a client of LMTP.
 func inUse(t *testing.T, root string, l pidgeontest.Launch) *pidgeontest.Server {
 	t.Helper()
-	binary, err := pidgeontest.Build(pidgeontest.ShortTempDir(t))
-	if err != nil {
-		t.Fatal(err)
-	}
+	binary := built(t)
 	s, err := pidgeontest.New(root, binary, pidgeontest.ShortTempDir(t))
 	if err != nil {
 		t.Fatal(err)
