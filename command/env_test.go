@@ -2,6 +2,11 @@ package command
 
 import (
 	"bytes"
+	"crypto/ecdsa"
+	"crypto/elliptic"
+	"crypto/rand"
+	"crypto/x509"
+	"encoding/pem"
 	"os"
 	"path/filepath"
 	"strings"
@@ -91,7 +96,18 @@ func loads(t *testing.T, text string) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	secrets := map[string]string{"OAUTH2_INTROSPECTION_URL_FILE": "https://sso.example.org/introspect"}
+	private, err := ecdsa.GenerateKey(elliptic.P256(), rand.Reader)
+	if err != nil {
+		t.Fatal(err)
+	}
+	der, err := x509.MarshalPKCS8PrivateKey(private)
+	if err != nil {
+		t.Fatal(err)
+	}
+	secrets := map[string]string{
+		"OAUTH2_INTROSPECTION_URL_FILE": "https://sso.example.org/introspect",
+		"MAIL_CRYPT_KEY_FILE":           string(pem.EncodeToMemory(&pem.Block{Type: "PRIVATE KEY", Bytes: der})),
+	}
 	var environ []string
 	for name, value := range ours {
 		if strings.HasSuffix(name, "_FILE") {
