@@ -23,7 +23,7 @@ func TestMain(m *testing.M) {
 	given := false
 	flag.Visit(func(f *flag.Flag) { given = given || f.Name == "test.parallel" })
 	if !given {
-		_ = flag.Set("test.parallel", strconv.Itoa(2*runtime.GOMAXPROCS(0)))
+		_ = flag.Set("test.parallel", strconv.Itoa(3*runtime.GOMAXPROCS(0)))
 	}
 	code := m.Run()
 	_ = os.RemoveAll(buildDir)
@@ -135,7 +135,7 @@ func setUp(env *testscript.Env, root, binary string) error {
 	// What is settled only after a while is looked at longer where time is cheap.
 	env.Setenv("AWHILE", "8s")
 	if os.Getenv("CI") == "true" {
-		env.Setenv("AWHILE", "60s")
+		env.Setenv("AWHILE", "30s")
 	}
 	env.Setenv("HOME", os.Getenv("HOME")) // python3 may be found through it
 	env.Setenv("PIDGEON", binary)
