@@ -75,8 +75,7 @@ func TestBackend(t *testing.T) {
 	binary := built(t)
 	pidgeontest.OnEach(t, func(t *testing.T, dialect, root string) {
 		t.Parallel()
-		s := newSite(t, dialect, root, binary)
-		s.network = strings.TrimSuffix(s.network, ".2"+dialect[2:]) + ".6" + dialect[2:]
+		s := newSite(t, root, binary)
 		here, there := s.address(0), s.address(1)
 		table := shard.Assign([]string{here, there})
 		own, foreign := userOf(table, here), userOf(table, there)

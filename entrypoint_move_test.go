@@ -96,8 +96,7 @@ func TestMove(t *testing.T) {
 	binary := built(t)
 	pidgeontest.OnEach(t, func(t *testing.T, dialect, root string) {
 		t.Parallel()
-		s := newSite(t, dialect, root, binary)
-		s.network = strings.TrimSuffix(s.network, ".2"+dialect[2:]) + ".8" + dialect[2:]
+		s := newSite(t, root, binary)
 		here, there := s.address(0), s.address(1)
 		table := shard.Assign([]string{here, there})
 		user := userOf(table, here)
