@@ -266,7 +266,7 @@ func (t *turn) started() {
 // unchanged takes note that what was refused was taken back, and obeys an operator who
 // wants a reload all the same.
 func (t *turn) unchanged(e Judged) {
-	if t.Degraded() && e.Fingerprint == t.Running.Fingerprint {
+	if t.Degraded() && e.Fingerprint == t.Running.Fingerprint && t.Running.Outcome == candidate.Passed {
 		t.Refused, t.Decided = nil, candidate.Known{}
 		t.say(slog.LevelInfo, "taken back", "running", filepath.Base(t.Running.Dir))
 	}
@@ -310,8 +310,11 @@ func (t *turn) refused(e Judged) {
 		t.stop(ExitConfig, e.Findings.Faults().Sentences()...)
 		return
 	}
-	if t.Running.Trusted = false; trusted && same && len(e.Listeners) > 0 {
-		t.Running.Listeners, t.Running.Ceilings, t.Running.Capacity = e.Listeners, e.Ceilings, e.Capacity
+	if t.Running.Trusted = false; trusted && same {
+		t.Running.Outcome = e.Outcome
+		if len(e.Listeners) > 0 {
+			t.Running.Listeners, t.Running.Ceilings, t.Running.Capacity = e.Listeners, e.Ceilings, e.Capacity
+		}
 	}
 	t.refuse(e.Verdict)
 	if trusted {

@@ -141,7 +141,7 @@ func (s State) known(now time.Time, forced bool) (known []candidate.Known) {
 			known = append(known, k)
 		}
 	}
-	add(s.Running.Known, s.Running.Dir != "" && !s.Running.Trusted)
+	add(s.Running.Known, s.Running.Dir != "" && !s.Running.Trusted && s.Running.Outcome == candidate.Passed)
 	add(s.Decided, !forced)
 	add(s.Retry.Of, !forced && now.Before(s.Retry.Due))
 	return known
