@@ -263,6 +263,8 @@ func (u use) arguments() (string, error) {
 		u := use{converter: u.converter, node: n, raw: n.Raw, driver: u.driver, binds: u.binds}
 		lines, known, err := u.argument(section.Key, driver)
 		switch {
+		case known && driver == "passwd-file" && n.Key == "":
+			lines = append(lines, u.passwdFile(n.Value)...)
 		case known:
 		case driver == "lua":
 			value, werr := u.words(n.Value)

@@ -47,9 +47,7 @@ func (u use) imported(field, where, said string) (lines []string, err error) {
 		}
 	case base == "mail":
 		everybody := u.location23()
-		if !strings.ContainsAny(everybody, "%'") {
-			where += " | default('" + everybody + "')"
-		}
+		where += otherwise(everybody)
 		lines = []string{
 			"mail_driver = %{" + where + ` | regexp('^([a-z0-9]+):.*$', '\\1')}`,
 			"mail_path = %{" + where + ` | regexp('^[a-z0-9]+:([^:]*).*$', '\\1')}`,
@@ -67,7 +65,7 @@ func (u use) imported(field, where, said string) (lines []string, err error) {
 	case row[2] == "" && row[3] == "" && row[1] != "-":
 		lines = []string{row[1] + " = %{" + where + "}"}
 	default:
-		return nil, fmt.Errorf("it returns %s: have it return %s", field, row[1])
+		return nil, fmt.Errorf("%s takes the place of %s", row[1], base)
 	}
 	for i, line := range lines {
 		lines[i] = prefix + line
@@ -84,6 +82,24 @@ func (c *converter) location23() (value string) {
 	}
 	return value
 }
+
+// otherwise are the filters that make the mail_location of who has none of their own, from
+// the name where that is a part of it.
+func otherwise(location string) string {
+	template := named.ReplaceAllStringFunc(location, func(variable string) string {
+		return map[byte]string{'u': `\\1`, 'n': `\\2`, 'd': `\\3`, 'h': "~"}[variable[len(variable)-1]]
+	})
+	switch {
+	case strings.ContainsAny(template, "%'"):
+		return ""
+	case template == location:
+		return " | default('" + location + "')"
+	}
+	return " | default(user) | regexp('^(([^:/@]*)@?([^:/]*))$', '" + template + "')"
+}
+
+// named are variables with a name in it, which 2.3 makes small letters of.
+var named = regexp.MustCompile(`%L?[undh]`)
 
 // query is one for SQL, with fields for what 2.4 does not know of its columns.
 func (u use) query() (string, error) {
@@ -173,7 +189,7 @@ func (c *converter) weakly(n *node) bool {
 		}
 	case "passwd-file":
 		for word := range strings.FieldsSeq(args) {
-			if f, ok := c.external(n, word); ok && strings.HasPrefix(word, "/") {
+			if f, ok := c.beside(n, word); ok && strings.HasPrefix(word, "/") {
 				scheme += " " + strings.Join(schemes.FindAllString(string(f.Data), -1), " ")
 			}
 		}

@@ -198,13 +198,19 @@ func matches(pattern, dir, name string) bool {
 
 // external reads a file that a setting names, such as that of a database.
 func (c *converter) external(from *node, name string) (f config.File, ok bool) {
+	f, ok = c.beside(from, name)
+	return f, ok && c.fits(f.Data)
+}
+
+// beside reads a file that is no configuration.
+func (c *converter) beside(from *node, name string) (f config.File, ok bool) {
 	for _, f := range c.files {
 		if matches(name, path.Dir(from.file.Name), f.Name) {
-			return f, c.fits(f.Data)
+			return f, true
 		}
 	}
 	data := c.elsewhere(name)
-	return config.File{Name: name, Origin: name, Data: data}, data != nil && c.fits(data)
+	return config.File{Name: name, Origin: name, Data: data}, data != nil
 }
 
 // block upgrades what stands in a file or a section. What stood in plugin { } moves to
