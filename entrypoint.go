@@ -119,7 +119,11 @@ func (e *entrypoint) open() (err error) {
 	e.closing.add(control.Close)
 	sockets := exporter.Listen(e.log, s)
 	e.exporter = inBackground(func(ctx context.Context) { exporter.Keep(ctx, e.log, e.children.Run, runDir, sockets) })
-	e.watcher = watch.New(e.log, watch.Options{})
+	var often watch.Options
+	if s.BackendsName != "" {
+		often.Slow = candidate.AskAgain
+	}
+	e.watcher = watch.New(e.log, often)
 	e.watcher.Watch(mount.Dirs(string(s.OverridesDir)), append(s.Files, string(s.TLSCertPath), string(s.TLSKeyPath)))
 	e.closing.add(inBackground(e.watcher.Run).cancel) // it may look at a file system that does not answer
 	return nil

@@ -2,6 +2,7 @@ package main
 
 import (
 	"bytes"
+	"cmp"
 	"crypto/ecdsa"
 	"crypto/elliptic"
 	"crypto/rand"
@@ -18,6 +19,7 @@ import (
 	"path/filepath"
 	"strings"
 	"sync/atomic"
+	"syscall"
 	"testing"
 	"time"
 
@@ -60,10 +62,14 @@ func (a authority) sign(t *testing.T, c *x509.Certificate) (*x509.Certificate, *
 	return signed, key
 }
 
-// certify places the CA's certificate, and one for the address with its key, in dir.
-func (a authority) certify(t *testing.T, dir, address string) {
+// certify places the CA's certificate, and one for the address or name with its key, in dir.
+func (a authority) certify(t *testing.T, dir, host string) {
 	t.Helper()
-	cert, key := a.sign(t, &x509.Certificate{Subject: pkix.Name{CommonName: address}, IPAddresses: []net.IP{net.ParseIP(address)}})
+	asked := &x509.Certificate{Subject: pkix.Name{CommonName: host}, DNSNames: []string{host}}
+	if ip := net.ParseIP(host); ip != nil {
+		asked.DNSNames, asked.IPAddresses = nil, []net.IP{ip}
+	}
+	cert, key := a.sign(t, asked)
 	der, err := x509.MarshalPKCS8PrivateKey(key)
 	if err != nil {
 		t.Fatal(err)
@@ -85,6 +91,7 @@ type site struct {
 	authority
 	binary, root string
 	network      string // the first three bytes of the backends' addresses
+	name         string // that all have, and their certificates are for; empty: their addresses
 	proxy        *pidgeontest.Server
 	backends     map[string]*pidgeontest.Server // by their addresses
 	lmtp         string                         // the port: a proxy passes mail on to the one that it takes it on
@@ -108,7 +115,7 @@ func (s *site) server(address string, environ map[string]string) *pidgeontest.Se
 	if err != nil {
 		s.Fatal(err)
 	}
-	s.certify(s.T, filepath.Join(server.Work, "certs"), address)
+	s.certify(s.T, filepath.Join(server.Work, "certs"), cmp.Or(s.name, address))
 	for name, value := range environ {
 		server.Environ[name] = value
 	}
@@ -351,4 +358,138 @@ func (s *site) deliver(user string) {
 	if out, err := exec.Command("python3", "-c", client, s.proxy.Environ["LMTP_PORT"], user).CombinedOutput(); err != nil {
 		s.Fatalf("delivering to %s: %v\n%s\n%s", user, err, out, s.proxy.Log.Tail(30))
 	}
+}
+
+// resolver is a DNS server that has addresses for the name of all backends.
+type resolver struct {
+	*site
+	address, hosts, log string
+	cmd                 *exec.Cmd
+}
+
+func (s *site) newResolver() *resolver {
+	s.Helper()
+	dir := s.TempDir()
+	r := &resolver{site: s, address: s.network + ".53", hosts: filepath.Join(dir, "hosts"), log: filepath.Join(dir, "log")}
+	r.cmd = exec.Command("dnsmasq", "--keep-in-foreground", "--conf-file=/dev/null", "--pid-file=", "--user=root", "--no-resolv", "--no-hosts",
+		"--addn-hosts="+r.hosts, "--listen-address="+r.address, "--bind-interfaces", "--local=/mail/", "--log-queries", "--log-facility="+r.log)
+	r.answer(0, 1)
+	if err := r.cmd.Start(); err != nil {
+		s.Fatal(err)
+	}
+	s.Cleanup(r.kill)
+	return r
+}
+
+func (r *resolver) kill() {
+	_ = r.cmd.Process.Kill()
+	_ = r.cmd.Wait()
+}
+
+// answer has the name have the addresses of these backends.
+func (r *resolver) answer(backends ...int) {
+	r.Helper()
+	text := ""
+	for _, i := range backends {
+		text += r.site.address(i) + " " + r.name + "\n"
+	}
+	if err := os.WriteFile(r.hosts, []byte(text), 0o644); err != nil {
+		r.Fatal(err)
+	}
+	if r.cmd.Process != nil {
+		_ = r.cmd.Process.Signal(syscall.SIGHUP)
+	}
+}
+
+// asked waits until the name was asked for again, twice: the first may have been before.
+func (r *resolver) asked() {
+	r.Helper()
+	count := func() int {
+		text, _ := os.ReadFile(r.log)
+		return strings.Count(string(text), "] "+r.name+" from")
+	}
+	for range 2 {
+		before := count()
+		if !pidgeontest.Within(pidgeontest.Patience, func() bool { return count() > before }) {
+			r.Fatal("nobody asks")
+		}
+	}
+}
+
+// TestProxyByName spreads users over the addresses that a name answers with, and follows
+// them; an address that is missing for a moment moves nobody, nor does a DNS that is down.
+func TestProxyByName(t *testing.T) {
+	t.Parallel()
+	binary := built(t)
+	pidgeontest.OnEach(t, func(t *testing.T, dialect, root string) {
+		t.Parallel()
+		s := newSite(t, root, binary)
+		s.name = "tasks.mail"
+		dns := s.newResolver()
+		resolved := pidgeontest.Launch{Before: "echo nameserver " + dns.address + " >/etc/resolv.conf"}
+		for i := range 3 {
+			backend := s.server(s.address(i), map[string]string{
+				"LISTEN": s.address(i), "IMAP_PORT": "143", "IMAPS_PORT": "0", "LMTP_PORT": s.lmtp, "TRUSTED_NETWORKS": "127.0.0.1",
+				"BACKENDS": "dns:" + s.name, "BACKEND_NAME": s.address(i),
+			})
+			s.backends[s.address(i)] = backend
+			if err := backend.Start(resolved); err != nil {
+				t.Fatal(err)
+			}
+			s.healthy(backend)
+		}
+		s.proxy = s.server("127.0.0.1", map[string]string{"ROLE": "proxy", "LMTP_PORT": s.lmtp, "BACKENDS": "dns:" + s.name})
+		s.proxy.Environ["BACKEND_CA_PATH"] = filepath.Join(s.proxy.Work, "certs/ca.crt")
+		delete(s.proxy.Environ, "USERS_FILE")
+		if err := s.proxy.Start(resolved); err != nil {
+			t.Fatal(err)
+		}
+		s.healthy(s.proxy)
+
+		two := shard.Assign([]string{s.address(0), s.address(1)})
+		at := func(user, want string) {
+			t.Helper()
+			s.mustLogin(user)
+			s.deliver(user)
+			if got := s.owner(user); len(got) != 1 || got[0] != want {
+				t.Errorf("%s has mail at %v, want %s", user, got, want)
+			}
+		}
+		first, second := userOf(two, s.address(0)), userOf(two, s.address(1))
+		at(first, s.address(0))
+		at(second, s.address(1))
+
+		dns.answer(0)
+		dns.asked()
+		at(second, s.address(1))
+		if changed := s.proxy.Log.Matches("msg=(changed|refused)"); len(changed) > 0 {
+			t.Errorf("one answer without it makes %v", changed)
+		}
+
+		dns.answer(0, 1, 2)
+		three := shard.Assign([]string{s.address(0), s.address(1), s.address(2)})
+		moved := ""
+		for i := 0; moved == ""; i++ {
+			if user := fmt.Sprintf("user%d", i); three[shard.Of(user)] == s.address(2) && user != first && user != second {
+				moved = user
+			}
+		}
+		if !s.proxy.Log.Await("msg=reloaded", pidgeontest.Patience) {
+			t.Fatal(s.proxy.Log.Tail(20))
+		}
+		at(moved, s.address(2))
+		if changed := s.proxy.Log.Matches("msg=changed"); len(changed) != 1 {
+			t.Errorf("one address more makes %v", changed)
+		}
+
+		dns.kill()
+		if !s.proxy.Log.Await("tasks.mail, which no resolver answers for: the addresses of before stay", pidgeontest.Patience) {
+			t.Error(s.proxy.Log.Tail(20))
+		}
+		at(moved, s.address(2))
+		var said bytes.Buffer
+		if code, err := s.proxy.Run(pidgeontest.Launch{Before: resolved.Before, Environ: []string{"RUN_DIR=/run/elsewhere"}, Args: []string{"check"}}, &said, &said); code != 78 || err != nil || !strings.Contains(said.String(), "BACKENDS names tasks.mail, which no resolver answers for") {
+			t.Errorf("a check elsewhere says %d (%v)\n%s", code, err, &said)
+		}
+	})
 }

@@ -46,6 +46,7 @@ type Live struct {
 	BaseDir   string                `json:"base_dir"` // Dovecot's
 	Listeners []config.Listener     `json:"listeners"`
 	Overrides map[string]config.Sum `json:"overrides"` // that it has, by the names of their files
+	Backends  Answer                `json:"backends,omitzero"`
 }
 
 // Candidate is a configuration that Dovecot may come to run.

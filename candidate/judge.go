@@ -63,6 +63,7 @@ func (h Host) Judge(ctx context.Context, store *publish.Store, r Request, say fu
 	if r.Patient && v.Outcome != Passed && v.Outcome != Unchanged {
 		_ = sleep(ctx, standing)
 	}
+	r.Live.Backends = in.Backends
 	now, err := h.Read(r.Live)
 	v.Moved = r.Patient && h.fingerprint(now, err, v.References) != v.Fingerprint
 	return v
@@ -227,6 +228,7 @@ func (v Verdict) keepIfPassed(store *publish.Store, dir string) Verdict {
 // watching is the verdict with everything that a configuration is made of.
 func (v Verdict) watching(in Sources) Verdict {
 	s := in.Settings
+	v.Backends = in.Backends
 	v.WatchDirs, v.WatchFiles = slices.Clone(in.Own.Dirs), slices.Concat(s.Files, v.References, in.Own.Included, in.Merged)
 	if s.OverridesDir != "" {
 		v.WatchDirs = append(v.WatchDirs, mount.Dirs(string(s.OverridesDir))...)

@@ -31,6 +31,7 @@ type Sources struct {
 	Scripts     config.Files // for Sieve
 	Own         lint.Own     // the operator's own configuration, if that is to take the place of ours
 	Certificate certificate.Pair
+	Backends    Answer             // what the name of BACKENDS has answered with
 	Named       []render.NamedPair // for clients that ask for another name
 	namedDirs   []string           // that they may come from
 	Warnings    finding.List
@@ -66,6 +67,7 @@ func (h Host) Read(live Live) (Sources, error) {
 		in.warn(finding.Remark, "", "proxies of Dovecot "+h.Dovecot.Version+" forget sessions that they pass on over TLS, at the login or later: "+
 			"use Dovecot 2.3 or 2.4.5 for them, or BACKEND_TLS=no in an encrypted network")
 	}
+	in.locateBackends(live.Backends)
 	in.readOverrides(live)
 	if s.Own() {
 		own, faults := lint.ReadOwn(string(s.DovecotConf))
@@ -84,6 +86,12 @@ func (h Host) Read(live Live) (Sources, error) {
 	in.readCertificate(h.SelfSigned, live)
 	in.readNamed()
 	return in, nil
+}
+
+func (in *Sources) locateBackends(before Answer) {
+	s, answer, found := Located(in.Settings, before)
+	in.Settings, in.Backends = s, answer
+	in.Warnings, in.Faults = append(in.Warnings, found.Warnings()...), append(in.Faults, found.Faults()...)
 }
 
 func (in *Sources) warn(code finding.Code, file, problem string) {
@@ -250,6 +258,7 @@ func (h Host) ReadStable(ctx context.Context, live Live) (in Sources, stable boo
 		if err := sleep(ctx, pause); err != nil {
 			return in, true, err
 		}
+		live.Backends = in.Backends
 		if in, err = h.Read(live); h.fingerprint(in, err, nil) == before && !in.torn {
 			return in, true, err
 		}
@@ -303,7 +312,7 @@ func (h Host) fingerprint(in Sources, err error, references []string) config.Sum
 	for _, f := range in.written() {
 		fmt.Fprintf(sum, "%q %q\n", f.Name, f.Data)
 	}
-	fmt.Fprintln(sum, in.Settings.Hostname, in.Settings.Listen)
+	fmt.Fprintln(sum, in.Settings.Hostname, in.Settings.Listen, in.Settings.Backends)
 	fmt.Fprintf(sum, "%q %q\n", in.Certificate.Certificate, in.Certificate.Key)
 	fmt.Fprintf(sum, "%q\n", in.Named)
 	sum.Write(contentsOf(references))

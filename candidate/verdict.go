@@ -56,6 +56,7 @@ type Verdict struct {
 
 	CertificateExpires time.Time `json:"certificate_expires,omitzero"`
 
+	Backends   Answer       `json:"backends,omitzero"` // what the name of them has answered with
 	Findings   finding.List `json:"findings"`
 	all        bool         // every line that is warned of is among them
 	WatchDirs  []string     `json:"watch_dirs"`

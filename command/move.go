@@ -58,6 +58,9 @@ func (m mover) run(ctx context.Context, abort bool) (err error) {
 	if !s.Backend() || s.DoveadmPort == 0 {
 		return errors.New("this is no backend that mail can be moved from: BACKEND_NAME and DOVEADM_PORT are not set")
 	}
+	if s.BackendsName != "" {
+		return errors.New("BACKENDS begins with dns:, and who has an address today may have another tomorrow: mail is moved between backends that have names")
+	}
 	if m.lock, err = os.OpenFile(filepath.Join(string(s.StateDir), "move.lock"), os.O_CREATE|os.O_RDWR, 0o600); err != nil {
 		return err
 	}

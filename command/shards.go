@@ -1,6 +1,7 @@
 package command
 
 import (
+	"context"
 	"fmt"
 	"maps"
 	"os"
@@ -9,6 +10,7 @@ import (
 	"strings"
 	"text/tabwriter"
 
+	"pidgeon/candidate"
 	"pidgeon/publish"
 	"pidgeon/render"
 	"pidgeon/settings"
@@ -24,6 +26,10 @@ func (c Call) planShards(user string) error {
 	}
 	if !s.Proxy() {
 		return failure{ExitConfig, "pidgeon: ROLE is server, which has all mail itself: set ROLE=proxy and BACKENDS"}
+	}
+	s, _, found := candidate.Located(s, liveOf(context.Background(), s).Backends)
+	if len(found.Faults()) > 0 {
+		return found.Faults()
 	}
 	asked := s.Shards()
 	if user != "" {

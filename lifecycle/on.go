@@ -191,6 +191,9 @@ func (t *turn) settle() {
 }
 
 func (t *turn) judged(e Judged) {
+	if e.Backends.Name != "" {
+		t.Backends = e.Backends
+	}
 	if e.Moved && t.Overtaken < maxOvertaken {
 		t.Overtaken++
 		t.discard(e.Dir)

@@ -53,8 +53,9 @@ type State struct {
 	Deaths    int       // of processes that logins depend on
 	AnvilDied time.Time // last; with it went what it knew of the sessions
 
-	LastReload time.Time // or start
-	ExitCode   int       // where Dovecot has none to give
+	Backends   candidate.Answer // the last one that their name has given
+	LastReload time.Time        // or start
+	ExitCode   int              // where Dovecot has none to give
 }
 
 // Policy is what the operator has chosen for a start.
@@ -102,10 +103,10 @@ func (s State) Due() time.Time {
 // Live is what a judgement has to know of what runs.
 func (s State) Live() candidate.Live {
 	if s.Phase == Starting {
-		return candidate.Live{}
+		return candidate.Live{Backends: s.Backends}
 	}
 	return candidate.Live{
-		Running: true, Serving: !s.Running.Trusted,
+		Running: true, Backends: s.Backends, Serving: !s.Running.Trusted,
 		Listeners: s.Running.Listeners, Overrides: s.Running.Digests, BaseDir: s.Running.BaseDir,
 	}
 }

@@ -176,14 +176,16 @@ func (d Data) backends() config.Files {
 	if d.Settings.BackendTLS == "required" {
 		fields = "starttls=yes"
 	}
-	var users strings.Builder
+	var users, shards bytes.Buffer
 	for _, p := range d.Settings.BackendUsers.Users() {
-		users.WriteString(shard.Row(p.Of, p.Host, fields))
+		users.WriteString(shard.Row(p.Of, p.Host, d.Settings.NameOf(p.Host), fields))
 	}
-	shards := d.Settings.Shards().Rows(fields)
+	for n, host := range d.Settings.Shards() {
+		shards.WriteString(shard.Row(shard.Name(n), host, d.Settings.NameOf(host), fields))
+	}
 	return config.Files{
-		{Name: "backend-users", Origin: "BACKEND_USERS", Mode: config.ForAuth, Data: []byte(users.String())},
-		{Name: Shards, Origin: "BACKENDS", Mode: config.ForAuth, Data: []byte(shards)},
+		{Name: "backend-users", Origin: "BACKEND_USERS", Mode: config.ForAuth, Data: users.Bytes()},
+		{Name: Shards, Origin: "BACKENDS", Mode: config.ForAuth, Data: shards.Bytes()},
 	}
 }
 

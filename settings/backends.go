@@ -16,12 +16,23 @@ type Hosts []string
 
 const maxBackends = 64 // a shard table of 256 would be uneven beyond
 
+// byName begins a name that all backends have, each with an address of its own.
+const byName = "dns:"
+
 // numbered is a pattern for several hosts: mail-{0..7}.mail.
 var numbered = regexp.MustCompile(`^([^{}]*)\{(\d{1,4})\.\.(\d{1,4})\}([^{}]*)$`)
 
-// UnmarshalText accepts hosts separated by commas or blanks, and patterns for several.
+// UnmarshalText accepts hosts separated by commas or blanks, patterns for several, or
+// dns: and a name.
 func (h *Hosts) UnmarshalText(text []byte) error {
 	*h = nil
+	if name, ok := strings.CutPrefix(strings.TrimSpace(string(text)), byName); ok {
+		if _, err := parseAddress(name); err == nil || !hostText.MatchString(name) || len(name) > maxHost {
+			return fmt.Errorf("has %q, which is not a name that DNS has several addresses for", name)
+		}
+		*h = Hosts{byName + name}
+		return nil
+	}
 	for _, entry := range list(string(text)) {
 		names := []string{entry}
 		if found := numbered.FindStringSubmatch(entry); found != nil {
@@ -112,6 +123,41 @@ func (p Placements) Users() Placements {
 
 // ShardKey is how a placement names a shard.
 func ShardKey(n int) string { return "shard:" + shard.Name(n) }
+
+// takeName has BACKENDS be no hosts where it is a name, until it is known what that
+// answers with.
+func (s *Settings) takeName() {
+	if len(s.Backends) == 1 {
+		if name, ok := strings.CutPrefix(s.Backends[0], byName); ok {
+			s.BackendsName, s.Backends = name, nil
+		}
+	}
+}
+
+// At are the settings with the addresses that the name of all backends answers with. A
+// backend is one of them, whether or not it is reached by that name already.
+func (s Settings) At(addresses []string) (Settings, error) {
+	addresses = slices.Clone(addresses)
+	if own, err := parseAddress(string(s.BackendName)); s.Backend() && err == nil {
+		s.BackendName = Host(own.String())
+		addresses = append(addresses, own.String())
+	}
+	slices.Sort(addresses)
+	if s.Backends = slices.Compact(addresses); len(s.Backends) > maxBackends {
+		v, _ := Field("Backends")
+		return s, valueFault(v, s.Environ[v.Name], fmt.Sprintf("has %d addresses, more than %d", len(s.Backends), maxBackends), "name the backends one by one, or have fewer")
+	}
+	return s, nil
+}
+
+// NameOf is the name that the certificate of a backend has to be for where that is known
+// by its address, and else empty.
+func (s Settings) NameOf(host string) string {
+	if _, err := parseAddress(host); err != nil {
+		return ""
+	}
+	return s.BackendsName
+}
 
 // Shards is the table of all shards, with those that BACKEND_USERS has elsewhere.
 func (s Settings) Shards() shard.Table {

@@ -96,11 +96,14 @@ func (s Settings) contradictions(faults finding.List) (found finding.List) {
 	if s.Own() {
 		return s.nested()
 	}
-	if s.Proxy() && len(s.Backends) == 0 {
+	if s.Proxy() && !s.Set("BACKENDS") {
 		found = append(found, fault("BACKENDS", "is not set, and ROLE is proxy", "name the hosts that have the mail: BACKENDS=mail-{0..3}.mail"))
 	}
-	if s.Backend() && len(s.Backends) == 0 {
+	if s.Backend() && !s.Set("BACKENDS") {
 		found = append(found, fault("BACKEND_NAME", "is set, and BACKENDS is not", "set BACKENDS as the proxies have it"))
+	}
+	if _, err := parseAddress(string(s.BackendName)); s.Backend() && s.BackendsName != "" && err != nil {
+		found = append(found, fault("BACKEND_NAME", "is no address, and BACKENDS has dns: before a name", "have it be the address of this container, or name the backends in BACKENDS"))
 	}
 	if s.DoveadmPort != 0 && s.DoveadmPassword == "" && !s.Proxy() {
 		found = append(found, fault("DOVEADM_PASSWORD", "is not set, and DOVEADM_PORT is", "name a file with a long random password: DOVEADM_PASSWORD_FILE=/run/secrets/doveadm"))
@@ -190,9 +193,9 @@ func (s *Settings) idle() {
 func (s *Settings) noteBackends() {
 	switch {
 	case s.Own():
-	case len(s.Backends) > 0 && !s.Proxy() && !s.Backend():
+	case s.Set("BACKENDS") && !s.Proxy() && !s.Backend():
 		s.Notes = append(s.Notes, "BACKENDS has no effect: ROLE is server, and BACKEND_NAME does not say which of them")
-	case s.Backend() && !slices.Contains(s.Backends, string(s.BackendName)):
+	case s.Backend() && s.BackendsName == "" && !slices.Contains(s.Backends, string(s.BackendName)):
 		s.Notes = append(s.Notes, "BACKEND_NAME is none of BACKENDS: the users of BACKEND_USERS alone are served here")
 	}
 	for _, v := range Variables() {

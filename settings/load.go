@@ -166,6 +166,7 @@ func (s *Settings) parse() (faults finding.List) {
 			faults = append(faults, valueFault(v, s.Environ[v.Name], "is none of "+strings.Join(v.Choices, ", "), ""))
 		}
 	}
+	s.takeName()
 	if s.Hostname == "" {
 		s.Hostname = containerName()
 	}

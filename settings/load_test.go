@@ -174,6 +174,15 @@ func TestLoadFaults(t *testing.T) {
 			`TRUSTED_NETWORKS is "10.0.0.0/8,x", which names "x", which is not a network: write for example TRUSTED_NETWORKS=10.0.0.0/8`,
 		}},
 		{"proxy that nobody trusts", []string{"PROXY_PROTOCOL=yes"}, []string{"TRUSTED_NETWORKS is not set, and PROXY_PROTOCOL is yes: name the addresses of the proxy: whoever has one may claim to be anybody"}},
+		{"name with several addresses", []string{"ROLE=proxy", "BACKENDS=dns:10.0.0.1"}, []string{
+			`BACKENDS is "dns:10.0.0.1", which has "10.0.0.1", which is not a name that DNS has several addresses for: write for example BACKENDS=mail-{0..3}.mail`,
+		}},
+		{"two such names", []string{"ROLE=proxy", "BACKENDS=dns:a,dns:b"}, []string{
+			`BACKENDS is "dns:a,dns:b", which has "a,dns:b", which is not a name that DNS has several addresses for: write for example BACKENDS=mail-{0..3}.mail`,
+		}},
+		{"backend of such a name", []string{"BACKENDS=dns:mail", "BACKEND_NAME=mail-0"}, []string{
+			"BACKEND_NAME is no address, and BACKENDS has dns: before a name: have it be the address of this container, or name the backends in BACKENDS",
+		}},
 		{"scripts for nobody", []string{"PROTOCOLS=imap", "SPAM_TO_JUNK=yes", "SIEVE_BEFORE=/a", "SIEVE_AFTER=/b"}, []string{
 			"SPAM_TO_JUNK is for mail that comes in, and lmtp is off: put lmtp into PROTOCOLS, or leave it out",
 			"SIEVE_BEFORE is for mail that comes in, and lmtp is off: put lmtp into PROTOCOLS, or leave it out",

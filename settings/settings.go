@@ -60,7 +60,7 @@ type Settings struct {
 	OAuth2UserAttribute     Text   `env:"OAUTH2_USER_ATTRIBUTE" ours:"true" envDefault:"username" doc:"the field of the answer that holds the user's name" example:"email" database:"oauth2"`
 
 	Role            string     `env:"ROLE" ours:"true" envDefault:"server" choice:"server,proxy" doc:"server: the mail is here; proxy: sessions and LMTP are passed on to BACKENDS" example:"server"`
-	Backends        Hosts      `env:"BACKENDS" ours:"true" doc:"the hosts that have the mail, each that of a share of the users; mail-{0..3} stands for four" example:"mail-{0..3}.mail"`
+	Backends        Hosts      `env:"BACKENDS" ours:"true" doc:"the hosts that have the mail, each that of a share of the users; mail-{0..3} stands for four, dns:mail for all addresses of a name" example:"mail-{0..3}.mail"`
 	BackendName     Host       `env:"BACKEND_NAME" ours:"true" server:"true" doc:"for a server: which of BACKENDS it is; it serves its own users alone, and has others come back later" example:"mail-0.mail"`
 	DoveadmPort     Port       `env:"DOVEADM_PORT" ours:"true" server:"true" envDefault:"0" listener:"doveadm" doc:"other backends move mail here (pidgeon move); for them alone; 0: off" example:"4143"`
 	DoveadmPassword Text       `env:"DOVEADM_PASSWORD" ours:"true" server:"true" doc:"what they show for it, the same at all backends; whoever has it may read and change all mail" example:"secret" secret:"true"`
@@ -131,6 +131,8 @@ type Settings struct {
 
 	// Environ is the whole environment, for overrides that are templates.
 	Environ map[string]string `env:"-"`
+	// BackendsName is the name that BACKENDS has after dns:; Backends are then addresses.
+	BackendsName string `env:"-"`
 	// Files are what was read for NAME_FILE, to be followed.
 	Files []string `env:"-"`
 	// Notes are remarks that are no faults.

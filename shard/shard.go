@@ -37,20 +37,15 @@ func Assign(backends []string) (t Table) {
 // with other fields for the login process if there are any. It is the same in both dialects.
 // What a proxy refuses is no wrong password, but a host that cannot be found: nodelay has
 // auth of both not hold it against the address, whose next login would wait up to 15 s.
-func Row(key, host, fields string) string {
+// An address may have a name, which its certificate has to be for.
+func Row(key, host, name, fields string) string {
+	if name != "" {
+		host = name + " hostip=" + host
+	}
 	return strings.TrimRight(fmt.Sprintf("%s:::::::proxy=y nopassword=y nodelay=y host=%s %s", key, host, fields), " ") + "\n"
 }
 
-// Rows are those of all shards.
-func (t Table) Rows(fields string) string {
-	var b strings.Builder
-	for shard, backend := range t {
-		b.WriteString(Row(Name(shard), backend, fields))
-	}
-	return b.String()
-}
-
-// Parse reads what Rows has written.
+// Parse reads the rows of all shards, in their order.
 func Parse(rows string) (t Table, ok bool) {
 	shard := 0
 	for row := range strings.Lines(rows) {
@@ -58,7 +53,13 @@ func Parse(rows string) (t Table, ok bool) {
 		if !found || shard == Count {
 			return Table{}, false
 		}
-		t[shard] = strings.Fields(of)[0]
+		fields := strings.Fields(of)
+		t[shard] = fields[0]
+		if len(fields) > 1 {
+			if address, named := strings.CutPrefix(fields[1], "hostip="); named {
+				t[shard] = address
+			}
+		}
 		shard++
 	}
 	return t, shard == Count

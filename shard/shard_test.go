@@ -13,6 +13,13 @@ func backends(n int) (names []string) {
 	return names
 }
 
+func rows(t Table, name, fields string) (text string) {
+	for n, host := range t {
+		text += Row(Name(n), host, name, fields)
+	}
+	return text
+}
+
 // A backend more takes its share and nothing else moves; the order does not matter.
 func TestAssign(t *testing.T) {
 	for n := 1; n <= 12; n++ {
@@ -28,8 +35,10 @@ func TestAssign(t *testing.T) {
 		if share := Count / (n + 1); moved < share/2 || moved > 2*share {
 			t.Errorf("%d backends and one more: %d shards move, and its share is %d", n, moved, share)
 		}
-		if read, ok := Parse(after.Rows("starttls=yes")); !ok || read != after {
-			t.Errorf("%d backends: read back as %v", n, read)
+		for _, name := range []string{"", "tasks.mail"} {
+			if read, ok := Parse(rows(after, name, "starttls=yes")); !ok || read != after {
+				t.Errorf("%d backends of %q: read back as %v", n, name, read)
+			}
 		}
 		reversed := backends(n)
 		slices.Reverse(reversed)
@@ -62,7 +71,7 @@ func TestAssignIsForEver(t *testing.T) {
 }
 
 func TestParseOther(t *testing.T) {
-	rows := Assign([]string{"a"}).Rows("")
+	rows := rows(Assign([]string{"a"}), "", "")
 	for _, text := range []string{"", "users\n", rows[:len(rows)-30], rows + rows} {
 		if _, ok := Parse(text); ok {
 			t.Errorf("%.40q is read as a table", text)
