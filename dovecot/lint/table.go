@@ -11,27 +11,50 @@ import (
 //go:embed dialects.txt
 var dialects string
 
-// table holds the rows of dialects.txt by their section, each as the columns that the
-// section's heading names.
-var table = sync.OnceValue(func() map[string][][]string {
-	all := map[string][][]string{}
-	section, columns := "", 0
+// rows are those of a section of the table, with the page that each is from.
+type rows struct {
+	columns [][]string
+	sources []string
+}
+
+// sections holds dialects.txt by its sections, each row as the columns that the section's
+// heading names.
+var sections = sync.OnceValue(func() map[string]rows {
+	all := map[string]rows{}
+	section, source, columns := "", "", 0
 	for line := range strings.Lines(dialects) {
 		switch line = strings.TrimSpace(line); {
 		case line == "" || line[0] == '#':
+		case line[0] == '@':
+			source = strings.TrimSpace(line[1:])
 		case line[0] == '[':
 			name, heading, _ := strings.Cut(line[1:], "]")
-			section, columns = name, strings.Count(heading, "|")+1
+			section, source, columns = name, "", strings.Count(heading, "|")+1
 		default:
 			row := slices.Grow(strings.SplitN(line, "|", columns), columns)[:columns]
 			for i := range row {
 				row[i] = strings.TrimSpace(row[i])
 			}
-			all[section] = append(all[section], row)
+			all[section] = rows{append(all[section].columns, row), append(all[section].sources, source)}
 		}
 	}
 	return all
 })
+
+// table holds the rows by their section.
+var table = sync.OnceValue(func() map[string][][]string {
+	all := map[string][][]string{}
+	for section, rows := range sections() {
+		all[section] = rows.columns
+	}
+	return all
+})
+
+// Constructs are the sections about what differs.
+var Constructs = []string{"settings", "plugins", "values", "structures", "variables", "rewritten", "modifiers", "letters", "locations", "arguments", "implied", "gone"}
+
+// Sources are the pages that the rows of a section are from, such as core/plugins/quota.
+func Sources(section string) []string { return sections()[section].sources }
 
 // Rows are those of a section of the table, for who converts what this package names.
 func Rows(section string) [][]string { return table()[section] }
@@ -68,10 +91,15 @@ func Gone(kind, name string) string {
 	return ""
 }
 
-var group = regexp.MustCompile(`^imapsieve_mailbox\d+_`)
+var (
+	group    = regexp.MustCompile(`^imapsieve_mailbox\d+_`)
+	language = regexp.MustCompile(`^(fts_(?:filters|tokenizers))_[a-z]+$`)
+)
 
-// Numberless is a setting of plugin { } without the number that tells it from others.
+// Numberless is a setting of plugin { } without the number, or the language, that tells it
+// from others.
 func Numberless(key string) string {
+	key = language.ReplaceAllString(key, "${1}_LANGUAGE")
 	return strings.TrimRight(group.ReplaceAllString(key, "imapsieve_mailbox_"), "0123456789")
 }
 

@@ -43,6 +43,18 @@ func TestTable(t *testing.T) {
 	}
 }
 
+// Each row about what differs says where that is written.
+func TestSources(t *testing.T) {
+	page := regexp.MustCompile(`^(core|installation/upgrade)/[a-z0-9_./-]+$|^src/[a-z0-9/-]+\.c$`)
+	for _, section := range Constructs {
+		for i, source := range Sources(section) {
+			if !page.MatchString(source) {
+				t.Errorf("%s: %s has the source %q", section, table()[section][i][0], source)
+			}
+		}
+	}
+}
+
 // Each verdict is reached, and its code is one that is documented.
 func TestVerdicts(t *testing.T) {
 	codes, err := os.ReadFile("../../docs/findings.md")

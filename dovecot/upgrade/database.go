@@ -117,8 +117,10 @@ func (c *converter) dicts(n *node) ([]string, error) {
 	for _, child := range n.children {
 		lines = append(lines, child.before...)
 		u := use{converter: c, node: child, raw: child.Raw}
-		driver, file, _ := strings.Cut(child.Value, ":")
-		u.driver = driver
+		driver, file, named := strings.Cut(child.Value, ":")
+		if u.driver = driver; !named { // it is no dict in 2.3 either
+			continue
+		}
 		written, err := u.sqlDict(file)
 		if err != nil {
 			lines = append(lines, c.leave(child, err.Error())...)
@@ -336,6 +338,8 @@ func (u use) connect() (string, error) {
 				return "", fmt.Errorf("%s has no counterpart in Dovecot 2.4", name)
 			}
 			name = now
+		case u.driver == "mysql" && !slices.Contains(lint.List("mysql"), name):
+			return "", fmt.Errorf("MySQL takes no parameter %s from Dovecot", name)
 		}
 		rest = append(rest, name+" = "+value)
 	}

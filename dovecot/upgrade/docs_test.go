@@ -3,6 +3,7 @@ package upgrade_test
 import (
 	"fmt"
 	"os"
+	"path"
 	"strings"
 	"testing"
 
@@ -33,19 +34,19 @@ func TestDocs(t *testing.T) {
 
 func tables() string {
 	var b strings.Builder
-	b.WriteString("\n| 2.3 | 2.4 | |\n| --- | --- | --- |\n")
-	for _, row := range lint.Rows("settings") {
+	b.WriteString("\n| 2.3 | 2.4 | | Source |\n| --- | --- | --- | --- |\n")
+	for i, row := range lint.Rows("settings") {
 		if row[0] != "-" {
-			fmt.Fprintf(&b, "| `%s` | %s | %s |\n", row[0], code(row[1]), row[2])
+			fmt.Fprintf(&b, "| `%s` | %s | %s | %s |\n", row[0], code(row[1]), row[2], source("settings", i))
 		}
 	}
-	b.WriteString("\n| Plugin of 2.3 | 2.4 | |\n| --- | --- | --- |\n")
-	for _, row := range lint.Rows("plugins") {
-		fmt.Fprintf(&b, "| `%s` | %s | %s |\n", row[0], code(row[1]), row[2])
+	b.WriteString("\n| Plugin of 2.3 | 2.4 | | Source |\n| --- | --- | --- | --- |\n")
+	for i, row := range lint.Rows("plugins") {
+		fmt.Fprintf(&b, "| `%s` | %s | %s | %s |\n", row[0], code(row[1]), row[2], source("plugins", i))
 	}
-	b.WriteString("\n| Section of 2.3 | Instead |\n| --- | --- |\n")
-	for _, row := range lint.Rows("gone") {
-		fmt.Fprintf(&b, "| `%s` | %s |\n", row[0], row[1])
+	b.WriteString("\n| Section of 2.3 | Instead | Source |\n| --- | --- | --- |\n")
+	for i, row := range lint.Rows("gone") {
+		fmt.Fprintf(&b, "| `%s` | %s | %s |\n", row[0], row[1], source("gone", i))
 	}
 	return b.String()
 }
@@ -55,4 +56,14 @@ func code(names string) string {
 		return ""
 	}
 	return "`" + strings.ReplaceAll(names, ", ", "`, `") + "`"
+}
+
+// source links to where a row is from.
+func source(section string, i int) string {
+	page := lint.Sources(section)[i]
+	at := "https://doc.dovecot.org/main/" + page + ".html"
+	if strings.HasPrefix(page, "src/") {
+		at = "https://github.com/dovecot/core/blob/2.3.19/" + page
+	}
+	return fmt.Sprintf("[%s](%s)", path.Base(page), at)
 }

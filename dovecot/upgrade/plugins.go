@@ -397,7 +397,7 @@ func (u use) imapsieve() (string, error) {
 func (u use) level() (string, error) {
 	save := u.plugin["zlib_save"]
 	if save == nil {
-		return "", fmt.Errorf("write it for the method of mail_compress_write_method")
+		return "", nil // nothing is compressed
 	}
 	switch save.Value {
 	case "gz", "deflate", "zstd":

@@ -219,6 +219,9 @@ func (c *converter) block(nodes []*node) (out []string) {
 	for _, n := range nodes {
 		left := len(c.Left)
 		lines, err := c.lines(n)
+		if err != nil && n.Setting && n.Value == "" && !n.FromFile {
+			lines, err = nil, nil
+		}
 		if err == nil && n.Setting && len(lines) > 0 {
 			err = kept(n, lines)
 		}
@@ -403,6 +406,9 @@ func (c *converter) setting(n *node) ([]string, error) {
 	}
 	if err := opaque(n, spec); err != nil {
 		return nil, err
+	}
+	if n.Value == "" && !n.FromFile && strings.Contains(spec, " { ") { // it says nothing
+		return nil, nil
 	}
 	switch {
 	case spec != "" && spec != "-":

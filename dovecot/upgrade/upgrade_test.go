@@ -235,33 +235,85 @@ func outermost(text string) (statements []string) {
 	return statements
 }
 
-// TestEveryRow fails on a row of the table that no golden file tries.
-func TestEveryRow(t *testing.T) {
-	tried := map[string]bool{}
-	for _, archive := range cases(t) {
-		files, _ := inputOf(archive)
-		for _, f := range files {
-			for words := range lint.Scan(f.Data) {
-				tried[words.Key] = true
-				tried[strings.TrimRight(words.Key, "0123456789")] = true
-				for _, word := range strings.FieldsFunc(words.Value, func(r rune) bool { return strings.ContainsRune(" :;=", r) }) {
-					tried[word] = true
-				}
-			}
-		}
+// TestExamples has one for each row of the table: what comes of it is what it was the last
+// time, is left alone by another upgrade, and is taken by Dovecot 2.4.
+func TestExamples(t *testing.T) {
+	const name = "../lint/examples.txtar"
+	archive, err := txtar.ParseFile(name)
+	if err != nil {
+		t.Fatal(err)
 	}
-	for _, section := range []string{"settings", "arguments", "locations", "structures"} {
+	wanted := map[string]bool{}
+	for _, section := range lint.Constructs {
 		for _, row := range lint.Rows(section) {
-			_, key, inSection := strings.Cut(row[0], "/")
-			if !inSection {
-				key = row[0]
+			example := section + "/" + row[0]
+			if section == "values" || section == "letters" {
+				example += "/" + row[1]
 			}
-			written := section != "settings" || row[3] != ""
-			if written && key != "" && !tried[key] && !slices.ContainsFunc([]string{"imapsieve_mailbox_"}, func(p string) bool { return strings.HasPrefix(key, p) }) {
-				t.Errorf("%s: no golden file tries %s", section, row[0])
+			wanted[example] = row[0] != "-"
+		}
+	}
+	var all config.Files
+	golden := &txtar.Archive{Comment: archive.Comment}
+	for _, f := range archive.Files {
+		before, want, _ := strings.Cut(string(f.Data), "=>\n")
+		parts := strings.Split(before, ">> ")
+		files := config.Files{{Name: "x.conf", Data: []byte(parts[0])}}
+		for _, beside := range parts[1:] {
+			name, text, _ := strings.Cut(beside, "\n")
+			files = append(files, config.File{Name: name, Data: []byte(text)})
+		}
+		after := upgrade.Convert(files, []string{"x.conf"}, false, func(string) []byte { return nil })
+		got := string(after.Files.Data("x.conf"))
+		if got != want && !*update {
+			t.Errorf("%s: %s", f.Name, diff.Diff("want", []byte(want), "got", []byte(got)))
+		}
+		if !wanted[f.Name] {
+			t.Errorf("%s is no row, or has two examples", f.Name)
+		}
+		wanted[f.Name] = false
+		if twice(t, after); !uninstalled[f.Name] {
+			all = append(all, config.File{Name: fmt.Sprintf("%03d.conf", len(all)), Origin: f.Name, Data: []byte(got)})
+		}
+		golden.Files = append(golden.Files, txtar.File{Name: f.Name, Data: []byte(before + "=>\n" + got)})
+	}
+	for row, missing := range wanted {
+		if missing {
+			t.Errorf("%s has no example in %s", row, name)
+		}
+	}
+	if *update {
+		if err := os.WriteFile(name, txtar.Format(golden), 0o644); err != nil {
+			t.Fatal(err)
+		}
+	}
+	for i := 0; i < len(all); i += 20 {
+		if refused(t, all[i:min(i+20, len(all))]) == "" {
+			continue
+		}
+		for _, f := range all[i:min(i+20, len(all))] {
+			if why := refused(t, config.Files{f}); why != "" {
+				t.Errorf("%s: 2.4 does not take what comes of it: %s\n%s", f.Origin, why, f.Data)
 			}
 		}
 	}
+}
+
+// uninstalled are rows of plugins that Debian has in packages of their own.
+var uninstalled = map[string]bool{"settings/plugin/fts_solr": true}
+
+// refused is why doveconf of 2.4 does not take files.
+func refused(t *testing.T, files config.Files) string {
+	t.Helper()
+	dir := t.TempDir()
+	for _, f := range files {
+		dovecottest.Write(t, dir, f.Name, string(f.Data))
+	}
+	dovecottest.Write(t, dir, "main", "dovecot_config_version = 2.4.0\ndovecot_storage_version = 2.4.0\n!include *.conf\n")
+	if _, err := dovecottest.Installed(t, "2.4", dir).Dump(t.Context(), filepath.Join(dovecottest.Here, "main"), true); err != nil {
+		return err.Error()
+	}
+	return ""
 }
 
 // TestTooLarge: what no configuration comes to is not looked at, and takes no time.

@@ -90,6 +90,9 @@ func (u use) functions() template.FuncMap {
 		"value":       func() string { return value },
 		"yes":         func() bool { return value == "yes" || value == "y" || value == "1" || value == "true" },
 		"file":        u.file,
+		"ending":      func() string { return u.node.Key[strings.LastIndex(u.node.Key, "_")+1:] },
+		"only":        u.only,
+		"pairs":       u.pairs,
 		"digits":      func() string { return digits.FindString(u.node.Key) },
 		"global":      u.global,
 		"groups":      u.groups,
@@ -142,6 +145,39 @@ func (u use) file() (string, error) {
 		return "", fmt.Errorf("the value itself stands in the line: write it to a file, and its path in the place of %s", u.node.Key)
 	}
 	return strings.TrimSpace(strings.TrimPrefix(u.node.Value, "<")), nil
+}
+
+// only is for a setting that matters beside another one, or a plugin.
+func (u use) only(beside string) (string, error) {
+	set := slices.ContainsFunc(u.all, func(n *node) bool {
+		return n.Setting && (n.Key == beside && n.Value != "" || n.Key == "mail_plugins" && slices.Contains(strings.Fields(n.Value), beside))
+	})
+	if !set {
+		return "", nil
+	}
+	if row := rowFor(u.node.around(), u.node.Key); row != nil {
+		return "", errors.New(row[2])
+	}
+	return "", errors.New("it is gone") // as a plugin, of which the table says why
+}
+
+// pairs are names with values, each a setting of its own in 2.4.
+func (u use) pairs(between string) (string, error) {
+	var lines []string
+	words := strings.Fields(u.node.Value)
+	for i := 0; i < len(words); i++ {
+		name, value, _ := strings.Cut(words[i], "=")
+		if between == " " && i+1 < len(words) {
+			i++
+			value = words[i]
+		}
+		now, err := u.words(value)
+		if err != nil {
+			return "", err
+		}
+		lines = append(lines, name+" = "+now)
+	}
+	return strings.Join(lines, "\n"), nil
 }
 
 // option is one of name=value, between spaces.

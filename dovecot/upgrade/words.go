@@ -115,6 +115,8 @@ func plugin(name string) (now, instead, why string) {
 		case row[0] != name:
 		case row[1] != "-":
 			return row[1], "", ""
+		case row[3] == "-":
+			return "", "", ""
 		case strings.Contains(row[2], "leave it out"):
 			return "", "", ""
 		default:
