@@ -315,7 +315,7 @@ func (e *entrypoint) publishState() {
 			CertificateExpires: g.CertificateExpires, LastReload: s.LastReload,
 			Reloads: status.Reloads{Loaded: s.Counts.Loaded, Refused: s.Counts.Refused}, Settings: e.settings.Changed(),
 		},
-		Ceilings: g.Capacity.Bound(g.Ceilings), Capacity: g.Capacity, BaseDir: g.BaseDir, Live: live, AnvilDied: s.AnvilDied,
+		Ceilings: g.Capacity.Bound(g.Ceilings), Capacity: g.Capacity, BaseDir: g.BaseDir, Backend: e.settings.Backend(), Live: live, AnvilDied: s.AnvilDied,
 	}
 	if !e.settings.Own() { // else it lies where that says
 		snapshot.Mail.Dir = string(e.settings.MailDir)

@@ -5,6 +5,7 @@ import (
 	"os"
 	"os/exec"
 	"path/filepath"
+	"regexp"
 	"strings"
 	"testing"
 
@@ -15,8 +16,8 @@ import (
 // asked logs in at a server by each protocol, and names a recipient; it prints the code of
 // each answer.
 const asked = `
-import imaplib, poplib, smtplib, ssl, sys
-host, imap_port, pop3_port, submission_port, lmtp, user, password = sys.argv[1:]
+import base64, imaplib, poplib, smtplib, socket, ssl, sys
+host, imap_port, pop3_port, submission_port, sieve_port, lmtp, user, password = sys.argv[1:]
 tls = ssl.create_default_context()
 tls.check_hostname, tls.verify_mode = False, ssl.CERT_NONE
 def imap():
@@ -25,15 +26,27 @@ def pop3():
     c = poplib.POP3(host, int(pop3_port)); c.stls(tls); c.user(user); return c.pass_(password)
 def submission():
     c = smtplib.SMTP(host, int(submission_port)); c.starttls(context=tls); return c.login(user, password)
+def sieve():
+    c = socket.create_connection((host, int(sieve_port)))
+    def answer():
+        lines = c.makefile()
+        for line in lines:
+            if line.startswith(('OK', 'NO', 'BYE')):
+                return line
+    answer(); c.sendall(b'STARTTLS\r\n'); answer()
+    c = tls.wrap_socket(c); answer()
+    plain = base64.b64encode(f'\0{user}\0{password}'.encode()).decode()
+    c.sendall(f'AUTHENTICATE "PLAIN" "{plain}"\r\n'.encode())
+    return answer().replace('(', '[').replace(')', ']')
 def delivery():
-    c = smtplib.LMTP(host, int(lmtp)); c.ehlo(); c.mail('a@example.org'); return c.rcpt(user)
+    c = smtplib.LMTP(host, int(lmtp)); c.ehlo(); c.mail('a@example.org'); return c.rcpt(user.split('*')[0])
 def code(answer):
     if isinstance(answer, tuple):
         return answer[0]
     text = answer.decode() if isinstance(answer, bytes) else str(answer)
     text = text.removeprefix("b'").removeprefix('+')
     return text[:text.index(']')+1] if ']' in text else text.split()[0]
-for ask in imap, pop3, submission, delivery:
+for ask in imap, pop3, submission, sieve, delivery:
     try:
         answer = ask()
     except smtplib.SMTPResponseException as e:
@@ -47,7 +60,7 @@ for ask in imap, pop3, submission, delivery:
 func (s *site) ask(server *pidgeontest.Server, user, password string) string {
 	s.Helper()
 	e := server.Environ
-	out, err := exec.Command("python3", "-c", asked, e["LISTEN"], e["IMAP_PORT"], e["POP3_PORT"], e["SUBMISSION_PORT"], s.lmtp, user, password).CombinedOutput()
+	out, err := exec.Command("python3", "-c", asked, e["LISTEN"], e["IMAP_PORT"], e["POP3_PORT"], e["SUBMISSION_PORT"], e["SIEVE_PORT"], s.lmtp, user, password).CombinedOutput()
 	if err != nil {
 		s.Fatalf("%v\n%s", err, out)
 	}
@@ -81,7 +94,8 @@ func TestBackend(t *testing.T) {
 		own, foreign := userOf(table, here), userOf(table, there)
 		backend := s.server(here, map[string]string{
 			"LISTEN": here, "IMAP_PORT": "143", "POP3_PORT": "110", "SUBMISSION_PORT": "587", "LMTP_PORT": s.lmtp, "TRUSTED_NETWORKS": "127.0.0.1",
-			"PROTOCOLS": "imap,pop3,lmtp,submission,sieve", "RELAY_HOST": "localhost",
+			"SIEVE_PORT": "4190",
+			"PROTOCOLS":  "imap,pop3,lmtp,submission,sieve", "RELAY_HOST": "localhost", "MASTER_USERS": "boss:pass", "METRICS_PORT": pidgeontest.FreePort(),
 			"BACKENDS": s.network + ".{1..2}", "BACKEND_NAME": here,
 		})
 		list := filepath.Join(backend.Work, "placements")
@@ -90,8 +104,9 @@ func TestBackend(t *testing.T) {
 			t.Fatal(err)
 		}
 		s.start(backend)
-		served := "imap OK\npop3 OK\ndelivery 250\n"
-		later := "imap [UNAVAILABLE]\npop3 -ERR [SYS/TEMP]\nsubmission 454\ndelivery 451\n"
+		refused := 0
+		served := "imap OK\npop3 OK\nsieve OK\ndelivery 250\n"
+		later := "imap [UNAVAILABLE]\npop3 -ERR [SYS/TEMP]\nsubmission 454\nsieve NO [TRYLATER]\ndelivery 451\n"
 		for _, tt := range []struct{ user, password, want string }{
 			{own, "pass", served},
 			{"user998", "pass", served}, // named, one of them in a foreign shard
@@ -100,10 +115,30 @@ func TestBackend(t *testing.T) {
 			{foreign, "wrong", later},
 			{"user999", "pass", later},
 			{"alice", "secret", later}, // of a shard that is held
+			{own + "*boss", "pass", served},
+			{foreign + "*boss", "pass", later},
+			{"user998*boss", "pass", served},
+			{"user999*boss", "pass", later},
 		} {
 			if got := s.ask(backend, tt.user, tt.password); got != tt.want {
 				t.Errorf("%s gets\n%s\nwant\n%s\n%s", tt.user, got, tt.want, backend.Log.Tail(20))
 			}
+			if tt.want == later {
+				refused++
+			}
+		}
+		counted := func() string {
+			out, _ := backend.Ask("status").Output()
+			return regexp.MustCompile(`foreign .*`).FindString(string(out))
+		}
+		// smtplib tries two mechanisms.
+		want := fmt.Sprintf("%d logins and %d deliveries refused", 5*refused, refused)
+		if !pidgeontest.Within(pidgeontest.Patience, func() bool { return strings.Contains(counted(), want) }) {
+			t.Errorf("status counts %q, want %s", counted(), want)
+		}
+		metrics, err := exec.Command("curl", "-s", "http://"+here+":"+backend.Environ["METRICS_PORT"]+"/metrics").Output()
+		if want := fmt.Sprintf(`pidgeon_foreign_refused_total{what="login"} %d`, 5*refused); err != nil || !strings.Contains(string(metrics), want) {
+			t.Errorf("the metrics (%v) lack %s\n%s", err, want, metrics)
 		}
 		if out, err := s.doveadm(backend, "user", "-x", "service=lmtp", "stranger").CombinedOutput(); err == nil {
 			t.Errorf("who is named exists, but not in USERS: %s", out)

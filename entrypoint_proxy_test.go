@@ -17,6 +17,7 @@ import (
 	"os"
 	"os/exec"
 	"path/filepath"
+	"slices"
 	"strings"
 	"sync/atomic"
 	"syscall"
@@ -152,6 +153,7 @@ func (s *site) addBackend(i int) {
 	address := s.address(i)
 	backend := s.server(address, map[string]string{
 		"LISTEN": address, "IMAP_PORT": "143", "IMAPS_PORT": "0", "LMTP_PORT": s.lmtp, "TRUSTED_NETWORKS": "127.0.0.1",
+		"MASTER_USERS": "boss:pass",
 	})
 	s.backends[address] = backend
 	s.start(backend)
@@ -227,6 +229,21 @@ func TestProxy(t *testing.T) {
 		}
 		if _, err := pidgeontest.LogIn(s.proxy.Environ["IMAPS_PORT"], "user1", "wrong", pidgeontest.Patience); err == nil || !strings.Contains(err.Error(), "AUTHENTICATIONFAILED") {
 			t.Errorf("a wrong password: %v", err)
+		}
+
+		// Who logs in as another goes where that one's mail is.
+		for i, seen := 100, 0; seen < 3; i++ {
+			user := fmt.Sprintf("user%d", i)
+			if want(user) == want(user+"*boss") {
+				continue
+			}
+			seen++
+			if s.mustLogin(user + "*boss"); !slices.Equal(s.owner(user), []string{want(user)}) {
+				t.Errorf("with a master user %s has mail at %v, want %s", user, s.owner(user), want(user))
+			}
+		}
+		if _, err := s.login("user1*user2"); err == nil || !strings.Contains(err.Error(), "AUTHENTICATIONFAILED") {
+			t.Errorf("one user logs in as another: %v", err)
 		}
 
 		// Many at once all get in, and are heard, but of a Dovecot that is warned of.

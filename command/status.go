@@ -84,6 +84,9 @@ container	has room for {{.Limit}} sessions ({{.By}})
 {{- with .Mail}}{{if .Size}}
 mail	{{.}}
 {{- end}}{{end}}
+{{- with .Foreign}}
+foreign	{{.}}
+{{- end}}
 {{- range .Databases}}
 users	{{.Name}}: {{or .Down "found"}}
 {{- end}}

@@ -50,6 +50,10 @@ func (e exposition) write(d status.Document) {
 		up = append(up, sample(truth[database.Down == ""], "backend", database.Name))
 	}
 	gauge("pidgeon_backend_up", "1 if this database of AUTH answers.", up...)
+	if f := d.Foreign; f != nil {
+		e.family("pidgeon_foreign_refused_total", "counter", "Logins and deliveries refused because the user is another backend's, since the last reload.",
+			[]string{sample(f.Logins, "what", "login"), sample(f.Deliveries, "what", "delivery")})
+	}
 	gauge("pidgeon_degraded", "1 if Dovecot serves something else than what was asked for last.", sample(truth[d.Degraded]))
 	gauge("pidgeon_refused", "Reasons why the last change is not in force.", sample(len(d.Refused)))
 	gauge("pidgeon_overrides", "Overrides in force.", sample(len(d.Overrides)))

@@ -16,6 +16,7 @@ func TestMetrics(t *testing.T) {
 		Reloads:   status.Reloads{Loaded: 3, Refused: 1},
 		Listeners: map[string]int{"imap": 143, "imaps": 993}, Silent: map[string]string{"imaps": "EOF"},
 		Databases: []status.Database{{Name: "ldap"}, {Name: "sql", Down: "away"}},
+		Foreign:   &status.Foreign{Logins: 7, Deliveries: 2},
 		Container: status.Container{Limit: 44, By: "pids.max"},
 		Usage: []status.Usage{
 			{Protocol: "imap", Limit: 1000000, MaxConnections: 112, Sessions: n(90), Older: 1, Connections: n(95)},
@@ -38,6 +39,10 @@ pidgeon_listener_greets{listener="imaps"} 0
 # TYPE pidgeon_backend_up gauge
 pidgeon_backend_up{backend="ldap"} 1
 pidgeon_backend_up{backend="sql"} 0
+# HELP pidgeon_foreign_refused_total Logins and deliveries refused because the user is another backend's, since the last reload.
+# TYPE pidgeon_foreign_refused_total counter
+pidgeon_foreign_refused_total{what="login"} 7
+pidgeon_foreign_refused_total{what="delivery"} 2
 # HELP pidgeon_degraded 1 if Dovecot serves something else than what was asked for last.
 # TYPE pidgeon_degraded gauge
 pidgeon_degraded 0
@@ -83,8 +88,12 @@ pidgeon_container_sessions_limit{limited_by="pids.max"} 44
 	}
 	b.Reset()
 	exposition{Writer: &b, open: true}.write(d)
-	want = strings.ReplaceAll(want, "pidgeon_reloads_total C", "pidgeon_reloads C")
-	want = strings.ReplaceAll(want, "pidgeon_reloads_total counter", "pidgeon_reloads counter") + "# EOF\n"
+	for _, counter := range []string{"pidgeon_reloads", "pidgeon_foreign_refused"} {
+		for _, of := range []string{"HELP", "TYPE"} {
+			want = strings.ReplaceAll(want, "# "+of+" "+counter+"_total ", "# "+of+" "+counter+" ")
+		}
+	}
+	want += "# EOF\n"
 	if b.String() != want {
 		t.Errorf("as OpenMetrics, got\n%s\nwant\n%s", &b, want)
 	}

@@ -190,33 +190,44 @@ func (d Data) backends() config.Files {
 }
 
 // foreign are passwd-files of those whom a backend has come back later, by protocol, and
-// of its own users, for they may be of a foreign shard: for logins, and for whoever asks
-// without one. A sync by doveadm is let through: it is no protocol of clients.
+// of who is named, here or elsewhere, and may be of another shard: for logins, for logins
+// as another, and for whoever asks without one. A sync by doveadm is let through: it is no
+// protocol of clients. Who logs in as another would get code=authz_fail, which nobody
+// tries again, whatever the row says, unless the lookup fails: a variable that there is
+// not does that in both dialects.
 func foreign(s settings.Settings) config.Files {
-	var logins, lookups bytes.Buffer
-	row := func(key string, own bool) {
-		login, lookup := "nopassword=y nodelay=y code=temp_fail", "userdb_tempfail=y userdb_reason="+NotServed
-		if own {
-			login, lookup = "noauthenticate=y named=1", "userdb_named=1"
-		}
+	var logins, masters, lookups, named bytes.Buffer
+	write := func(to *bytes.Buffer, key, fields string) {
 		for _, protocol := range s.Protocols {
-			fmt.Fprintf(&logins, "%s/%s:::::::%s\n", protocol, key, login)
-			fmt.Fprintf(&lookups, "%s/%s:::::::%s\n", protocol, key, lookup)
+			fmt.Fprintf(to, "%s/%s:::::::%s\n", protocol, key, fields)
 		}
 	}
+	refuse := func(key string) {
+		write(&logins, key, "nopassword=y nodelay=y code=temp_fail")
+		write(&masters, key, "refused=%{"+NotServed+"}")
+		write(&lookups, key, "userdb_named=1 userdb_tempfail=y userdb_reason="+NotServed)
+	}
 	for _, p := range s.BackendUsers.Users() {
-		row(p.Of, s.Serves(p))
+		if !s.Serves(p) {
+			refuse(p.Of)
+			continue
+		}
+		write(&logins, p.Of, "noauthenticate=y named=1")
+		write(&masters, p.Of, "noauthenticate=y named=1")
+		write(&named, p.Of, "userdb_named=1")
 	}
 	for n, host := range s.Shards() {
 		p, _ := s.BackendUsers.Of(settings.ShardKey(n))
 		if !s.Serves(settings.Placement{Host: host, Held: p.Held}) {
-			row("shard/"+shard.Name(n), false)
+			refuse("shard/" + shard.Name(n))
 		}
 	}
-	return config.Files{
-		{Name: "foreign-logins", Origin: "BACKENDS", Mode: config.ForAuth, Data: logins.Bytes()},
-		{Name: "foreign", Origin: "BACKENDS", Mode: config.ForAuth, Data: lookups.Bytes()},
+	var files config.Files
+	for name, rows := range map[string]*bytes.Buffer{"foreign-logins": &logins, "foreign-masters": &masters, "foreign": &lookups, "named": &named} {
+		files = append(files, config.File{Name: name, Origin: "BACKENDS, " + name, Mode: config.ForAuth, Data: rows.Bytes()})
 	}
+	slices.SortFunc(files, func(a, b config.File) int { return strings.Compare(a.Name, b.Name) })
+	return files
 }
 
 // NotServed is what Dovecot logs of a user whose mail is at another backend.

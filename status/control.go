@@ -53,7 +53,7 @@ func Ask(ctx context.Context, runDir string) (d Document, err error) {
 func AskSessions(ctx context.Context, runDir string) (d Document, err error) {
 	err = ask(ctx, runDir, "/sessions", &d)
 	d.Mail = d.Mail.Measured()
-	return d.Probed(ctx), err
+	return d.Probed(ctx).countedForeign(ctx), err
 }
 
 // AskLive reads Snapshot.Live into a value.

@@ -120,7 +120,7 @@ func lookup(ctx context.Context, socket string) error {
 	defer conn.Close()
 	deadline, _ := ctx.Deadline()
 	conn.SetDeadline(deadline)
-	if _, err := fmt.Fprint(conn, "VERSION\t1\t1\nUSER\t1\tpidgeon-probe@probe.invalid\tservice=lmtp\n"); err != nil {
+	if _, err := fmt.Fprint(conn, "VERSION\t1\t1\nUSER\t1\tpidgeon-probe@probe.invalid\tservice=doveadm\n"); err != nil {
 		return err
 	}
 	for lines := bufio.NewScanner(conn); lines.Scan(); {

@@ -30,6 +30,7 @@ type Snapshot struct {
 	Capacity sizing.Capacity
 	Master   *master.Process // nil before Dovecot is started
 	BaseDir  string          // Dovecot's base_dir
+	Backend  bool            // it refuses users of others
 	// AnvilDied is when Dovecot last lost what it knew of the sessions.
 	AnvilDied time.Time
 	Live      json.RawMessage // what `pidgeon check` beside it asks for, passed through
@@ -62,6 +63,9 @@ type Document struct {
 	Databases []Database `json:"databases,omitempty"` // of AUTH, as probed by whoever asks
 	OwnUsers  bool       `json:"own_users,omitempty"` // USERS has some beside them
 	Lookups   string     `json:"lookups,omitempty"`   // the socket where Dovecot looks users up
+
+	Foreign *Foreign `json:"foreign,omitempty"` // at a backend, as counted for whoever asks
+	Stats   string   `json:"stats,omitempty"`   // the socket where Dovecot tells what it has counted
 
 	Settings []settings.Setting `json:"settings,omitempty"` // that differ from the default
 }
@@ -110,6 +114,9 @@ func (s Snapshot) document() Document {
 	s.Container = Container{s.Capacity.Sessions, s.Capacity.By}
 	if len(s.Databases) > 0 {
 		s.Lookups = filepath.Join(s.BaseDir, "auth-userdb")
+	}
+	if s.Backend {
+		s.Stats = filepath.Join(s.BaseDir, "stats-reader")
 	}
 	return s.Document
 }
