@@ -204,6 +204,7 @@ func FuzzEffect(f *testing.F) {
 		}
 	}
 	f.Fuzz(func(t *testing.T, which int, value string) {
+		t.Parallel()
 		checkEffect(t, variables[uint(which)%uint(len(variables))].Name, value)
 	})
 }

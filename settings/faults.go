@@ -44,7 +44,7 @@ func valueFault(v Variable, value, problem, hint string) finding.Finding {
 // sorted puts faults into the order of the table.
 func sorted(faults finding.List) finding.List {
 	order := map[string]int{}
-	for i, v := range Variables() {
+	for i, v := range table() {
 		order[v.Name], order[v.Name+"_FILE"] = i, i
 	}
 	slices.SortStableFunc(faults, func(a, b finding.Finding) int { return cmp.Compare(order[blamed(a)], order[blamed(b)]) })
@@ -55,7 +55,7 @@ func sorted(faults finding.List) finding.List {
 // nothing is how a limit stays where it was.
 func misspelt(environ map[string]string) (faults finding.List) {
 	known := map[string]bool{}
-	for _, v := range Variables() {
+	for _, v := range table() {
 		known[v.Name], known[v.Name+"_FILE"] = true, true
 	}
 	for _, name := range slices.Sorted(maps.Keys(environ)) {
@@ -135,7 +135,7 @@ func (s Settings) contradictions(faults finding.List) (found finding.List) {
 		found = append(found, fault("AUTH_SOCKET", fmt.Sprintf("ends with %q, which gives more rights than to log in on Dovecot 2.3", m), "write for example AUTH_SOCKET=/sockets/auth"))
 	}
 	owner := map[int64]string{}
-	for _, v := range Variables() {
+	for _, v := range table() {
 		listens := s.Protocols.Has(v.listener) || v.listener != "" && config.ProtocolNamed(v.listener).Name == ""
 		atFault := slices.ContainsFunc(faults, func(f finding.Finding) bool { return blamed(f) == v.Name })
 		if !listens || atFault {
@@ -156,7 +156,7 @@ var privileged = regexp.MustCompile(`[/-](login|master|userdb|token|tokenlogin)$
 
 // incomplete finds what a database of AUTH lacks.
 func (s Settings) incomplete(faults finding.List) (found finding.List) {
-	for _, v := range Variables() {
+	for _, v := range table() {
 		atFault := slices.ContainsFunc(faults, func(f finding.Finding) bool { return strings.TrimSuffix(blamed(f), "_FILE") == v.Name })
 		if v.required && !atFault && s.Auth.Has(v.database) && !s.Set(v.Name) {
 			found = append(found, fault(v.Name, "is not set, and AUTH names "+v.database, fmt.Sprintf("write for example %s=%s, or take %s out of AUTH", v.Name, v.Example, v.database)))
@@ -182,7 +182,7 @@ func (s Settings) incomplete(faults finding.List) (found finding.List) {
 
 // idle notes what is set for a database that AUTH does not name.
 func (s *Settings) idle() {
-	for _, v := range Variables() {
+	for _, v := range table() {
 		if v.database != "" && s.Set(v.Name) && !s.Auth.Has(v.database) && !s.Own() && !s.Proxy() {
 			s.Notes = append(s.Notes, fmt.Sprintf("%s has no effect: AUTH does not name %s", v.Name, v.database))
 		}
@@ -198,7 +198,7 @@ func (s *Settings) noteBackends() {
 	case s.Backend() && s.BackendsName == "" && !slices.Contains(s.Backends, string(s.BackendName)):
 		s.Notes = append(s.Notes, "BACKEND_NAME is none of BACKENDS: the users of BACKEND_USERS alone are served here")
 	}
-	for _, v := range Variables() {
+	for _, v := range table() {
 		if s.Proxy() && v.server && s.Set(v.Name) {
 			s.Notes = append(s.Notes, v.Name+" has no effect: ROLE is proxy, and that is the backends' business")
 		}

@@ -46,7 +46,7 @@ func Reload(environ []string, started map[string]string) (Settings, error) {
 // Fixed are the values that the fixed variables have, for Reload.
 func (s Settings) Fixed() map[string]string {
 	fixed := map[string]string{}
-	for _, v := range Variables() {
+	for _, v := range table() {
 		if v.Fixed {
 			fixed[v.Name] = s.Environ[v.Name]
 		}
@@ -55,7 +55,7 @@ func (s Settings) Fixed() map[string]string {
 }
 
 func (s *Settings) keepFixed(started map[string]string) {
-	for _, v := range Variables() {
+	for _, v := range table() {
 		value, fixed := started[v.Name]
 		if !fixed || value == s.Environ[v.Name] {
 			continue
@@ -72,7 +72,7 @@ func (s *Settings) keepFixed(started map[string]string) {
 // used is the environment without what the operator's own configuration says itself.
 func (s *Settings) used() map[string]string {
 	used := maps.Clone(s.Environ)
-	for _, v := range Variables() {
+	for _, v := range table() {
 		if v.ours && s.Set("DOVECOT_CONF") && s.Set(v.Name) {
 			s.Notes = append(s.Notes, v.Name+" has no effect with DOVECOT_CONF: write it into that configuration, or into an override")
 			delete(used, v.Name)
@@ -96,7 +96,7 @@ func environment(environ []string) map[string]string {
 // dropServiceLinks takes out what Kubernetes injects for a Service that is named
 // like one of our protocols: IMAP_PORT=tcp://10.0.0.1:143.
 func (s *Settings) dropServiceLinks() {
-	for _, v := range Variables() {
+	for _, v := range table() {
 		if strings.HasSuffix(v.Name, "_PORT") && serviceLink(s.Environ[v.Name]) {
 			s.Notes = append(s.Notes, fmt.Sprintf("%s=%s is a Kubernetes service link and is ignored: set enableServiceLinks: false in the pod", v.Name, s.Environ[v.Name]))
 			delete(s.Environ, v.Name)
@@ -110,7 +110,7 @@ func serviceLink(value string) bool {
 
 // readFiles takes each variable from the file that NAME_FILE names.
 func (s *Settings) readFiles() (faults finding.List) {
-	for _, v := range Variables() {
+	for _, v := range table() {
 		path, ok := s.Environ[v.Name+"_FILE"]
 		if !ok {
 			continue
@@ -161,7 +161,7 @@ func (s *Settings) parse() (faults finding.List) {
 			}
 		}
 	}
-	for _, v := range Variables() {
+	for _, v := range table() {
 		if value := reflect.ValueOf(*s).FieldByName(v.field); len(v.Choices) > 0 && !slices.Contains(v.Choices, value.String()) {
 			faults = append(faults, valueFault(v, s.Environ[v.Name], "is none of "+strings.Join(v.Choices, ", "), ""))
 		}

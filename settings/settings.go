@@ -224,7 +224,7 @@ type Setting struct {
 
 // Changed lists what is set otherwise than by default.
 func (s Settings) Changed() (changed []Setting) {
-	for _, v := range Variables() {
+	for _, v := range table() {
 		if value := s.Environ[v.Name]; value != "" && value != v.Default {
 			changed = append(changed, Setting{v.Name, v.Shown(value)})
 		}
@@ -261,7 +261,7 @@ var table = sync.OnceValue(func() (variables []Variable) {
 
 // Field finds the variable that a field of Settings holds.
 func Field(name string) (Variable, bool) {
-	for _, v := range Variables() {
+	for _, v := range table() {
 		if v.field == name {
 			return v, true
 		}

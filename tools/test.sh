@@ -62,6 +62,19 @@ rootfs() {
 	export PIDGEON_ROOTFS_BOOKWORM PIDGEON_ROOTFS_TRIXIE
 }
 
+# unraced are the packages whose tests run the program that is built, or that start no
+# goroutines: with the race detector they take up to three times as long.
+unraced='pidgeon(/certificate|/command|/config|/container|/dovecot/lint|/dovecot/upgrade|/finding|/lifecycle|/render|/settings|/shard|/sizing|/tests/.*|/bench/.*)?'
+
+# tests REPORT PACKAGES [FLAG]...: a test that fails where processors are short is run
+# once more. More than three of them, a panic or a data race are no accident.
+tests() {
+	# Under nohup SIGHUP is ignored, and so would pidgeon, which keeps that, ignore it.
+	CGO_ENABLED=1 env --default-signal go tool gotestsum --format pkgname-and-test-fails --hide-summary skipped,output \
+		--rerun-fails=1 --rerun-fails-max-failures=3 --rerun-fails-abort-on-data-race --rerun-fails-report "$1" \
+		--packages "$2" -- -shuffle=on -timeout 20m -vet=off "${@:3}"
+}
+
 gotest() {
 	step "go test"
 	local as=()
@@ -71,23 +84,24 @@ gotest() {
 		echo "running the tests with sudo: they enter root file systems"
 		as=(-exec "sudo -E env HOME=/root PATH=$PATH")
 	fi
-	local report failed='' lines line
-	report=$(mktemp)
-	# A test that fails where processors are short is run once more, alone. More than
-	# three of them, a panic or a data race are no accident.
-	# Under nohup SIGHUP is ignored, and so would pidgeon, which keeps that, ignore it.
-	CGO_ENABLED=1 env --default-signal go tool gotestsum --format pkgname-and-test-fails --hide-summary skipped,output \
-		--rerun-fails=1 --rerun-fails-max-failures=3 --rerun-fails-abort-on-data-race --rerun-fails-report "$report" \
-		--packages ./... -- -race -shuffle=on -timeout 20m "${as[@]}" || failed=yes
-	mapfile -t lines <"$report"
+	# Both halves at once: the one that runs the program waits much.
+	local dir all raced failed='' lines line
+	dir=$(mktemp -d)
+	all=$(go list ./...)
+	tests "$dir/raced" "$(grep -vxE "$unraced" <<<"$all" | xargs)" -race "${as[@]}" >"$dir/log" 2>&1 &
+	raced=$!
+	tests "$dir/plain" "$(grep -xE "$unraced" <<<"$all" | xargs)" -p 3 "${as[@]}" || failed=yes
+	wait "$raced" || failed=yes
+	cat "$dir/log"
+	mapfile -t lines < <(cat "$dir"/{raced,plain} 2>/dev/null)
 	for line in "${lines[@]}"; do
 		if [[ $line =~ :\ ([0-9]+)\ runs,\ ([0-9]+)\ failures$ && ${BASH_REMATCH[1]} == "${BASH_REMATCH[2]}" ]]; then
 			failed=yes # as it was not found again, gotestsum took it for passed
-		elif ! grep -qF "${line%%:*}/" "$report"; then # not the parent of another
+		elif ! printf '%s\n' "${lines[@]}" | grep -qF "${line%%:*}/"; then # not the parent of another
 			retried+=("$line")
 		fi
 	done
-	rm "$report"
+	rm -r "$dir"
 	[[ -z $failed ]]
 }
 
