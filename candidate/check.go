@@ -8,6 +8,7 @@ import (
 	"maps"
 	"os"
 	"path/filepath"
+	"regexp"
 	"slices"
 	"strings"
 	"time"
@@ -160,15 +161,18 @@ func (h Host) rehearse(ctx context.Context, c Candidate, m Meaning, live Live) (
 	return c.turnedAway(found), err
 }
 
+// byLDAP tells of what auth says of a directory: "ldap(/etc/x)", in 2.3.13 "LDAP".
+var byLDAP = regexp.MustCompile(`: (?:ldap\(|LDAP: )`)
+
 // turnedAway names the variables that a database does not take Dovecot's name and
 // password from.
 func (c Candidate) turnedAway(found finding.List) finding.List {
 	for i, f := range found {
 		switch s := c.Settings; {
 		case c.Brought.Passdb || c.Brought.Userdb || !rehearsal.TurnedAway(f):
-		case s.Auth.Has("ldap") && s.LDAPBindDN != "" && strings.Contains(f.Problem, "ldap("):
+		case s.Auth.Has("ldap") && s.LDAPBindDN != "" && byLDAP.MatchString(f.Problem):
 			found[i].Hint = "correct LDAP_BIND_DN or LDAP_BIND_PASSWORD"
-		case s.Auth.Has("sql") && !strings.Contains(f.Problem, "ldap("):
+		case s.Auth.Has("sql") && !byLDAP.MatchString(f.Problem):
 			found[i].Hint = "correct SQL_USER or SQL_PASSWORD"
 		}
 	}

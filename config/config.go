@@ -68,6 +68,8 @@ type Brought struct {
 	Passdb, Userdb bool
 	Auth           bool   // another user for auth
 	Inbox          bool   // a namespace with the INBOX
+	Separator      string // of namespaces, which all have the same
+	Cleartext      bool   // logins without TLS, where TLS is required
 	FirstUID       int    // the lowest that mail may have, 0 if unset
 	LastUID        int    // and the highest
 	Ports          string // that listeners have, each between blanks

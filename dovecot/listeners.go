@@ -96,10 +96,14 @@ func (s Settings) Listeners() []config.Listener {
 		if p, _ := config.ListenerOf(name); l.Unnamed() || named[name] > 1 && p.Login != l.Service {
 			name = l.Service + " " + name
 		}
+		tls := s[l.Setting("ssl")] == "yes"
+		if tls && s["ssl"] == "no" { // the master opens none (2.3.19, 2.4.1)
+			continue
+		}
 		if l.Kind == Inet && set && port != 0 && s.Runs(l.Service) {
 			all = append(all, config.Listener{
 				Name: name, Protocol: config.ProtocolServed(l.Service), Port: port, Addresses: s.addresses(l),
-				TLS: s[l.Setting("ssl")] == "yes", HAProxy: s[l.Setting("haproxy")] == "yes",
+				TLS: tls, HAProxy: s[l.Setting("haproxy")] == "yes",
 			})
 		}
 	}

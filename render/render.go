@@ -35,6 +35,9 @@ const (
 // sections, so those of overrides come before it.
 const usersFile = templatesDir + "/30-users.conf"
 
+// ownedFile has what the entrypoint relies on, whatever overrides say.
+const ownedFile = templatesDir + "/90-owned.conf"
+
 // last moves a name to the end.
 func last(names []string, name string) []string {
 	i := slices.Index(names, name)
@@ -85,6 +88,7 @@ func Render(in Input) (config.Files, error) {
 	if brought := in.Data.Brought; brought.Passdb || brought.Userdb {
 		t.in.Data.Includes = last(t.in.Data.Includes, usersFile)
 	}
+	t.in.Data.Includes = last(t.in.Data.Includes, ownedFile)
 	main := t.file(config.Main, config.Main)
 	if len(t.faults) > 0 {
 		return nil, t.faults

@@ -51,7 +51,7 @@ func parseAll(in Input) *templates {
 func (in Input) builtin() []string {
 	patterns := []string{"*.*"}
 	if len(in.Own) > 0 {
-		patterns = []string{"60-sizes.conf", "own/*"}
+		patterns = []string{"60-sizes.conf", "90-owned.conf", "own/*"}
 	}
 	var names []string
 	for _, pattern := range patterns {

@@ -21,6 +21,9 @@ func (c *Config) Brings(brought *config.Brought) {
 			*id, _ = strconv.Atoi(s.value)
 		}
 	}
+	if s, tls := c.last(nil, "auth_allow_cleartext"), c.last(nil, "ssl"); s != nil && s.file.Override && s.value == "yes" {
+		brought.Cleartext = tls != nil && !tls.file.Override && tls.value == "required"
+	}
 	for s := range c.overrides {
 		owner = owner || s.sets() && s.in == nil && (s.key == "mail_uid" || s.key == "mail_home")
 		if s.sets() && (s.in == nil && s.key == "default_internal_user" || s.in == c.service("auth") && (s.key == "user" || s.key == "group")) {
@@ -34,6 +37,8 @@ func (c *Config) Brings(brought *config.Brought) {
 			brought.Ports += " " + s.value + " "
 		case s.within("namespace") && s.key == "inbox" && s.value == "yes":
 			brought.Inbox = true
+		case s.within("namespace") && s.key == "separator":
+			brought.Separator = s.value
 		case s.in.around == nil:
 			brought.Passdb = brought.Passdb || s.in.kind == "passdb"
 			brought.Userdb = brought.Userdb || s.in.kind == "userdb"

@@ -8,7 +8,7 @@ import (
 
 // What overrides bring is theirs only where it is no section of the templates.
 func TestBrings(t *testing.T) {
-	const template = "passdb users {\n  driver = x\n}\nuserdb {\n  driver = x\n}\nnamespace inbox {\n  inbox = yes\n}\nservice imap-login {\n  inet_listener imap {\n    port = 143\n  }\n}\n"
+	const template = "ssl = required\npassdb users {\n  driver = x\n}\nuserdb {\n  driver = x\n}\nnamespace inbox {\n  inbox = yes\n}\nservice imap-login {\n  inet_listener imap {\n    port = 143\n  }\n}\n"
 	for override, want := range map[string]config.Brought{
 		"login_greeting = x\n":                              {},
 		"passdb users {\n  driver = y\n}\n":                 {},
@@ -22,6 +22,10 @@ func TestBrings(t *testing.T) {
 		"namespace inbox {\n  inbox = yes\n}\n":             {},
 		"namespace {\n  inbox = yes\n}\n":                   {Inbox: true},
 		"namespace other {\n  inbox = no\n}\n":              {},
+		"namespace other {\n  separator = /\n}\n":           {Separator: "/"},
+		"namespace inbox {\n  separator = /\n}\n":           {},
+		"auth_allow_cleartext = yes\n":                      {Cleartext: true},
+		"auth_allow_cleartext = yes\nssl = yes\n":           {},
 		"service imap-login {\n  inet_listener imap {\n    port = 993\n  }\n  inet_listener a {\n    port = 1\n  }\n  inet_listener b {\n    port = 2\n  }\n}\n": {Ports: " 1  2 "},
 		"service auth {\n  inet_listener a {\n    port = 1\n  }\n}\n":                                                                                            {},
 	} {

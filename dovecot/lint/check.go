@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"slices"
 	"strings"
+	"sync"
 
 	"pidgeon/dovecot"
 	"pidgeon/finding"
@@ -93,6 +94,12 @@ func (c *Config) ordered(found finding.List) finding.List {
 func (c *Config) withoutEffect(ctx context.Context, d *dovecot.Dovecot) finding.List {
 	var anew []string
 	var first *statement
+	hint := sync.OnceValue(func() string {
+		if c.whole() {
+			return "the line can stay; DOVECOT_CONF=FILE has a whole configuration take the place of the templates"
+		}
+		return "the line can stay"
+	})
 	found := c.each(func(s *statement) (f finding.Finding) {
 		if !s.sets() || s.in.cumulative() {
 			return f
@@ -103,12 +110,15 @@ func (c *Config) withoutEffect(ctx context.Context, d *dovecot.Dovecot) finding.
 		same := ""
 		switch i := slices.IndexFunc(after, (*statement).sets); {
 		case c.ours(s) != nil:
-			if ours := c.ours(s); ours.value != s.value {
-				if listed(s.key, "sized") {
-					first, anew = cmp.Or(first, s), append(anew, fmt.Sprintf("%s %s → %s (%s)", s.fullName(), s.value, ours.value, s.place()))
-					return f
-				}
-				return s.warning(finding.Overwritten, fmt.Sprintf("%s is %s, whatever stands here: pidgeon needs it", s.key, cmp.Or(ours.value, "empty")), "the line can stay")
+			ours := c.ours(s)
+			switch {
+			case ours.value == s.value:
+				same = ours.place()
+			case listed(s.key, "sized"):
+				first, anew = cmp.Or(first, s), append(anew, fmt.Sprintf("%s %s → %s (%s)", s.fullName(), s.value, ours.value, s.place()))
+				return f
+			default:
+				return s.warning(finding.Overwritten, fmt.Sprintf("%s is %s, whatever stands here: pidgeon needs it", s.key, cmp.Or(ours.value, "empty")), hint())
 			}
 		case i >= 0 && !c.builtUpon(s, after[i]):
 			return s.warning(finding.Overwritten, s.key+" is overwritten by "+after[len(after)-1].place(), "remove one of the two lines")

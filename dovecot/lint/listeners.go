@@ -52,13 +52,12 @@ func (c *Config) ChangedListeners(s dovecot.Settings, asked []config.Listener) f
 			closed[p.Name] = found[len(found)-1]
 			continue
 		}
-		open[p.Name] = true
 		if implicit && s["ssl"] == "no" && encrypted != "no" { // the master opens none (2.3.19, 2.4.1)
-			off := changed(nil, "ssl", "is not opened with ssl = no", "leave the line out, or set TLS=no")
-			off.Warning = false
-			found = append(found, off)
+			found = append(found, changed(nil, "ssl", "is not opened with ssl = no", "leave the line out, or set TLS=no"))
+			closed[p.Name] = found[len(found)-1]
 			continue
 		}
+		open[p.Name] = true
 		if set && port != want.Port {
 			note("port", fmt.Sprintf("is on port %d, and %s asks for %d", port, variable, want.Port), fmt.Sprintf("set %s=%d", variable, port))
 		}
@@ -150,13 +149,10 @@ func (c *Config) Starved(s dovecot.Settings) finding.List {
 }
 
 // Owned finds the lines, of whoever they are, that set what the entrypoint relies on to
-// something else, and have the last word. In a whole configuration they are as they have
-// to be, and one sentence does.
+// something else, and have the last word.
 func (c *Config) Owned(owned map[string]string) (found finding.List) {
-	var names []string
 	for _, s := range c.statements {
 		if want, ok := owned[s.key]; ok && s.sets() && s.in == nil && s.value != want && c.ours(s) == nil {
-			names = append(names, s.key)
 			hint := "remove the line"
 			if own := c.files[0].Override; s.key == "base_dir" && own { // 2.3.19 panics when it changes on a reload
 				hint = "take the change back, or start anew with it"
@@ -165,15 +161,13 @@ func (c *Config) Owned(owned map[string]string) (found finding.List) {
 				fmt.Sprintf("%s is set to %q, and pidgeon needs it to be %q", s.key, s.value, want), hint))
 		}
 	}
+	return found
+}
+
+// whole tells whether overrides are a whole configuration, which has a better place.
+func (c *Config) whole() bool {
 	var brought config.Brought
 	protocols := c.last(nil, "protocols")
 	c.Brings(&brought)
-	whole := brought.Passdb || brought.Userdb || brought.Inbox || protocols != nil && protocols.file.Override
-	if len(found) == 0 || !whole || c.files[0].Override { // whose main file is the operator's is in its place
-		return found
-	}
-	first := found[0]
-	first.Problem = "this is a whole configuration, which sets what is pidgeon's: " + strings.Join(names, ", ")
-	first.Hint = "mount it elsewhere and set DOVECOT_CONF=FILE"
-	return finding.List{first}
+	return !c.files[0].Override && (brought.Passdb || brought.Userdb || brought.Inbox || protocols != nil && protocols.file.Override)
 }

@@ -38,7 +38,6 @@ func TestOwned(t *testing.T) {
 			{"base_dir", "# base_dir\n\ninstance_name = dovecot\n  base_dir = /tmp/x\n", mine + `:4: base_dir is set to "/tmp/x", and pidgeon needs it to be "/run/pidgeon/dovecot": remove the line`},
 			{"both", "base_dir = /tmp/x\ninstance_name = other\n", mine + `:1: base_dir is set to "/tmp/x", and pidgeon needs it to be "/run/pidgeon/dovecot": remove the line` + "\n" +
 				mine + `:2: instance_name is set to "other", and pidgeon needs it to be "dovecot": remove the line`},
-			{"whole", "base_dir = /tmp/x\ninstance_name = other\npassdb x {\n  driver = pam\n}\n", mine + ":1: this is a whole configuration, which sets what is pidgeon's: base_dir, instance_name: mount it elsewhere and set DOVECOT_CONF=FILE"},
 			{"set to the same", "base_dir = /run/pidgeon/dovecot\ninstance_name = dovecot\n", ""},
 		} {
 			t.Run(dialect+"/"+tt.name, func(t *testing.T) {

@@ -88,10 +88,14 @@ func (p private) tryProtocols(ctx context.Context) error {
 	return err
 }
 
-// hasDatabase tells whether users are in a database that may be down.
+// hasDatabase tells whether users are in a database that may be down. A section of 2.4 may
+// name its driver by its own name alone.
 func (p private) hasDatabase() bool {
-	for name, value := range p.Effective {
-		if strings.HasPrefix(name, "passdb/") && strings.HasSuffix(name, "/driver") && (value == "sql" || value == "ldap") {
+	for name := range p.Effective {
+		kind, rest, _ := strings.Cut(name, "/")
+		section, _, _ := strings.Cut(rest, "/")
+		driver := cmp.Or(p.Effective[kind+"/"+section+"/driver"], section)
+		if (kind == "passdb" || kind == "userdb") && (driver == "sql" || driver == "ldap") {
 			return true
 		}
 	}

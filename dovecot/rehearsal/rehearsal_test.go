@@ -13,6 +13,7 @@ import (
 	"time"
 
 	"pidgeon/config"
+	"pidgeon/dovecot"
 	"pidgeon/dovecot/lint"
 	"pidgeon/finding"
 	"pidgeon/tests/dovecottest"
@@ -89,6 +90,28 @@ func TestRehearsalNamesTheLine(t *testing.T) {
 	})
 }
 
+// TestProcessKilled has a login process die once, and each time. The first refuses nothing.
+func TestProcessKilled(t *testing.T) {
+	onEach(t, func(t *testing.T, h host) {
+		once := filepath.Join(h.Dir, "once")
+		dies := func(condition string) string {
+			program := filepath.Join(h.Dir, "imap-login")
+			text := "#!/bin/sh\n" + condition + " kill -s SEGV $$\nexec /usr/lib/dovecot/imap-login \"$@\"\n"
+			if err := os.WriteFile(program, []byte(text), 0o755); err != nil {
+				t.Fatal(err)
+			}
+			return "service imap-login {\n  executable = " + program + "\n  chroot =\n  process_min_avail = 0\n}\n"
+		}
+		h.mustPass(dies("mkdir " + once + " &&"))
+		if _, err := os.Stat(once); err != nil {
+			t.Errorf("nothing died: %v", err)
+		}
+		if found, err := h.rehearse(dies("")); err != nil || !slices.ContainsFunc(found, died) || found[0].File != mine {
+			t.Errorf("of one that always dies: %v, %v", found, err)
+		}
+	})
+}
+
 // TestRehearsalUserIsFound logs in whatever of the name is kept.
 func TestRehearsalUserIsFound(t *testing.T) {
 	formats := map[string][]string{
@@ -134,6 +157,24 @@ func TestRehearsalEndsWithItsContext(t *testing.T) {
 			t.Errorf("the rehearsal's directory is left: %v", err)
 		}
 	})
+}
+
+// TestHasDatabase knows a database by the driver, and on 2.4 by a section's name.
+func TestHasDatabase(t *testing.T) {
+	for _, tt := range []struct {
+		effective dovecot.Settings
+		want      bool
+	}{
+		{dovecot.Settings{"passdb/#1/driver": "sql"}, true},
+		{dovecot.Settings{"passdb/x/driver": "passwd-file", "userdb/x/driver": "ldap"}, true},
+		{dovecot.Settings{"passdb/sql/query": "SELECT 1"}, true},
+		{dovecot.Settings{"passdb/sql/driver": "pam", "namespace/sql/prefix": "x"}, false},
+		{dovecot.Settings{"passdb/passwd-file/passwd_file_path": "/x", "sql_driver": "mysql"}, false},
+	} {
+		if got := (private{Rehearsal: Rehearsal{Effective: tt.effective}}).hasDatabase(); got != tt.want {
+			t.Errorf("%v: %v", tt.effective, got)
+		}
+	}
 }
 
 // TestAuthWaits tells an auth that connects to its database first, and greets nobody
