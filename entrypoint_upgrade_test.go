@@ -2,6 +2,7 @@ package main
 
 import (
 	"bytes"
+	"net"
 	"os"
 	"os/exec"
 	"path/filepath"
@@ -18,7 +19,8 @@ import (
 // mail, to a client that writes down what it is told: both say the same.
 func TestTwin(t *testing.T) {
 	t.Parallel()
-	need(t, "python3", "openssl")
+	need(t, "python3", "openssl", "slapd")
+	whole := t
 	files, err := txtar.ParseFile("testdata/upgrade/twin.txtar")
 	if err != nil {
 		t.Fatal(err)
@@ -76,7 +78,10 @@ func TestTwin(t *testing.T) {
 			shell(t, `python3 users.py "$1"
 				openssl ecparam -name prime256v1 -genkey -noout | openssl pkcs8 -topk8 -nocrypt -out etc/key.pem
 				openssl pkey -in etc/key.pem -pubout -out etc/key.pub
+				mkdir db && slapadd -f etc/slapd.conf -l people.ldif
 				mkdir mail && chown -R 5000:5000 mail sieve && chmod 644 etc/*`, work)
+			beside(whole, work, environ, "SIEVE_PORT", "python3", "introspect.py")
+			beside(whole, work, environ, "SUBMISSION_PORT", "slapd", "-f", "etc/slapd.conf", "-h", "ldap://127.0.0.1:"+environ["SUBMISSION_PORT"], "-d", "0")
 		}
 		s.Environ = environ
 		if err := s.Start(pidgeontest.Launch{}); err != nil {
@@ -97,5 +102,28 @@ func TestTwin(t *testing.T) {
 	before, now := []byte(transcripts["2.3"]), []byte(transcripts["2.4"])
 	if len(now) > 0 && !bytes.Equal(before, now) {
 		t.Errorf("%s", diff.Diff("2.3", before, "2.4", now))
+	}
+}
+
+// beside runs what Dovecot asks, on the port of a protocol that is off.
+func beside(t *testing.T, work string, environ map[string]string, port string, command ...string) {
+	t.Helper()
+	cmd := exec.Command(command[0], command[1:]...)
+	cmd.Dir, cmd.Env = work, append(os.Environ(), port+"="+environ[port])
+	if err := cmd.Start(); err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() {
+		_ = cmd.Process.Kill()
+		_ = cmd.Wait()
+	})
+	if !pidgeontest.Within(pidgeontest.Patience, func() bool {
+		conn, err := net.Dial("tcp", "127.0.0.1:"+environ[port])
+		if err == nil {
+			_ = conn.Close()
+		}
+		return err == nil
+	}) {
+		t.Fatalf("%s does not listen", command[0])
 	}
 }

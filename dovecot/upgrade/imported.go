@@ -52,14 +52,19 @@ func (u use) imported(field, where, said string) (lines []string, err error) {
 			"mail_driver = %{" + where + ` | regexp('^([a-z0-9]+):.*$', '\\1')}`,
 			"mail_path = %{" + where + ` | regexp('^[a-z0-9]+:([^:]*).*$', '\\1')}`,
 		}
+		if !stored.MatchString(said) { // it may say anything
+			said = ":INDEX= :CONTROL= :INBOX= :LAYOUT="
+		}
 		for _, row := range lint.Rows("locations") {
 			if key := ":" + row[0] + "="; strings.Contains(said+everybody, key) {
-				none := map[string]string{"SUBSCRIPTIONS": "subscriptions", "LISTINDEX": "dovecot.list.index"}[row[0]]
-				layout := ""
-				if row[0] == "LAYOUT" {
-					layout, none = " | regexp('^maildir:.*"+key+"$', 'maildir++')", "fs"
+				none := map[string]string{"SUBSCRIPTIONS": "subscriptions", "LISTINDEX": "dovecot.list.index", "LAYOUT": "fs"}[row[0]]
+				special := "" // of one driver
+				for _, of := range [][3]string{{"LAYOUT", "maildir", "maildir++"}, {"INBOX", "maildir", "."}, {"INBOX", "mbox", "inbox"}} {
+					if of[0] == row[0] {
+						special += " | regexp('^" + of[1] + ":.*" + key + "$', '" + of[2] + "')"
+					}
 				}
-				lines = append(lines, row[1]+" = %{"+where+" | concat('"+key+"') | regexp('^.*"+key+"([^:]*)(:.*)?"+key+`$', '\\1')`+layout+" | regexp('^.*"+key+"$', '"+none+"')}")
+				lines = append(lines, row[1]+" = %{"+where+" | concat('"+key+"') | regexp('^.*"+key+"([^:]*)(:.*)?"+key+`$', '\\1')`+special+" | regexp('^.*"+key+"$', '"+none+"')}")
 			}
 		}
 	case row[2] == "" && row[3] == "" && row[1] != "-":
@@ -97,6 +102,9 @@ func otherwise(location string) string {
 	}
 	return " | default(user) | regexp('^(([^:/@]*)@?([^:/]*))$', '" + template + "')"
 }
+
+// stored is where mail is, as it is written.
+var stored = regexp.MustCompile(`\b(maildir|mbox|[sm]?dbox|imapc|pop3c):`)
 
 // named are variables with a name in it, which 2.3 makes small letters of.
 var named = regexp.MustCompile(`%L?[undh]`)
