@@ -14,7 +14,7 @@ const renewalPatience = 10 * time.Second
 // TestRenewal renews the certificate in every order that clients of ACME and
 // orchestrators use, while sessions idle and users log in.
 func TestRenewal(t *testing.T) {
-	pidgeontest.OnEach(t, func(t *testing.T, dialect, root string) {
+	onEach(t, func(t *testing.T, dialect, root string) {
 		s := newServer(t, dialect, root)
 		crt, key := s.path("certs", "tls.crt"), s.path("certs", "tls.key")
 		renew := map[string]func(t *testing.T, cert, private string){
@@ -143,7 +143,7 @@ func replaceLink(t *testing.T, path, target string) {
 // a finding that names the file.
 func TestBadCertificate(t *testing.T) {
 	long(t)
-	pidgeontest.OnEach(t, func(t *testing.T, dialect, root string) {
+	onEach(t, func(t *testing.T, dialect, root string) {
 		s := newServer(t, dialect, root)
 		crt, key := s.path("certs", "tls.crt"), s.path("certs", "tls.key")
 		cert, private := pair(t, "good.example", nextYear())

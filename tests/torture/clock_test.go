@@ -21,7 +21,7 @@ func TestClockJumps(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	pidgeontest.OnEach(t, func(t *testing.T, dialect, root string) {
+	onEach(t, func(t *testing.T, dialect, root string) {
 		s := newServerOf(t, binary, dialect, root)
 		cert, key := pair(t, "clock.example", nextYear())
 		write(t, s.path("certs", "tls.crt"), cert)

@@ -19,7 +19,7 @@ func TestDiskFull(t *testing.T) {
 	long(t)
 	for _, variable := range []string{"RUN_DIR", "STATE_DIR"} {
 		t.Run(variable, func(t *testing.T) {
-			pidgeontest.OnEach(t, func(t *testing.T, dialect, root string) {
+			onEach(t, func(t *testing.T, dialect, root string) {
 				s := newServer(t, dialect, root)
 				dir := s.Environ[variable]
 				s.launch.Before = fmt.Sprintf("mkdir -p %[1]s && mount -t tmpfs -o size=4m,mode=755 tmpfs %[1]s", dir)
@@ -73,7 +73,7 @@ func fill(t *testing.T, dir string) string {
 // keeping the last good configuration is a service, not a condition.
 func TestStartsOnFullState(t *testing.T) {
 	long(t)
-	pidgeontest.OnEach(t, func(t *testing.T, dialect, root string) {
+	onEach(t, func(t *testing.T, dialect, root string) {
 		s := newServer(t, dialect, root)
 		cert, key := pair(t, "disk.example", nextYear())
 		write(t, s.path("certs", "tls.crt"), cert)

@@ -23,7 +23,7 @@ flood) head -c 50000000 /dev/zero | tr '\0' 'x' >&2; exit 1 ;;
 esac
 exec /usr/bin/doveconf "$@"
 `
-	pidgeontest.OnEach(t, func(t *testing.T, dialect, root string) {
+	onEach(t, func(t *testing.T, dialect, root string) {
 		s := newServer(t, dialect, root)
 		write(t, s.path("bin", "doveconf"), script)
 		if err := os.Chmod(s.path("bin", "doveconf"), 0o755); err != nil {
@@ -65,7 +65,7 @@ exec /usr/bin/doveconf "$@"
 // TestDoveconfHangsOnce waits for what could not be checked to be checked again.
 func TestDoveconfHangsOnce(t *testing.T) {
 	long(t)
-	pidgeontest.OnEach(t, func(t *testing.T, dialect, root string) {
+	onEach(t, func(t *testing.T, dialect, root string) {
 		s := newServer(t, dialect, root)
 		write(t, s.path("bin", "doveconf"), "#!/bin/sh\n[ -e \"${0%/*}/mood\" ] && exec sleep 1000\nexec /usr/bin/doveconf \"$@\"\n")
 		if err := os.Chmod(s.path("bin", "doveconf"), 0o755); err != nil {

@@ -41,7 +41,7 @@ const (
 // does with a bare Dovecot. What takes the processors away is done to one, too. The times
 // are for make torture, which has the machine to itself.
 func TestHostile(t *testing.T) {
-	pidgeontest.OnEach(t, func(t *testing.T, dialect, root string) {
+	onEach(t, func(t *testing.T, dialect, root string) {
 		peace := underSiege(t, serving(t, dialect, root), attack{name: "nothing", begin: func(*testing.T, *server) func() { return func() {} }})
 		fmt.Println(peace)
 		for _, a := range attacks() {

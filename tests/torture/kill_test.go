@@ -16,7 +16,7 @@ import (
 func TestStoppedInTheMiddle(t *testing.T) {
 	for sig, code := range map[syscall.Signal]int{syscall.SIGTERM: 0, syscall.SIGKILL: 137} {
 		t.Run(sig.String(), func(t *testing.T) {
-			pidgeontest.OnEach(t, func(t *testing.T, dialect, root string) {
+			onEach(t, func(t *testing.T, dialect, root string) {
 				s := newServer(t, dialect, root)
 				chance := rand.New(rand.NewPCG(seed, uint64(sig)))
 				for round := range rounds(2) {
@@ -43,7 +43,7 @@ func TestStoppedInTheMiddle(t *testing.T) {
 // TestStaleMasterPID starts where a killed container left the PID of a process
 // that is another one now.
 func TestStaleMasterPID(t *testing.T) {
-	pidgeontest.OnEach(t, func(t *testing.T, dialect, root string) {
+	onEach(t, func(t *testing.T, dialect, root string) {
 		s := newServer(t, dialect, root)
 		if err := os.MkdirAll(s.path("run", "dovecot"), 0o755); err != nil {
 			t.Fatal(err)
@@ -57,7 +57,7 @@ func TestStaleMasterPID(t *testing.T) {
 // TestMasterKilled kills Dovecot's master: pidgeon has to end as it did, with
 // nothing left behind.
 func TestMasterKilled(t *testing.T) {
-	pidgeontest.OnEach(t, func(t *testing.T, dialect, root string) {
+	onEach(t, func(t *testing.T, dialect, root string) {
 		s := newServer(t, dialect, root)
 		s.startServing(t)
 		c := hold(t, s.port(), 10)
@@ -77,7 +77,7 @@ func TestMasterKilled(t *testing.T) {
 
 // TestStoppedWhileStarting sends SIGTERM at random moments of a start.
 func TestStoppedWhileStarting(t *testing.T) {
-	pidgeontest.OnEach(t, func(t *testing.T, dialect, root string) {
+	onEach(t, func(t *testing.T, dialect, root string) {
 		s := newServer(t, dialect, root)
 		chance := rand.New(rand.NewPCG(seed, 99))
 		for round := range rounds(2) {
@@ -103,7 +103,7 @@ func TestStoppedWhileStarting(t *testing.T) {
 // TestStoppedAtOnce sends SIGTERM when Dovecot's master has said no more than that
 // it starts.
 func TestStoppedAtOnce(t *testing.T) {
-	pidgeontest.OnEach(t, func(t *testing.T, dialect, root string) {
+	onEach(t, func(t *testing.T, dialect, root string) {
 		s := newServer(t, dialect, root)
 		for round := range rounds(3) {
 			s.start(t)

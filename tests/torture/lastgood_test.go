@@ -15,7 +15,7 @@ import (
 // the other: mail is served with the last good configuration, the operator is
 // told, and the repaired one takes over without a restart.
 func TestLastGood(t *testing.T) {
-	pidgeontest.OnEach(t, func(t *testing.T, dialect, root string) {
+	onEach(t, func(t *testing.T, dialect, root string) {
 		s := newServer(t, dialect, root)
 		makeRefs(t, s.path("refs"))
 		s.override(t, "10-good.conf", "login_greeting = good\n")
@@ -46,7 +46,7 @@ func TestLastGood(t *testing.T) {
 // TestOnInvalidFail starts with bad overrides where the operator wants nothing
 // but what was asked for.
 func TestOnInvalidFail(t *testing.T) {
-	pidgeontest.OnEach(t, func(t *testing.T, dialect, root string) {
+	onEach(t, func(t *testing.T, dialect, root string) {
 		s := newServer(t, dialect, root)
 		makeRefs(t, s.path("refs"))
 		s.startServing(t)

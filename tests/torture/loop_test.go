@@ -11,7 +11,7 @@ import (
 // configuration. That is refused once, not again and again.
 func TestNoReloadLoop(t *testing.T) {
 	long(t)
-	pidgeontest.OnEach(t, func(t *testing.T, dialect, root string) {
+	onEach(t, func(t *testing.T, dialect, root string) {
 		s := newServer(t, dialect, root)
 		s.startServing(t)
 		c := hold(t, s.port(), 5)

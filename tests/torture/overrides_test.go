@@ -6,8 +6,6 @@ import (
 	"regexp"
 	"slices"
 	"testing"
-
-	"pidgeon/tests/pidgeontest"
 )
 
 var (
@@ -25,7 +23,7 @@ const (
 // while 50 users idle and one logs in every 100 ms.
 func TestOverrides(t *testing.T) {
 	all := corpus(t)
-	pidgeontest.OnEach(t, func(t *testing.T, dialect, root string) {
+	onEach(t, func(t *testing.T, dialect, root string) {
 		total := tally{dialect: dialect, outcomes: map[string]int{}}
 		ring := &ring{t: t, server: newServer(t, dialect, root)}
 		ring.server.Environ["CARRY_OVER"] = "no" // what is in the words of 2.3 is to be bad

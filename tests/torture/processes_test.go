@@ -19,7 +19,7 @@ import (
 func TestNoProcessLeft(t *testing.T) {
 	long(t)
 	t.Run("ulimit", func(t *testing.T) {
-		pidgeontest.OnEach(t, func(t *testing.T, dialect, root string) {
+		onEach(t, func(t *testing.T, dialect, root string) {
 			s := newServer(t, dialect, root)
 			// The limit counts all processes of a user, so one that nobody else has.
 			s.launch.User = "9:9"
@@ -33,7 +33,7 @@ func TestNoProcessLeft(t *testing.T) {
 		})
 	})
 	t.Run("cgroup", func(t *testing.T) {
-		pidgeontest.OnEach(t, func(t *testing.T, dialect, root string) {
+		onEach(t, func(t *testing.T, dialect, root string) {
 			s := newServer(t, dialect, root)
 			starve(t, s, func(pids []int) func() { return confine(t, s, pids) })
 		})

@@ -11,7 +11,7 @@ import (
 // TestLoginAcrossReloads connects before a reload and logs in after it, at once and
 // when everything has come to rest.
 func TestLoginAcrossReloads(t *testing.T) {
-	pidgeontest.OnEach(t, func(t *testing.T, dialect, root string) {
+	onEach(t, func(t *testing.T, dialect, root string) {
 		for _, mode := range []string{"performance", "secure"} {
 			s := newServer(t, dialect, root)
 			s.Environ["IMAP_MODE"] = mode

@@ -35,6 +35,16 @@ func TestMain(m *testing.M) {
 	os.Exit(code)
 }
 
+// onEach runs a test on each dialect: side by side, unless their times are to count.
+func onEach(t *testing.T, test func(t *testing.T, dialect, root string)) {
+	pidgeontest.OnEach(t, func(t *testing.T, dialect, root string) {
+		if !*whole {
+			t.Parallel()
+		}
+		test(t, dialect, root)
+	})
+}
+
 // server is one that things are done to.
 type server struct {
 	*pidgeontest.Server

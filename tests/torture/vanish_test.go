@@ -11,7 +11,7 @@ import (
 // place, and brings it back.
 func TestOverridesVanish(t *testing.T) {
 	long(t)
-	pidgeontest.OnEach(t, func(t *testing.T, dialect, root string) {
+	onEach(t, func(t *testing.T, dialect, root string) {
 		s := newServer(t, dialect, root)
 		s.override(t, "greeting.conf", "login_greeting = kept\n")
 		s.startServing(t)

@@ -24,7 +24,7 @@ func TestRehearsalsLeaveMailAlone(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	pidgeontest.OnEach(t, func(t *testing.T, dialect, root string) {
+	onEach(t, func(t *testing.T, dialect, root string) {
 		s := newServer(t, dialect, root)
 		volume := makeVolume(t, s)
 		places := strings.NewReplacer("@VOLUME@", "/srv", "@REFS@", s.path("refs"), "@WORK@", s.Work, "@BUSY@", "1", "@FREE@", pidgeontest.FreePort())
