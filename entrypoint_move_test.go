@@ -2,6 +2,7 @@ package main
 
 import (
 	"bufio"
+	"errors"
 	"fmt"
 	"os"
 	"os/exec"
@@ -110,6 +111,7 @@ func TestMove(t *testing.T) {
 			backend := s.server(address, map[string]string{
 				"LISTEN": address, "IMAP_PORT": "143", "IMAPS_PORT": "0", "LMTP_PORT": s.lmtp, "TRUSTED_NETWORKS": "127.0.0.1",
 				"BACKENDS": s.network + ".{1..2}", "BACKEND_NAME": s.address(i), "BACKEND_USERS_FILE": placements,
+				"PROTOCOLS": "imap,lmtp,submission", "RELAY_HOST": "relay", "RELAY_TLS": "starttls", // with another CA
 				"DOVEADM_PORT": port, "DOVEADM_PASSWORD": "correct horse",
 			})
 			backend.Environ["BACKEND_CA_PATH"] = filepath.Join(backend.Work, "certs/ca.crt")
@@ -138,6 +140,34 @@ func TestMove(t *testing.T) {
 			}
 		}
 
+		// What only the other backend has is not removed.
+		stray := s.doveadm(target, "save", "-u", user)
+		stray.Stdin = strings.NewReader("Message-ID: <stray@test>\n\nx\n")
+		if out, err := stray.CombinedOutput(); err != nil {
+			t.Fatalf("%v\n%s", err, out)
+		}
+		refused := func(from *pidgeontest.Server, to string) {
+			t.Helper()
+			out, err := from.Ask("move", user, to).CombinedOutput()
+			if want := to + " has messages that are not here, and would be removed: 1 of " + user + ". Bring them here first"; err == nil || !strings.Contains(string(out), want) {
+				t.Errorf("%v, want %s\n%s", err, want, out)
+			}
+		}
+		refused(source, there)
+		bring := func() {
+			t.Helper()
+			for try := 0; ; try++ { // exit code 2 asks for another
+				out, err := s.doveadm(source, "sync", "-1", "-R", "-u", user, "tcps:"+there+":"+port).CombinedOutput()
+				if exit, ok := errors.AsType[*exec.ExitError](err); try < 3 && ok && exit.ExitCode() == 2 {
+					continue
+				}
+				if err != nil {
+					t.Errorf("bringing the mail here: %v\n%s", err, out)
+				}
+				return
+			}
+		}
+		bring()
 		sender := exec.Command("python3", "-c", delivering, s.proxy.Environ["LMTP_PORT"], user)
 		stop, _ := sender.StdinPipe()
 		sent, err := os.Create(filepath.Join(shared, "sent"))
@@ -160,6 +190,7 @@ func TestMove(t *testing.T) {
 			}
 		}
 		more(10)
+
 		for _, step := range []string{"copied", "holding", "copied what was left"} {
 			if all := s.moveUntil(source, step, user, there); !strings.Contains(all, step) {
 				t.Errorf("it did not come to %q\n%s", step, all)
@@ -196,6 +227,9 @@ func TestMove(t *testing.T) {
 			}
 		}
 		t.Logf("%d messages, %d lost, %d doubled", n, lost, doubled)
+		if !strings.Contains(strings.Join(s.mail(target, user), "\n"), "<stray@test>") {
+			t.Error("what was brought here is lost")
+		}
 		if n == 0 || lost+doubled > 0 {
 			t.Errorf("of %d messages %d are lost and %d doubled", n, lost, doubled)
 		}
@@ -220,20 +254,24 @@ func TestMove(t *testing.T) {
 		}
 
 		// What docs/scale.md says of mail that came to another backend.
-		if out, err := s.doveadm(source, "sync", "-1", "-R", "-u", user, "tcps:"+there+":"+port).CombinedOutput(); err != nil || len(s.mail(source, user)) != len(after) {
-			t.Errorf("bringing the mail back: %v\n%s", err, out)
+		if bring(); len(s.mail(source, user)) != len(after) {
+			t.Errorf("%d messages were brought back, want %d", len(s.mail(source, user)), len(after))
 		}
 
 		// Back with all of its shard: the exception is no longer one.
 		key := "shard:" + shard.Name(shard.Of(user))
 		t.Log(s.moveUntil(source, "", key, there))
-		t.Log(s.moveUntil(target, "", user, here))
+		if out, err := s.doveadm(target, "expunge", "-u", user, "mailbox", "INBOX", "header", "message-id", "stray").CombinedOutput(); err != nil {
+			t.Fatalf("%v\n%s", err, out)
+		}
+		refused(target, here)
+		t.Log(s.moveUntil(target, "", user, here, "--replace"))
 		if text, _ := os.ReadFile(placements); !strings.Contains(string(text), key+"="+there+"\n"+user+"="+here+"\n") {
 			t.Errorf("the exceptions are\n%s", text)
 		}
 		s.mustLogin(user)
-		if got := len(s.mail(source, user)); got != len(after) {
-			t.Errorf("%d messages came back, want %d", got, len(after))
+		if got := len(s.mail(source, user)); got != len(after)-1 {
+			t.Errorf("%d messages came back, want %d", got, len(after)-1)
 		}
 	})
 }

@@ -1,10 +1,15 @@
 package command
 
 import (
+	"bufio"
 	"bytes"
 	"context"
+	"crypto/tls"
+	"crypto/x509"
+	"encoding/base64"
 	"errors"
 	"fmt"
+	"net"
 	"os"
 	"os/exec"
 	"path/filepath"
@@ -36,17 +41,18 @@ type mover struct {
 	settings settings.Settings
 	of       string // a user or shard:63
 	target   string
+	replace  bool     // mail that the other backend alone has is removed there
 	lock     *os.File // which doveadm inherits: what a killed one has left running keeps others waiting
 }
 
 // Move moves the mail of a user or a shard to another backend.
 func Move(c Call) int {
-	args := slices.DeleteFunc(slices.Clone(c.Args), func(arg string) bool { return arg == "--abort" })
-	abort := len(args) < len(c.Args)
-	if want := map[bool]int{true: 1, false: 2}[abort]; len(args) != want || !settings.Movable(strings.ToLower(args[0])) {
+	abort, replace := slices.Contains(c.Args, "--abort"), slices.Contains(c.Args, "--replace")
+	args := slices.DeleteFunc(slices.Clone(c.Args), func(arg string) bool { return arg == "--abort" || arg == "--replace" })
+	if want := map[bool]int{true: 1, false: 2}[abort]; len(args) != want || abort && replace || !settings.Movable(strings.ToLower(args[0])) {
 		return c.Usage("move takes a user or shard:63, and a backend; or a user and --abort")
 	}
-	m := mover{Call: c, of: strings.ToLower(args[0]), target: args[len(args)-1]}
+	m := mover{Call: c, of: strings.ToLower(args[0]), target: args[len(args)-1], replace: replace}
 	return c.exit(m.run(context.Background(), abort))
 }
 
@@ -77,16 +83,19 @@ func (m mover) run(ctx context.Context, abort bool) (err error) {
 	here, place := string(s.BackendName), m.settings.Place(m.of)
 	switch {
 	case abort && place.Host == here:
-		return m.place(settings.Placement{Of: m.of, Host: here})
+		return errors.Join(m.place(settings.Placement{Of: m.of, Host: here}), m.lock.Truncate(0))
 	case place.Host == m.target && !place.Held:
 		m.say("the mail of %s is at %s", m.of, m.target)
-		return nil
+		return m.lock.Truncate(0)
 	case place.Host != here:
 		return fmt.Errorf("the mail of %s is at %s: ask there", m.of, place.Host)
 	case !slices.Contains(s.Backends, m.target) || m.target == here:
 		return fmt.Errorf("%s is no other one of BACKENDS", m.target)
 	}
 	if !place.Held {
+		if err := m.begin(ctx); err != nil {
+			return err
+		}
 		if err := m.copyWhileServed(ctx); err != nil {
 			return err
 		}
@@ -98,7 +107,103 @@ func (m mover) run(ctx context.Context, abort bool) (err error) {
 		return fmt.Errorf("%w; %s is held: ask again, or end it with --abort", err, m.of)
 	}
 	m.say("the mail of %s is at %s; the copy here is no longer used", m.of, m.target)
-	return nil
+	return m.lock.Truncate(0)
+}
+
+// begin makes sure that the other backend has no mail that is not here: a copy removes it.
+// A move that was ended before has left a copy there, of which the user may have removed
+// mail here since, so it is noted which one has begun.
+func (m mover) begin(ctx context.Context) error {
+	this := m.of + " " + m.target
+	begun := make([]byte, len(this)+1)
+	if n, _ := m.lock.ReadAt(begun, 0); string(begun[:n]) == this || m.replace {
+		return nil
+	}
+	var (
+		mu   sync.Mutex
+		only []string
+	)
+	if _, err := m.each(ctx, func(user string) error {
+		n, err := m.onlyThere(ctx, user)
+		if n > 0 {
+			mu.Lock()
+			defer mu.Unlock()
+			only = append(only, fmt.Sprintf("%d of %s", n, user))
+		}
+		return err
+	}); err != nil {
+		return fmt.Errorf("asking %s what it has: %w", m.target, err)
+	}
+	if len(only) > 0 {
+		slices.Sort(only)
+		return fmt.Errorf("%s has messages that are not here, and would be removed: %s. "+
+			"Bring them here first, with doveadm sync -1 -R -u USER tcps:%s:%d; or, if they are left from an earlier move, ask again with --replace",
+			m.target, strings.Join(only, ", "), m.target, m.settings.DoveadmPort)
+	}
+	if err := m.lock.Truncate(0); err != nil {
+		return err
+	}
+	_, err := m.lock.WriteAt([]byte(this), 0)
+	return err
+}
+
+// onlyThere counts the messages that the other backend has of a user, and this one has not.
+func (m mover) onlyThere(ctx context.Context, user string) (n int, err error) {
+	there, err := m.guidsThere(ctx, user)
+	if err != nil || len(there) == 0 {
+		return 0, err
+	}
+	out, err := m.doveadm(ctx, "fetch", "-u", user, "guid", "all")
+	if err != nil {
+		return 0, err
+	}
+	for line := range strings.Lines(out) {
+		delete(there, strings.TrimSpace(strings.TrimPrefix(line, "guid: ")))
+	}
+	return len(there), nil
+}
+
+// guidsThere are those of a user's messages at the other backend, in the words of doveadm's
+// own protocol (2.3.19, 2.4.1: client-connection-tcp.c): there is no command that asks over
+// TLS.
+func (m mover) guidsThere(ctx context.Context, user string) (map[string]bool, error) {
+	s, roots := m.settings, x509.NewCertPool()
+	vouching, err := os.ReadFile(string(s.BackendCAPath))
+	if err != nil {
+		return nil, err
+	}
+	roots.AppendCertsFromPEM(vouching)
+	dialer := tls.Dialer{NetDialer: &net.Dialer{Timeout: lastPatience}, Config: &tls.Config{RootCAs: roots, ServerName: m.target}}
+	conn, err := dialer.DialContext(ctx, "tcp", net.JoinHostPort(m.target, strconv.Itoa(int(s.DoveadmPort))))
+	if err != nil {
+		return nil, err
+	}
+	defer conn.Close()
+	login := base64.StdEncoding.EncodeToString([]byte("\x00doveadm\x00" + string(s.DoveadmPassword)))
+	if _, err := fmt.Fprintf(conn, "VERSION\tdoveadm-server\t1\t0\nPLAIN\t%s\n\t%s\tfetch\tguid\tall\n", login, user); err != nil {
+		return nil, err
+	}
+	guids := map[string]bool{}
+	answered := false
+	for in := bufio.NewReader(conn); ; {
+		line, err := in.ReadString('\n')
+		line = strings.TrimSuffix(line, "\n")
+		switch {
+		case err != nil:
+			return nil, fmt.Errorf("%s answers with no list of messages: %w", m.target, err)
+		case strings.HasPrefix(line, "VERSION\t"):
+		case line == "+" && answered:
+			return guids, nil
+		case line == "+":
+			answered = true
+		case strings.HasPrefix(line, "-") && answered:
+			return nil, fmt.Errorf("%s does not list the messages of %s: %s", m.target, user, line)
+		case !strings.HasPrefix(line, "-"): // it says first that it wants a password
+			for guid := range strings.FieldsSeq(line) {
+				guids[guid] = true
+			}
+		}
+	}
 }
 
 func (m mover) say(format string, args ...any) {
@@ -176,6 +281,16 @@ func (m mover) refused(ctx context.Context) bool {
 // copyAll makes the mailboxes at the other backend the same as here. Of those that are
 // served a copy may be behind; finally none may.
 func (m mover) copyAll(ctx context.Context, finally bool) (int, error) {
+	return m.each(ctx, func(user string) error {
+		if err := m.copy(ctx, user, finally); err != nil {
+			return fmt.Errorf("copying the mail of %s: %w", user, err)
+		}
+		return nil
+	})
+}
+
+// each does something for each user who is moved, for some at once, and counts them.
+func (m mover) each(ctx context.Context, work func(user string) error) (int, error) {
 	users, err := m.users(ctx)
 	if err != nil {
 		return 0, err
@@ -189,9 +304,9 @@ func (m mover) copyAll(ctx context.Context, finally bool) (int, error) {
 	for range min(atOnce, len(users)) {
 		all.Go(func() {
 			for user := range next {
-				if err := m.copy(ctx, user, finally); err != nil {
+				if err := work(user); err != nil {
 					mu.Lock()
-					faults = append(faults, fmt.Errorf("copying the mail of %s: %w", user, err))
+					faults = append(faults, err)
 					mu.Unlock()
 				}
 			}
@@ -219,7 +334,9 @@ func (m mover) copy(ctx context.Context, user string, finally bool) error {
 		if err == nil || changed && !finally {
 			return nil
 		}
-		if !changed || try == rounds {
+		// What it cannot bring into line, an INBOX with other mail under the same UIDs, it
+		// can at the second try (2.4.1).
+		if !changed && try > 0 || try == rounds {
 			return err
 		}
 	}
