@@ -27,7 +27,7 @@ type Settings struct {
 	POP3Concurrency         Concurrency `env:"POP3_CONCURRENCY" envDefault:"100" doc:"POP3 sessions held at once, or auto" example:"100"`
 	POP3Mode                sizing.Mode `env:"POP3_MODE" envDefault:"auto" choice:"auto,secure,performance" doc:"as IMAP_MODE" example:"performance"`
 	SubmissionConcurrency   Concurrency `env:"SUBMISSION_CONCURRENCY" envDefault:"100" doc:"submission sessions held at once, or auto" example:"100"`
-	SubmissionMode          sizing.Mode `env:"SUBMISSION_MODE" envDefault:"auto" choice:"auto,secure,performance" doc:"as IMAP_MODE; always secure on Dovecot 2.4" example:"performance"`
+	SubmissionMode          sizing.Mode `env:"SUBMISSION_MODE" envDefault:"auto" choice:"auto,secure,performance" doc:"as IMAP_MODE; always secure on Dovecot 2.4 and on a proxy" example:"performance"`
 	SieveConcurrency        Concurrency `env:"SIEVE_CONCURRENCY" envDefault:"100" doc:"ManageSieve sessions held at once, or auto" example:"100"`
 	SieveMode               sizing.Mode `env:"SIEVE_MODE" envDefault:"auto" choice:"auto,secure,performance" doc:"as IMAP_MODE" example:"performance"`
 	MaxConnectionsPerUserIP Sessions    `env:"MAX_CONNECTIONS_PER_USER_IP" envDefault:"50" doc:"sessions of one user from one address; all clients behind one NAT or webmail share it" example:"50"`
