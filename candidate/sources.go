@@ -12,6 +12,7 @@ import (
 	"path/filepath"
 	"regexp"
 	"slices"
+	"strings"
 	"time"
 
 	"pidgeon/certificate"
@@ -103,7 +104,7 @@ func (in *Sources) warn(code finding.Code, file, problem string) {
 func (in *Sources) readOverrides(live Live) {
 	dir := string(in.Settings.OverridesDir)
 	tree, err := mount.Read(dir)
-	if errors.Is(err, fs.ErrNotExist) && !(live.Running && len(live.Overrides) > 0) {
+	if errors.Is(err, fs.ErrNotExist) && !(live.Running && live.mounted()) {
 		in.warn(finding.MissingFile, dir, "the directory does not exist: no overrides")
 		err = nil
 	}
@@ -111,6 +112,17 @@ func (in *Sources) readOverrides(live Live) {
 	for _, ignored := range tree.Ignored {
 		in.warn(finding.IgnoredFile, ignored.Path, "is ignored: "+ignored.Reason)
 	}
+}
+
+// mounted tells whether something of what runs comes from the directory of overrides, and
+// not from a configuration of the operator's own.
+func (l Live) mounted() bool {
+	for name := range l.Overrides {
+		if name != config.Main && !strings.HasPrefix(name, config.OwnDir+"/") {
+			return true
+		}
+	}
+	return false
 }
 
 // carriedOver are files in 2.4's words: overrides, or a configuration that begins with
