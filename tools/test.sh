@@ -129,6 +129,8 @@ images() {
 		step "image pidgeon:$suite"
 		tools/image-test.sh "pidgeon:$suite"
 	done
+	step "examples"
+	tools/examples-test.sh
 	step "compose"
 	tools/compose-test.sh
 	step "Swarm"

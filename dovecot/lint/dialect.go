@@ -88,7 +88,7 @@ var reference23 = regexp.MustCompile(`(?:^|\s)\$([a-z]+(?:_[a-z]+)+)(?:\s|$)`)
 
 // cosmetic tells whether a statement decides on nothing but how something looks.
 func (s *statement) cosmetic() bool {
-	return s.sets() && (strings.Contains(s.key, "log_") || strings.Contains(s.key, "greeting") || strings.HasSuffix(s.key, "_logout_format") || strings.HasSuffix(s.key, "_format_elements"))
+	return s.sets() && (strings.Contains(s.key, "log_") || strings.HasPrefix(s.key, "rejection_") || strings.Contains(s.key, "greeting") || strings.HasSuffix(s.key, "_logout_format") || strings.HasSuffix(s.key, "_format_elements"))
 }
 
 // secret tells whether a value may hold any characters.
