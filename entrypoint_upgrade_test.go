@@ -2,11 +2,13 @@ package main
 
 import (
 	"bytes"
+	"errors"
 	"net"
 	"os"
 	"os/exec"
 	"path/filepath"
 	"strings"
+	"syscall"
 	"testing"
 
 	"github.com/rogpeppe/go-internal/diff"
@@ -125,5 +127,131 @@ func beside(t *testing.T, work string, environ map[string]string, port string, c
 		return err == nil
 	}) {
 		t.Fatalf("%s does not listen", command[0])
+	}
+}
+
+// TestWayBack plays what docs/upgrade.md says to do with a container, on root file systems
+// in the place of images: mail goes forth and back as it is.
+func TestWayBack(t *testing.T) {
+	t.Parallel()
+	need(t, "python3")
+	doc, err := os.ReadFile("docs/upgrade.md")
+	if err != nil {
+		t.Fatal(err)
+	}
+	files, err := txtar.ParseFile("testdata/upgrade/back.txtar")
+	if err != nil {
+		t.Fatal(err)
+	}
+	images := map[string]string{}
+	pidgeontest.OnEach(t, func(_ *testing.T, dialect, root string) {
+		images[map[string]string{"2.3": "pidgeon:bookworm", "2.4": "pidgeon:trixie"}[dialect]] = root
+	})
+	if len(images) < 2 {
+		t.Skip("there is one dialect alone")
+	}
+	work, binary := pidgeontest.ShortTempDir(t), built(t)
+	for _, f := range files.Files {
+		path := filepath.Join(work, f.Name)
+		if err := errors.Join(os.MkdirAll(filepath.Dir(path), 0o755), os.WriteFile(path, f.Data, 0o644)); err != nil {
+			t.Fatal(err)
+		}
+	}
+	var environ map[string]string
+	containers, roots := map[string]*pidgeontest.Server{}, map[string]string{}
+	image := func(name string) *pidgeontest.Server {
+		s, err := pidgeontest.New(images[name], binary, work)
+		if err != nil {
+			t.Fatal(err)
+		}
+		if environ == nil {
+			environ = s.Environ
+			environ["PROTOCOLS"] = "imap,pop3,lmtp"
+		}
+		s.Environ = environ
+		t.Cleanup(func() {
+			if s.Kill(); t.Failed() {
+				t.Log(s.Log.Tail(40))
+			}
+		})
+		return s
+	}
+	start := func(name, of string) {
+		s := image(of)
+		if err := s.Start(pidgeontest.Launch{}); err != nil {
+			t.Fatal(err)
+		}
+		if !s.Log.Await("msg=started", 3*pidgeontest.Patience) {
+			t.Fatalf("%s did not start", of)
+		}
+		containers[name], roots[name] = s, of
+	}
+	shell := func(command string, args ...string) string {
+		t.Helper()
+		cmd := exec.Command(command, args...)
+		cmd.Dir, cmd.Env = work, os.Environ()
+		for name, value := range environ {
+			cmd.Env = append(cmd.Env, name+"="+value)
+		}
+		out, err := cmd.CombinedOutput()
+		if err != nil {
+			t.Fatalf("%s: %v\n%s", command, err, out)
+		}
+		return string(out)
+	}
+	if err := os.MkdirAll(filepath.Join(work, "mail"), 0o755); err != nil {
+		t.Fatal(err)
+	}
+	shell("chown", "5000:5000", "mail")
+	start("mail", "pidgeon:bookworm")
+	before, now := shell("python3", "client.py", "seed"), ""
+
+	_, section, _ := strings.Cut(string(doc), "with a way back\n")
+	_, block, _ := strings.Cut(section, "```sh\n")
+	block, _, _ = strings.Cut(block, "```")
+	for line := range strings.Lines(block) {
+		words := strings.Fields(line)
+		if len(words) == 0 || words[0] == "#" {
+			continue
+		}
+		name := words[len(words)-1]
+		switch {
+		case words[0] == "cp":
+			shell(words[0], words[1:]...)
+		case words[1] == "exec":
+			out, _ := containers[words[2]].Ask(words[4:]...).CombinedOutput()
+			said := map[string]string{"upgrade": "all of it can be carried over", "status": "carried over"}[words[4]]
+			if !bytes.Contains(out, []byte(said)) {
+				t.Errorf("%s%s", line, out)
+			}
+		case words[1] == "run" && words[2] == "--rm":
+			var out bytes.Buffer
+			code, err := image(words[4]).Run(pidgeontest.Launch{Args: words[5:]}, &out, &out)
+			if code != 0 || err != nil {
+				t.Errorf("%s%d, %v: %s", line, code, err, &out)
+			}
+		case words[1] == "run":
+			start(words[4], name)
+			if now = shell("python3", "client.py", "show"); now != before {
+				t.Errorf("%s", diff.Diff("2.3", []byte(before), "2.4", []byte(now)))
+			}
+			now = shell("python3", "client.py", "use")
+		case words[1] == "stop":
+			if err := syscall.Kill(containers[name].PID(), syscall.SIGTERM); err != nil {
+				t.Fatal(err)
+			}
+			if code, err := containers[name].Exit(3 * pidgeontest.Patience); code != 0 || err != nil {
+				t.Errorf("%s%d, %v", line, code, err)
+			}
+		case words[1] == "rename":
+			roots[name] = roots[words[2]]
+		case words[1] == "start":
+			start(name, roots[name])
+			if back := shell("python3", "client.py", "show"); back != now || now == before {
+				t.Errorf("%s", diff.Diff("2.4", []byte(now), "2.3", []byte(back)))
+			}
+		case words[1] != "rm":
+			t.Errorf("nobody plays %s", line)
+		}
 	}
 }

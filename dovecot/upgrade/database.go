@@ -13,7 +13,15 @@ import (
 // location is a mail_location as settings.
 func (u use) location() (string, error) {
 	lines, err := u.locations(u.node.Value)
-	return strings.Join(lines, "\n"), err
+	return strings.Join(trimmed(lines), "\n"), err
+}
+
+// trimmed are lines without space behind them.
+func trimmed(lines []string) []string {
+	for i, line := range lines {
+		lines[i] = strings.TrimRight(line, " ")
+	}
+	return lines
 }
 
 func (u use) locations(value string) (lines []string, err error) {
@@ -52,7 +60,43 @@ func (u use) locations(value string) (lines []string, err error) {
 			return nil, fmt.Errorf("the key %s of mail_location has no counterpart in Dovecot 2.4", key)
 		}
 	}
+	if everybody := u.location23(); u.node.up != nil { // which it stands in the place of, and 2.4 adds to
+		driver := u.driverOf(value, everybody)
+		for _, row := range lint.Rows("locations") {
+			key := ":" + row[0] + "="
+			if strings.Contains(everybody, key) && !strings.Contains(value, key) {
+				lines = append(lines, row[1]+" = "+standard(row[0], driver))
+			}
+		}
+	}
 	return lines, nil
+}
+
+// driverOf is that of a mail_location, or of the one that it stands in the place of.
+func (u use) driverOf(locations ...string) string {
+	for _, location := range locations {
+		if driver, _, _ := strings.Cut(location, ":"); slices.Contains(lint.List("storage"), driver) {
+			return driver
+		}
+	}
+	return ""
+}
+
+// standard is what a key of mail_location is with a driver where it does not stand.
+func standard(key, driver string) string {
+	for _, of := range []string{driver, ""} {
+		if value, ok := standards[[2]string{key, of}]; ok {
+			return value
+		}
+	}
+	return ""
+}
+
+// standards are for a key and a driver; without one for all others.
+var standards = map[[2]string]string{
+	{"SUBSCRIPTIONS", ""}: "subscriptions", {"LISTINDEX", ""}: "dovecot.list.index",
+	{"LAYOUT", "maildir"}: "maildir++", {"LAYOUT", ""}: "fs",
+	{"INBOX", "maildir"}: ".", {"INBOX", "mbox"}: "inbox",
 }
 
 // colons parts a value at its colons, but for those in variables, and for doubled ones,
@@ -216,7 +260,7 @@ func (u use) field(name, value, suffix string) ([]string, error) {
 		key, value, _ := strings.Cut(line, " = ")
 		lines[i] = name[:len(name)-len(base)] + key + suffix + " = " + value
 	}
-	return lines, err
+	return trimmed(lines), err
 }
 
 // arguments are those of a passdb or a userdb, and what stands in the file that they

@@ -57,14 +57,13 @@ func (u use) imported(field, where, said string) (lines []string, err error) {
 		}
 		for _, row := range lint.Rows("locations") {
 			if key := ":" + row[0] + "="; strings.Contains(said+everybody, key) {
-				none := map[string]string{"SUBSCRIPTIONS": "subscriptions", "LISTINDEX": "dovecot.list.index", "LAYOUT": "fs"}[row[0]]
-				special := "" // of one driver
-				for _, of := range [][3]string{{"LAYOUT", "maildir", "maildir++"}, {"INBOX", "maildir", "."}, {"INBOX", "mbox", "inbox"}} {
-					if of[0] == row[0] {
-						special += " | regexp('^" + of[1] + ":.*" + key + "$', '" + of[2] + "')"
+				otherwise := ""
+				for _, driver := range []string{"maildir", "mbox"} {
+					if _, special := standards[[2]string{row[0], driver}]; special {
+						otherwise += " | regexp('^" + driver + ":.*" + key + "$', '" + standard(row[0], driver) + "')"
 					}
 				}
-				lines = append(lines, row[1]+" = %{"+where+" | concat('"+key+"') | regexp('^.*"+key+"([^:]*)(:.*)?"+key+`$', '\\1')`+special+" | regexp('^.*"+key+"$', '"+none+"')}")
+				lines = append(lines, row[1]+" = %{"+where+" | concat('"+key+"') | regexp('^.*"+key+"([^:]*)(:.*)?"+key+`$', '\\1')`+otherwise+" | regexp('^.*"+key+"$', '"+standard(row[0], "")+"')}")
 			}
 		}
 	case row[2] == "" && row[3] == "" && row[1] != "-":
