@@ -26,6 +26,11 @@ func TestChangedListeners(t *testing.T) {
 				mine + ":6: the listener imaps is off, and IMAPS_PORT asks for port 993: to have it off, set IMAPS_PORT=0\n" +
 				"error: " + mine + ":6: every listener for imap that was asked for is off: to have no imap, take it out of PROTOCOLS",
 		},
+		{
+			"all off but one of its own", "service imap-login {\n  inet_listener imap {\n    port = 0\n  }\n  inet_listener imaps {\n    port = 0\n  }\n  inet_listener mine {\n    port = 10143\n  }\n}\n",
+			mine + ":3: the listener imap is off, and IMAP_PORT asks for port 143: to have it off, set IMAP_PORT=0\n" +
+				mine + ":6: the listener imaps is off, and IMAPS_PORT asks for port 993: to have it off, set IMAPS_PORT=0",
+		},
 		{"LMTP over sockets alone", "service lmtp {\n  inet_listener lmtp {\n    port = 0\n  }\n}\n", mine + ":3: the listener lmtp is off, and LMTP_PORT asks for port 24: to have it off, set LMTP_PORT=0"},
 		{"all TLS", "ssl = no\n", mine + ":1: the listener imaps is not opened with ssl = no: leave the line out, or set TLS=no"},
 		{"all TLS but what needs none", "ssl = no\nservice imap-login {\n  inet_listener imaps {\n    ssl = no\n  }\n}\n", mine + ":4: the listener imaps does not speak TLS, which its clients begin with: leave the line out, unless a proxy before it ends TLS"},

@@ -72,6 +72,7 @@ func (c *Config) ChangedListeners(s dovecot.Settings, asked []config.Listener) f
 		}
 	}
 	for _, protocol := range slices.Sorted(maps.Keys(closed)) {
+		open[protocol] = open[protocol] || slices.ContainsFunc(s.Listeners(), func(l config.Listener) bool { return l.Protocol == protocol })
 		if f := closed[protocol]; !open[protocol] && protocol != "lmtp" { // LMTP may do with a Unix socket
 			f.Warning, f.Problem = false, "every listener for "+protocol+" that was asked for is off"
 			f.Hint = "to have no " + protocol + ", take it out of PROTOCOLS"
