@@ -97,6 +97,9 @@ func (p private) tail() string {
 		if mechanisms := p.Effective["auth_mechanisms"]; mechanisms != "" {
 			set("auth_mechanisms", mechanisms+" plain")
 		}
+		if p.Effective["director_servers"] != "" { // whose ring needs a listener
+			set("director_servers", "")
+		}
 	} else {
 		set("ssl_server_request_client_cert", "no")
 		b.WriteString("import_environment {\n  RES_OPTIONS = timeout:1\n}\n")

@@ -64,6 +64,10 @@ func TestRehearsalPasses(t *testing.T) {
 		h.mustPass("ssl = no\n")
 		h.mustPass("mail_chroot = /srv\n")
 		h.mustPass("protocol sieve {\n  ssl = no\n}\n") // behind a proxy
+		if h.Dialect == "2.3" {
+			h.mustPass("director_servers = 192.0.2.1\ndirector_mail_servers = 192.0.2.2\nservice director {\n  unix_listener login/director {\n    mode = 0666\n  }\n" +
+				"  fifo_listener login/proxy-notify {\n    mode = 0666\n  }\n  inet_listener {\n    port = 9090\n  }\n}\nservice imap-login {\n  executable = imap-login director\n}\n")
+		}
 		left, err := filepath.Glob(h.Dir + "/*")
 		if err != nil {
 			t.Fatal(err)
