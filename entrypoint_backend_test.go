@@ -51,10 +51,30 @@ for ask in imap, pop3, submission, sieve, delivery:
         answer = ask()
     except smtplib.SMTPResponseException as e:
         answer = (e.smtp_code,)
+    except smtplib.SMTPServerDisconnected:
+        answer = (235,) # a proxy, whose backend cannot reach its relay
     except (imaplib.IMAP4.error, poplib.error_proto) as e:
         answer = str(e)
     if ask != submission or code(answer) != 235: # what follows needs the relay
         print(ask.__name__, code(answer))
+`
+
+// relayless logs in at a proxy, whose backend cannot reach its relay, while others are
+// connected.
+const relayless = `
+import smtplib, ssl, sys
+port, user = int(sys.argv[1]), sys.argv[2]
+tls = ssl.create_default_context()
+tls.check_hostname, tls.verify_mode = False, ssl.CERT_NONE
+others = [smtplib.SMTP('127.0.0.1', port) for _ in range(4)]
+for _ in range(12):
+    c = smtplib.SMTP('127.0.0.1', port); c.starttls(context=tls)
+    try:
+        c.login(user, 'pass'); c.noop()
+    except smtplib.SMTPException:
+        pass
+for other in others:
+    print(other.noop()[0])
 `
 
 func (s *site) ask(server *pidgeontest.Server, user, password string) string {
@@ -95,7 +115,7 @@ func TestBackend(t *testing.T) {
 		backend := s.server(here, map[string]string{
 			"LISTEN": here, "IMAP_PORT": "143", "POP3_PORT": "110", "SUBMISSION_PORT": "587", "LMTP_PORT": s.lmtp, "TRUSTED_NETWORKS": "127.0.0.1",
 			"SIEVE_PORT": "4190",
-			"PROTOCOLS":  "imap,pop3,lmtp,submission,sieve", "RELAY_HOST": "localhost", "MASTER_USERS": "boss:pass", "METRICS_PORT": pidgeontest.FreePort(),
+			"PROTOCOLS":  "imap,pop3,lmtp,submission,sieve", "RELAY_HOST": "127.0.0.1", "RELAY_PORT": "1", "MASTER_USERS": "boss:pass", "METRICS_PORT": pidgeontest.FreePort(),
 			"BACKENDS": s.network + ".{1..2}", "BACKEND_NAME": here,
 		})
 		list := filepath.Join(backend.Work, "placements")
@@ -148,7 +168,10 @@ func TestBackend(t *testing.T) {
 		}
 
 		// A proxy that believes otherwise tries for some seconds, and says so.
-		s.proxy = s.server("127.0.0.1", map[string]string{"ROLE": "proxy", "BACKENDS": here, "LMTP_PORT": s.lmtp, "COMPRESSION": "zstd", "QUOTA": "1G"})
+		s.proxy = s.server("127.0.0.1", map[string]string{
+			"ROLE": "proxy", "BACKENDS": here, "LMTP_PORT": s.lmtp, "COMPRESSION": "zstd", "QUOTA": "1G",
+			"PROTOCOLS": "imap,pop3,lmtp,submission,sieve", "SUBMISSION_MODE": "performance",
+		})
 		s.proxy.Environ["BACKEND_CA_PATH"] = filepath.Join(s.proxy.Work, "certs/ca.crt")
 		delete(s.proxy.Environ, "USERS_FILE")
 		s.start(s.proxy)
@@ -156,6 +179,21 @@ func TestBackend(t *testing.T) {
 			t.Errorf("%s gets through the proxy: %v", foreign, err)
 		}
 		s.mustLogin(own)
+		for _, user := range []string{own, own + "*boss"} {
+			backend.Log.Mark()
+			if got := s.ask(s.proxy, user, "pass"); got != served {
+				t.Errorf("%s gets through the proxy\n%s\nwant\n%s\n%s", user, got, served, s.proxy.Log.Tail(20))
+			}
+			if !backend.Log.Await("submission-login: Info: Log(in|ged in): user=<"+own+">", pidgeontest.Patience) {
+				t.Errorf("%s does not come through the proxy for submission\n%s", user, backend.Log.Tail(20))
+			}
+		}
+		if out, err := exec.Command("python3", "-c", relayless, s.proxy.Environ["SUBMISSION_PORT"], own).CombinedOutput(); string(out) != "250\n250\n250\n250\n" {
+			t.Errorf("others get %s (%v)\n%s", out, err, s.proxy.Log.Tail(20))
+		}
+		if !s.proxy.Log.Await("SUBMISSION_MODE=performance is not used", pidgeontest.Patience) {
+			t.Error(s.proxy.Log.Tail(20))
+		}
 		for _, idle := range []string{"COMPRESSION", "QUOTA"} {
 			if !s.proxy.Log.Await(idle+" has no effect: ROLE is proxy", pidgeontest.Patience) {
 				t.Errorf("nothing is said of %s\n%s", idle, s.proxy.Log.Tail(20))
