@@ -28,7 +28,8 @@ type absence struct {
 // executables, users and groups. Dovecot notices when it needs them, which is at
 // a login or never. Of templates it is plugins alone.
 func (c *Config) absent(ctx context.Context, d *dovecot.Dovecot) finding.List {
-	a := absence{c, d, pluginsIn(filepath.Join(d.Root, c.value("mail_plugin_dir", "/usr/lib/dovecot/modules"))), map[[2]string]bool{}}
+	a := absence{Config: c, dovecot: d, lacks: map[[2]string]bool{}}
+	a.plugins = pluginsIn(filepath.Join(d.Root, a.dirWith(ctx, "", "mail_plugin_dir", "/usr/lib/dovecot/modules")))
 	off := c.off()
 	var found finding.List
 	for _, s := range c.statements {
@@ -43,6 +44,19 @@ func (c *Config) absent(ctx context.Context, d *dovecot.Dovecot) finding.List {
 	return found
 }
 
+// dirWith is where Dovecot looks for name: a directory that is set, or Debian's if it has
+// that, or the one that is built in, which costs a question.
+func (a absence) dirWith(ctx context.Context, name, setting, debian string) string {
+	if set := a.value(setting, ""); set != "" {
+		return set
+	}
+	if _, err := os.Stat(filepath.Join(a.dovecot.Root, debian, name)); err == nil {
+		return debian
+	}
+	builtin, _ := a.dovecot.Default(ctx, setting)
+	return cmp.Or(builtin, debian)
+}
+
 func (a absence) missing(ctx context.Context, s *statement) (f finding.Finding) {
 	owner := s.within("service") || s.within("unix_listener") || s.within("fifo_listener")
 	switch {
@@ -52,7 +66,7 @@ func (a absence) missing(ctx context.Context, s *statement) (f finding.Finding) 
 	case s.within("mail_plugins") && s.value == "yes":
 		return a.plugin(s, s.key)
 	case s.key == "executable" && s.within("service"):
-		return a.executable(s)
+		return a.executable(ctx, s)
 	case s.key == "user" && owner || s.key == "default_internal_user" || s.key == "default_login_user":
 		return a.account(ctx, s, "passwd", finding.MissingUser, "user")
 	case s.key == "group" && owner || s.key == "default_internal_group":
@@ -96,10 +110,10 @@ func pluginsIn(dir string) []string {
 	return names
 }
 
-func (a absence) executable(s *statement) (f finding.Finding) {
+func (a absence) executable(ctx context.Context, s *statement) (f finding.Finding) {
 	path, _, _ := strings.Cut(s.value, " ")
 	if path != "" && !filepath.IsAbs(path) {
-		path = filepath.Join(a.value("libexec_dir", "/usr/lib/dovecot"), path)
+		path = filepath.Join(a.dirWith(ctx, path, "libexec_dir", "/usr/lib/dovecot"), path)
 	}
 	info, err := os.Stat(filepath.Join(a.dovecot.Root, path))
 	switch {

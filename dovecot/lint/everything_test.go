@@ -1,13 +1,17 @@
 package lint
 
 import (
+	"context"
 	"fmt"
+	"os"
+	"os/exec"
 	"path/filepath"
 	"slices"
 	"strings"
 	"testing"
 
 	"pidgeon/config"
+	"pidgeon/dovecot"
 	"pidgeon/finding"
 	"pidgeon/tests/dovecottest"
 )
@@ -204,6 +208,24 @@ func TestAbsent(t *testing.T) {
 			if got != want {
 				t.Errorf("%s: %q: got %q, want %q", dialect, override, got, want)
 			}
+		}
+	}
+}
+
+// A Dovecot of another build has its programs elsewhere, where it says.
+func TestProgramsElsewhere(t *testing.T) {
+	dir := t.TempDir()
+	for _, name := range []string{"doveconf", "elsewhere"} {
+		if err := os.WriteFile(filepath.Join(dir, name), []byte("#!/bin/sh\necho libexec_dir = "+dir+"\n"), 0o755); err != nil {
+			t.Fatal(err)
+		}
+	}
+	d := &dovecot.Dovecot{Dialect: "2.4", Doveconf: filepath.Join(dir, "doveconf"), Run: func(_ context.Context, cmd *exec.Cmd) error { return cmd.Run() }}
+	for program, want := range map[string]string{"elsewhere -x": "", "nowhere": dir + "/nowhere does not exist"} {
+		c := Parse(config.Files{{Name: config.Main, Origin: "x", Override: true, Data: []byte("service imap {\n  executable = " + program + "\n}\nprotocols = imap\n")}}, "/g")
+		found := c.absent(t.Context(), d)
+		if len(found) != min(len(want), 1) || want != "" && found[0].Problem != want {
+			t.Errorf("%s: %v", program, found)
 		}
 	}
 }
