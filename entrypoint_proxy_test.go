@@ -462,6 +462,7 @@ func (r *resolver) answer(backends ...int) {
 // them; an address that is missing for a moment moves nobody, nor does a DNS that is down.
 func TestProxyByName(t *testing.T) {
 	t.Parallel()
+	need(t, "dnsmasq")
 	binary := built(t)
 	pidgeontest.OnEach(t, func(t *testing.T, dialect, root string) {
 		t.Parallel()
