@@ -129,7 +129,7 @@ func TestRehearsalUserIsFound(t *testing.T) {
 	})
 }
 
-// TestSlowRehearsal tells a Dovecot that complains from one that says nothing.
+// TestSlowRehearsal tells a Dovecot that ends from one that may be about to answer.
 func TestSlowRehearsal(t *testing.T) {
 	s := private{Rehearsal: Rehearsal{Dir: t.TempDir(), Config: lint.Parse(config.Files{
 		{Name: "x.conf", Origin: mine, Override: true, Data: []byte("# comment\nservice stats {\n}\n")},
@@ -138,9 +138,13 @@ func TestSlowRehearsal(t *testing.T) {
 	if found, err := s.verdict(slow); len(found) > 0 || !errors.Is(err, ErrSlow) {
 		t.Errorf("of a silent one: %v, %v", found, err)
 	}
+	dovecottest.Write(t, s.Dir, "log", "Nov 23 15:20:48 lmtp(7): Error: SSL context initialization failed, disabling SSL\n")
+	if found, err := s.verdict(slow); len(found) > 0 || !errors.Is(err, ErrSlow) {
+		t.Errorf("of one that goes on: %v, %v", found, err)
+	}
 	dovecottest.Write(t, s.Dir, "log", "Nov 23 15:20:48 stats: Fatal: master: service(stats): child 7 returned error 1\n")
 	if found, err := s.verdict(slow); err != nil || len(found) != 1 || found[0].Place() != mine+":2" {
-		t.Errorf("of one that complains: %v, %v", found, err)
+		t.Errorf("of one that ends: %v, %v", found, err)
 	}
 	if found, err := s.verdict(nil); len(found) > 0 || err != nil {
 		t.Errorf("of a good one: %v, %v", found, err)
