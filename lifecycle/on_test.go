@@ -365,3 +365,14 @@ func TestBackoff(t *testing.T) {
 		t.Errorf("another one waits %v", b.Due.Sub(at))
 	}
 }
+
+// What DNS answered is told to the next judgement, also after one that came to no answer.
+func TestBackends(t *testing.T) {
+	answered := unchanged("a")
+	answered.Backends = candidate.Answer{Name: "tasks.mail"}
+	state := from(serving(), Woken{}, answered, Woken{}, undecided("b"))
+	_, actions := state.On(at, Woken{})
+	if got := actions[len(actions)-1].(Judge).Request.Live.Backends.Name; got != "tasks.mail" {
+		t.Errorf("the next judgement is told of %q", got)
+	}
+}
