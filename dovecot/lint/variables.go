@@ -61,7 +61,10 @@ func (p Place) Variables(value string, note func(old, now string, err error)) st
 			out.WriteString(old)
 		default:
 			now, err := p.variable(old, group(1), group(2), group(3), group(4))
-			out.WriteString(noted(old, now, err))
+			if now = noted(old, now, err); now != old && value[0] == '"' {
+				now = strings.ReplaceAll(now, `\`, `\\`)
+			}
+			out.WriteString(now)
 		}
 	}
 	return out.String() + value[last:]
