@@ -60,8 +60,11 @@ func (u use) locations(value string) (lines []string, err error) {
 			return nil, fmt.Errorf("the key %s of mail_location has no counterpart in Dovecot 2.4", key)
 		}
 	}
+	if apart.MatchString(value) && strings.HasSuffix(driverOf(value), "dbox") && !strings.Contains(value, ":FULLDIRNAME=") {
+		lines = append(lines, legacy)
+	}
 	if everybody := u.location23(); u.node.up != nil { // which it stands in the place of, and 2.4 adds to
-		driver := u.driverOf(value, everybody)
+		driver := driverOf(value, everybody)
 		for _, row := range lint.Rows("locations") {
 			key := ":" + row[0] + "="
 			if strings.Contains(everybody, key) && !strings.Contains(value, key) {
@@ -72,8 +75,14 @@ func (u use) locations(value string) (lines []string, err error) {
 	return lines, nil
 }
 
+// apart is a mail_location with files in other places than the mail.
+var apart = regexp.MustCompile(`:(INDEX|CONTROL)=`)
+
+// legacy is where 2.3 has the indexes of dbox, which 2.4.5 looks for elsewhere.
+const legacy = "mailbox_directory_name_legacy = yes"
+
 // driverOf is that of a mail_location, or of the one that it stands in the place of.
-func (u use) driverOf(locations ...string) string {
+func driverOf(locations ...string) string {
 	for _, location := range locations {
 		if driver, _, _ := strings.Cut(location, ":"); slices.Contains(lint.List("storage"), driver) {
 			return driver

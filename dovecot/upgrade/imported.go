@@ -66,6 +66,9 @@ func (u use) imported(field, where, said string) (lines []string, err error) {
 				lines = append(lines, row[1]+" = %{"+where+" | concat('"+key+"') | regexp('^.*"+key+"([^:]*)(:.*)?"+key+`$', '\\1')`+otherwise+" | regexp('^.*"+key+"$', '"+standard(row[0], "")+"')}")
 			}
 		}
+		if apart.MatchString(said + everybody) {
+			lines = append(lines, legacy)
+		}
 	case row[2] == "" && row[3] == "" && row[1] != "-":
 		lines = []string{row[1] + " = %{" + where + "}"}
 	default:
