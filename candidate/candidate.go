@@ -195,7 +195,7 @@ func digests(files config.Files) map[string]config.Sum {
 	return sums
 }
 
-func (h Host) room() sizing.Room { return h.Facts.Room(h.Dovecot.Dialect) }
+func (h Host) room() sizing.Budget { return h.Facts.Budget(h.Dovecot.Dialect) }
 
 // Demand is what each protocol has to hold, as this Dovecot can do it in this
 // container with these overrides: what there is no room for is not let in.

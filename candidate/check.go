@@ -169,7 +169,7 @@ var byLDAP = regexp.MustCompile(`: (?:ldap\(|LDAP: )`)
 func (c Candidate) turnedAway(found finding.List) finding.List {
 	for i, f := range found {
 		switch s := c.Settings; {
-		case c.Brought.Passdb || c.Brought.Userdb || !rehearsal.TurnedAway(f):
+		case c.Brought.Passdb || c.Brought.Userdb || !rehearsal.IsDatabaseRefusal(f):
 		case s.Auth.Has("ldap") && s.LDAPBindDN != "" && byLDAP.MatchString(f.Problem):
 			found[i].Hint = "correct LDAP_BIND_DN or LDAP_BIND_PASSWORD"
 		case s.Auth.Has("sql") && !byLDAP.MatchString(f.Problem):

@@ -41,14 +41,14 @@ const standing = 300 * time.Millisecond
 // rendering takes too long.
 func (h Host) Judge(ctx context.Context, store *publish.Store, r Request, say func(Verdict)) Verdict {
 	say(h.interrupted())
-	good, hasGood, _ := LoadGood(r.StateDir)
+	good, hasGood, _ := LoadLastGood(r.StateDir)
 	if !r.Live.Running {
 		r.Live.Overrides = good.Verdict.Digests // it worked, so what differs is to blame
 	}
 	switch {
-	case r.Good && !hasGood:
+	case r.LastGood && !hasGood:
 		return Verdict{Outcome: Refused}
-	case r.Good:
+	case r.LastGood:
 		return h.judgeGood(ctx, store, r, good)
 	case r.Trust:
 		if v, ok := h.trust(ctx, store, good, hasGood); ok {
@@ -79,10 +79,10 @@ func (h Host) interrupted() Verdict {
 func (h Host) judge(ctx context.Context, store *publish.Store, r Request, in Sources, err error, say func(Verdict)) Verdict {
 	for _, k := range r.Known {
 		if h.fingerprint(in, err, k.References) == k.Fingerprint {
-			return Verdict{Outcome: Unchanged, Known: k, Findings: k.withoutNamed(in.Warnings)}.watching(in)
+			return Verdict{Outcome: Unchanged, Subject: k, Findings: k.withoutNamed(in.Warnings)}.watching(in)
 		}
 	}
-	v := Verdict{Known: Known{Fingerprint: h.fingerprint(in, err, nil)}, all: r.All}.watching(in)
+	v := Verdict{Subject: Subject{Fingerprint: h.fingerprint(in, err, nil)}, all: r.All}.watching(in)
 	if err != nil {
 		return v.with(in.Warnings, err).with(append(in.Warnings, finding.Of(err)...), nil)
 	}
@@ -99,7 +99,7 @@ func (h Host) judge(ctx context.Context, store *publish.Store, r Request, in Sou
 	v.Fingerprint = h.fingerprint(in, nil, v.References)
 	v = v.watching(in)
 	undecided := h.interrupted()
-	undecided.Known, undecided.WatchDirs, undecided.WatchFiles = v.Known, v.WatchDirs, v.WatchFiles
+	undecided.Subject, undecided.WatchDirs, undecided.WatchFiles = v.Subject, v.WatchDirs, v.WatchFiles
 	say(undecided)
 	c, effective, err := h.Stage(ctx, store, c)
 	if err != nil {
@@ -191,7 +191,7 @@ func (c Candidate) named() (paths []string) {
 }
 
 // withoutNamed leaves out what is said of files that overrides name: Dovecot reads them.
-func (k Known) withoutNamed(found finding.List) finding.List {
+func (k Subject) withoutNamed(found finding.List) finding.List {
 	return slices.DeleteFunc(slices.Clone(found), func(f finding.Finding) bool {
 		return f.Code == finding.IgnoredFile && slices.Contains(k.Named, f.File)
 	})
@@ -252,7 +252,7 @@ func (v Verdict) watching(in Sources) Verdict {
 
 // judgeGood judges the copy of what last worked: it may come from another version of
 // Dovecot, and the world has changed.
-func (h Host) judgeGood(ctx context.Context, store *publish.Store, r Request, good Good) Verdict {
+func (h Host) judgeGood(ctx context.Context, store *publish.Store, r Request, good LastGood) Verdict {
 	in, err := h.Read(Live{})
 	if err != nil {
 		return Verdict{}.with(finding.Of(err), nil)

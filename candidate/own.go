@@ -33,7 +33,7 @@ func (h Host) sizeOwn(c Candidate, effective dovecot.Settings) Candidate {
 	}
 	c.Demand = h.Demand(c.Sources, c.Demand)
 	if c.Sizes = (sizing.Sizes{}); asked {
-		c.Sizes = sizing.Size(c.Demand, h.Facts.Machine).Beside(written, c.Demand, h.Facts.Machine)
+		c.Sizes = sizing.Size(c.Demand, h.Facts.Machine).ForOwnLimits(written, c.Demand, h.Facts.Machine)
 	}
 	return c
 }

@@ -24,13 +24,13 @@ type Request struct {
 	// SelfSigned is the directory of the certificate that is made where there is none.
 	SelfSigned string `json:"self_signed"`
 
-	Live    Live       `json:"live"`
-	Known   []Known    `json:"known"`   // what need not be judged again
-	Proven  config.Sum `json:"proven"`  // what has worked, and need not be rehearsed
-	Good    bool       `json:"good"`    // judge the last good copy in the place of the sources
-	Trust   bool       `json:"trust"`   // no judgement where none is needed before it serves
-	Patient bool       `json:"patient"` // look whether the sources stay as they are
-	All     bool       `json:"all"`     // name every line that is warned of
+	Live     Live       `json:"live"`
+	Known    []Subject  `json:"known"`   // what need not be judged again
+	Proven   config.Sum `json:"proven"`  // what has worked, and need not be rehearsed
+	LastGood bool       `json:"good"`    // judge the last good copy in the place of the sources
+	Trust    bool       `json:"trust"`   // no judgement where none is needed before it serves
+	Patient  bool       `json:"patient"` // look whether the sources stay as they are
+	All      bool       `json:"all"`     // name every line that is warned of
 }
 
 // Command is the command of this program that judges; it is not for people.

@@ -25,8 +25,8 @@ const (
 	Unchanged Outcome = "unchanged"
 )
 
-// Known identifies what was judged.
-type Known struct {
+// Subject identifies what was judged.
+type Subject struct {
 	Fingerprint config.Sum `json:"fingerprint"`
 	References  []string   `json:"references"` // files elsewhere whose bytes are in the fingerprint
 	Named       []string   `json:"named"`      // that lie in the mount, and are no overrides
@@ -35,7 +35,7 @@ type Known struct {
 // Verdict is what is known of a candidate. It is kept with the last good one.
 type Verdict struct {
 	Outcome Outcome `json:"outcome"`
-	Known
+	Subject
 	Trusted bool `json:"trusted,omitempty"` // it was not judged yet
 	Worked  bool `json:"worked,omitempty"`  // it is what last worked
 	Moved   bool `json:"moved,omitempty"`   // the sources have changed since they were read

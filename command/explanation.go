@@ -103,14 +103,14 @@ func (j *judgement) explainer() (explainer, error) {
 // without overrides if that is another one.
 func (e explainer) sum(l lint.Line, fields []string) (text string, resizedFrom int) {
 	service, limit, _ := strings.Cut(strings.TrimPrefix(l.Setting, "service/"), "/")
-	sum, ok := e.input.Data.Sizes.Sum(service, limit)
+	sum, ok := e.input.Data.Sizes.Derivation(service, limit)
 	sized := func(field string) bool { return strings.HasPrefix(field, "Sizes.Service."+service+".") }
 	number, _, _ := strings.Cut(l.Value, " ")
 	same := number == strconv.Itoa(sum.Total) || sum.Total == sizing.Unlimited
 	if !ok || !same || !slices.ContainsFunc(fields, sized) {
 		return "", 0
 	}
-	if was, _ := e.plain.Sum(service, limit); was.Total != sum.Total {
+	if was, _ := e.plain.Derivation(service, limit); was.Total != sum.Total {
 		resizedFrom = was.Total
 	}
 	return sum.String(), resizedFrom

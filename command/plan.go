@@ -67,8 +67,8 @@ func (j *judgement) printModes(in candidate.Sources, asked []sizing.Protocol) {
 		for i := range demand {
 			demand[i].Mode = mode
 		}
-		fitted, room := j.Demand(in, demand), j.Facts.Room(j.Dovecot.Dialect)
-		need, holds, by := room.Need(sizing.Asked(fitted)), room.Need(fitted).Sessions, "-"
+		fitted, room := j.Demand(in, demand), j.Facts.Budget(j.Dovecot.Dialect)
+		need, holds, by := room.Need(sizing.Requested(fitted)), room.Need(fitted).Sessions, "-"
 		if lowest := room.Bottlenecks(fitted); len(lowest) > 0 {
 			by = lowest[0].Limit + " " + container.Amount(lowest[0], lowest[0].Have)
 		}

@@ -17,7 +17,7 @@ type File struct {
 	Name     string      // slash-separated, relative to where the others lie
 	Origin   string      // the path the operator knows it by
 	Override bool        // the operator wrote it
-	Mode     fs.FileMode // 0 means 0640; private keys have 0600, passwords ForAuth
+	Mode     fs.FileMode // 0 means 0640; private keys have 0600, passwords AuthFileMode
 	Data     []byte
 	Lines    []int `json:"-"` // in the operator's file, of each line of Data; nil where they are the same
 }
@@ -44,9 +44,9 @@ func (f File) Line(line int) int {
 type Files []File
 
 const (
-	// ForAuth is the mode of what auth reads as Dovecot's internal user, whose it is: all
+	// AuthFileMode is the mode of what auth reads as Dovecot's internal user, whose it is: all
 	// that serves a user has that one's group (2.3.19, 2.4.1: extra_groups).
-	ForAuth fs.FileMode = 0o400
+	AuthFileMode fs.FileMode = 0o400
 	// Main is the name of the main file.
 	Main = "dovecot.conf"
 	// DirFile is the name of a file that holds the path of the directory that a

@@ -51,9 +51,9 @@ func ProtocolNamed(name string) Protocol {
 	return Protocol{}
 }
 
-// ProtocolServed is the name of the protocol behind a service: imap-hibernate and
+// ProtocolOfService is the name of the protocol behind a service: imap-hibernate and
 // imap-login are imap's (anvil itself cuts there: 2.4.1, connect_limit_connect).
-func ProtocolServed(service string) string {
+func ProtocolOfService(service string) string {
 	protocol, _, _ := strings.Cut(service, "-")
 	if protocol == "managesieve" {
 		return "sieve"

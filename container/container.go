@@ -20,9 +20,9 @@ type Facts struct {
 	Allowed  sizing.Allowed
 }
 
-// Room is what there is for sessions, with a Dovecot of that dialect.
-func (f Facts) Room(dialect string) sizing.Room {
-	return sizing.Room{Machine: f.Machine, Allowed: f.Allowed, Cost: sizing.Costs(dialect)}
+// Budget is what there is for sessions, with a Dovecot of that dialect.
+func (f Facts) Budget(dialect string) sizing.Budget {
+	return sizing.Budget{Machine: f.Machine, Allowed: f.Allowed, Cost: sizing.Costs(dialect)}
 }
 
 // Remark tells how many sessions the container holds, or what stands in the way of some:
@@ -54,10 +54,10 @@ func (f Facts) Remarks(demand []sizing.Protocol, dialect string) (all []Remark) 
 				slog.LevelInfo, "its own limits let in as many sessions", "protocol", p.Name, "sessions", max(p.Sessions, p.Asked), "limit", p.Wall, "cure", cure)
 		}
 	}
-	room, allowed := f.Room(dialect), f.Allowed
+	room, allowed := f.Budget(dialect), f.Allowed
 	need, bottlenecks := room.Need(demand), room.Bottlenecks(demand)
 	auto := slices.ContainsFunc(demand, func(p sizing.Protocol) bool { return p.Auto })
-	asked := room.Need(sizing.Asked(demand)).Sessions
+	asked := room.Need(sizing.Requested(demand)).Sessions
 	for i, b := range bottlenecks {
 		cure := Cure(b)
 		if slices.ContainsFunc(demand, func(p sizing.Protocol) bool { return p.Name == "imap" && p.Secure() }) {
@@ -81,7 +81,7 @@ func (f Facts) Remarks(demand []sizing.Protocol, dialect string) (all []Remark) 
 		remark(fmt.Sprintf("As it is set: this container holds %d sessions.", need.Sessions),
 			slog.LevelInfo, "this container holds the sessions asked for", "sessions", need.Sessions)
 	}
-	apart, share := sizing.Asked(demand), 0
+	apart, share := sizing.Requested(demand), 0
 	for i, p := range demand {
 		apart[i].Share, share = 1, max(share, p.Share)
 	}

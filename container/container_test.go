@@ -59,7 +59,7 @@ func TestRemarks(t *testing.T) {
 	} {
 		f := Facts{Machine: sizing.Machine{CPUs: 2, Files: 1 << 20}, Allowed: tt.allowed}
 		var log bytes.Buffer
-		demand := f.Room("2.4").Fit(tt.demand)
+		demand := f.Budget("2.4").Fit(tt.demand)
 		f.Announce(slog.New(slog.NewTextHandler(&log, nil)), demand, "2.4")
 		if !strings.Contains(log.String(), tt.line+"\n") {
 			t.Errorf("got\n%swant %s", &log, tt.line)

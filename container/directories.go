@@ -104,11 +104,11 @@ func lock(variable, dir string) (*os.File, error) {
 	return file, nil
 }
 
-// ClearRemains removes what a killed Dovecot left and the next one would believe: all of
+// RemoveStale removes what a killed Dovecot left and the next one would believe: all of
 // its base_dir if that lies in runDir. The PIDs in master.pid and in the lock of the list
 // of instances may be somebody else's by now: for the first Dovecot refuses to start, for
 // the second it waits 10 s (2.3.19, 2.4.1: lib-master/master-instance.c).
-func ClearRemains(runDir, baseDir, stateDir string) error {
+func RemoveStale(runDir, baseDir, stateDir string) error {
 	remains := []string{filepath.Join(baseDir, "master.pid"), filepath.Join(stateDir, "instances.lock")}
 	if strings.HasPrefix(baseDir, runDir+"/") {
 		remains[0] = baseDir
@@ -123,9 +123,9 @@ func ClearRemains(runDir, baseDir, stateDir string) error {
 	return nil
 }
 
-// MasterFile is the name of the file in the run directory that holds the PID of the
+// MasterPIDFile is the name of the file in the run directory that holds the PID of the
 // master that was started last.
-const MasterFile = "master.pid"
+const MasterPIDFile = "master.pid"
 
 func pidIn(path string) int {
 	text, _ := os.ReadFile(path)
@@ -140,7 +140,7 @@ const strayPatience = 5 * time.Second
 // nothing else does, and it holds the ports. That it is one is seen by its
 // command line, which names our run directory.
 func endStray(runDir string) {
-	pid := pidIn(filepath.Join(runDir, MasterFile))
+	pid := pidIn(filepath.Join(runDir, MasterPIDFile))
 	if pid <= 1 {
 		return
 	}

@@ -18,11 +18,11 @@ const (
 	writing3 = unix.LANDLOCK_ACCESS_FS_TRUNCATE
 )
 
-// Confined runs f on a thread that, with all that it starts, writes below dir alone, and
+// RunConfined runs f on a thread that, with all that it starts, writes below dir alone, and
 // puts sockets in some directories, whatever a configuration says: mail, dicts and logs
 // of the operator's stay as they are. Where the kernel has no Landlock (before 5.13, or
 // not in use) f has to do without.
-func Confined(dir string, sockets []string, f func() error) error {
+func RunConfined(dir string, sockets []string, f func() error) error {
 	ended := make(chan error)
 	go func() {
 		runtime.LockOSThread() // and not unlocked: a thread that is confined ends here

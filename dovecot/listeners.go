@@ -17,14 +17,14 @@ import (
 // Socket is one that a service listens on.
 type Socket struct {
 	Service string
-	Kind    string // Inet or one of the two in the file system
+	Kind    string // InetListener or one of the two in the file system
 	Name    string // of a socket in the file system, its path
 }
 
-// Inet is the kind of a TCP socket.
-const Inet = "inet_listener"
+// InetListener is the kind of a TCP socket.
+const InetListener = "inet_listener"
 
-var socketKinds = []string{Inet, "unix_listener", "fifo_listener"}
+var socketKinds = []string{InetListener, "unix_listener", "fifo_listener"}
 
 // unnamedPrefix begins what Settings call a listener that has no name, which 2.3
 // allows and 2.4 does not.
@@ -67,7 +67,9 @@ func socketOf(setting string) (Socket, bool) {
 }
 
 // SocketOf is a TCP socket as pidgeon's own templates name it.
-func SocketOf(p config.Protocol, listener string) Socket { return Socket{p.Login, Inet, listener} }
+func SocketOf(p config.Protocol, listener string) Socket {
+	return Socket{p.Login, InetListener, listener}
+}
 
 // PortSettings are the names of the settings that say on which port a listener listens,
 // and whether for TLS.
@@ -100,9 +102,9 @@ func (s Settings) Listeners() []config.Listener {
 		if tls && s["ssl"] == "no" { // the master opens none (2.3.19, 2.4.1)
 			continue
 		}
-		if l.Kind == Inet && set && port != 0 && s.Runs(l.Service) {
+		if l.Kind == InetListener && set && port != 0 && s.Runs(l.Service) {
 			all = append(all, config.Listener{
-				Name: name, Protocol: config.ProtocolServed(l.Service), Port: port, Addresses: s.addresses(l),
+				Name: name, Protocol: config.ProtocolOfService(l.Service), Port: port, Addresses: s.addresses(l),
 				TLS: tls, HAProxy: s[l.Setting("haproxy")] == "yes",
 			})
 		}
@@ -142,7 +144,7 @@ func (s Settings) SocketFaults(runDir string) finding.List {
 		}
 	}
 	for _, socket := range s.Sockets() {
-		if socket.Kind == Inet {
+		if socket.Kind == InetListener {
 			continue
 		}
 		if place := s.placeOf(socket); s[socket.Setting("mode")] != "0" {

@@ -15,7 +15,7 @@ func (d *Dovecot) CompileScript(ctx context.Context, conf, script, compiled stri
 	if err != nil {
 		return "", errors.New("looking for sievec: it is not installed: install dovecot-sieve")
 	}
-	err = Confined(filepath.Dir(compiled), nil, func() error {
+	err = RunConfined(filepath.Dir(compiled), nil, func() error {
 		_, said, err = d.ask(ctx, exec.Command(sievec, "-c", conf, script, compiled))
 		return err
 	})

@@ -15,7 +15,7 @@ func TestSockets(t *testing.T) {
 		"service/log/fifo_listener//tmp/a/b/user":       {{Service: "log", Kind: "fifo_listener", Name: "/tmp/a/b"}},
 		"service/auth/unix_listener/auth-userdb/mode":   {{Service: "auth", Kind: "unix_listener", Name: "auth-userdb"}},
 		"service/auth/unix_listener//tmp/x/":            {{Service: "auth", Kind: "unix_listener", Name: "/tmp/x"}},
-		"service/imap-login/inet_listener/my imap/port": {{Service: "imap-login", Kind: dovecot.Inet, Name: "my imap"}},
+		"service/imap-login/inet_listener/my imap/port": {{Service: "imap-login", Kind: dovecot.InetListener, Name: "my imap"}},
 		"service/imap-login/process_limit":              nil,
 		"passdb/driver":                                 nil,
 	} {
@@ -23,7 +23,7 @@ func TestSockets(t *testing.T) {
 			t.Errorf("%s: got %v, want %v", setting, got, want)
 		}
 		for _, s := range want {
-			if name := s.Setting("port"); s.Kind == dovecot.Inet && name != setting {
+			if name := s.Setting("port"); s.Kind == dovecot.InetListener && name != setting {
 				t.Errorf("%s: called %s", setting, name)
 			}
 		}

@@ -40,7 +40,7 @@ type State struct {
 	Counts  Counts
 
 	// Decided is the last candidate that was refused: the same need not be judged again.
-	Decided   candidate.Known
+	Decided   candidate.Subject
 	Overtaken int     // how often in a row the sources have moved while they were judged
 	Retry     Backoff // of a candidate that cannot be judged in time, or was loaded in part
 	Again     bool    // the sources may have changed since they were read
@@ -114,13 +114,13 @@ func (s State) Live() candidate.Live {
 // Backoff spaces out attempts: a judgement that never comes to a verdict takes up to
 // 10 s of a processor that others may need.
 type Backoff struct {
-	Of   candidate.Known
+	Of   candidate.Subject
 	Wait time.Duration
 	Due  time.Time // zero when that attempt is made
 }
 
 // After is the backoff after one more attempt at a candidate.
-func (b Backoff) After(attempt candidate.Known, now time.Time) Backoff {
+func (b Backoff) After(attempt candidate.Subject, now time.Time) Backoff {
 	if attempt.Fingerprint != b.Of.Fingerprint {
 		b = Backoff{Of: attempt}
 	}
@@ -136,13 +136,13 @@ func (b Backoff) longer(now time.Time, first, longest time.Duration) Backoff {
 
 // known is what need not be judged at this time. What was refused is judged again for
 // an operator who asks: what was wrong may have been elsewhere.
-func (s State) known(now time.Time, forced bool) (known []candidate.Known) {
-	add := func(k candidate.Known, ok bool) {
+func (s State) known(now time.Time, forced bool) (known []candidate.Subject) {
+	add := func(k candidate.Subject, ok bool) {
 		if ok && k.Fingerprint != "" {
 			known = append(known, k)
 		}
 	}
-	add(s.Running.Known, s.Running.Dir != "" && !s.Running.Trusted && s.Running.Outcome == candidate.Passed)
+	add(s.Running.Subject, s.Running.Dir != "" && !s.Running.Trusted && s.Running.Outcome == candidate.Passed)
 	add(s.Decided, !forced)
 	add(s.Retry.Of, !forced && now.Before(s.Retry.Due))
 	return known

@@ -52,7 +52,7 @@ func write(t *testing.T, name string, data []byte) {
 
 func notLoaded(t *testing.T, state, how string) {
 	t.Helper()
-	if files, ok, err := LoadGood(state); ok || err == nil || files != nil {
+	if files, ok, err := LoadLastGood(state); ok || err == nil || files != nil {
 		t.Errorf("%s: got %d files, %v, %v", how, len(files), ok, err)
 	}
 }

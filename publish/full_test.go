@@ -107,7 +107,7 @@ func whenFull(t *testing.T, dir, limit string) (saveFull, publishFull bool) {
 	if err := syscall.Mount("none", dir, "tmpfs", syscall.MS_REMOUNT, limit); err != nil {
 		t.Fatal(err)
 	}
-	saveFull = isFull(t, SaveGood(state, fresh))
+	saveFull = isFull(t, SaveLastGood(state, fresh))
 	goodIs(t, state, newUnless(saveFull))
 	countIs(t, state, 2)
 

@@ -19,7 +19,7 @@ const saverVar = "PUBLISH_TEST_SAVER"
 func saveForever(dir string) {
 	gens := []string{filepath.Join(dir, "a"), filepath.Join(dir, "b")}
 	for i := 0; ; i++ {
-		if err := SaveGood(filepath.Join(dir, "state"), gens[i%2]); err != nil {
+		if err := SaveLastGood(filepath.Join(dir, "state"), gens[i%2]); err != nil {
 			fmt.Println(err)
 			os.Exit(1)
 		}
@@ -82,7 +82,7 @@ func saveAndKill(t *testing.T, dir string) {
 
 func complete(t *testing.T, state string) {
 	t.Helper()
-	files, ok, err := LoadGood(state)
+	files, ok, err := LoadLastGood(state)
 	if err != nil || !ok || len(files) == 0 {
 		t.Fatalf("loading: %v, %v", ok, err)
 	}

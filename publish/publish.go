@@ -23,7 +23,7 @@ type Store struct {
 	// Dir holds gen-000012/ and its like, and the link `current`.
 	Dir string
 	// UID and GID are Dovecot's internal user, or -1 for our own: files of the mode
-	// config.ForAuth are its own, and its group may read the rest.
+	// config.AuthFileMode are its own, and its group may read the rest.
 	UID, GID int
 
 	last int // the highest number seen or given

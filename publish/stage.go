@@ -71,7 +71,7 @@ func (s *Store) write(dir string, files config.Files) error {
 // grant sets mode and owner, whatever our umask is.
 func (s *Store) grant(name string, mode fs.FileMode) error {
 	owner := -1
-	if mode == config.ForAuth {
+	if mode == config.AuthFileMode {
 		owner = s.UID
 	}
 	// The mode first: who gives a file away may not change it without CAP_FOWNER.

@@ -124,7 +124,7 @@ func secrets(data Data) config.Files {
 	if s.Own() {
 		return files
 	}
-	mode := config.ForAuth
+	mode := config.AuthFileMode
 	if data.Brought.Auth {
 		mode = 0o640
 	}
@@ -136,12 +136,12 @@ func secrets(data Data) config.Files {
 		files = append(files, foreign(s)...)
 	}
 	for _, secret := range []config.File{
-		{Name: "masters", Origin: "MASTER_USERS", Mode: config.ForAuth, Data: passwd(s.MasterUsers, false)},
-		{Name: "ldap.secret", Origin: "LDAP_BIND_PASSWORD", Mode: config.ForAuth, Data: []byte(s.LDAPBindPassword)},
-		{Name: "sql.secret", Origin: "SQL_PASSWORD", Mode: config.ForAuth, Data: []byte(s.SQLPassword)},
-		{Name: "doveadm.secret", Origin: "DOVEADM_PASSWORD", Mode: config.ForAuth, Data: []byte(s.DoveadmPassword)},
+		{Name: "masters", Origin: "MASTER_USERS", Mode: config.AuthFileMode, Data: passwd(s.MasterUsers, false)},
+		{Name: "ldap.secret", Origin: "LDAP_BIND_PASSWORD", Mode: config.AuthFileMode, Data: []byte(s.LDAPBindPassword)},
+		{Name: "sql.secret", Origin: "SQL_PASSWORD", Mode: config.AuthFileMode, Data: []byte(s.SQLPassword)},
+		{Name: "doveadm.secret", Origin: "DOVEADM_PASSWORD", Mode: config.AuthFileMode, Data: []byte(s.DoveadmPassword)},
 		{Name: "relay.secret", Origin: "RELAY_PASSWORD", Mode: 0o640, Data: []byte(s.RelayPassword)}, // submission reads it
-		{Name: "oauth2.secret", Origin: "OAUTH2_INTROSPECTION_URL", Mode: config.ForAuth, Data: []byte(s.OAuth2IntrospectionURL)},
+		{Name: "oauth2.secret", Origin: "OAUTH2_INTROSPECTION_URL", Mode: config.AuthFileMode, Data: []byte(s.OAuth2IntrospectionURL)},
 	} {
 		if len(secret.Data) > 0 {
 			files = append(files, secret)
@@ -184,8 +184,8 @@ func (d Data) backends() config.Files {
 		shards.WriteString(shard.Row(shard.Name(n), host, d.Settings.NameOf(host), fields))
 	}
 	return config.Files{
-		{Name: "backend-users", Origin: "BACKEND_USERS", Mode: config.ForAuth, Data: users.Bytes()},
-		{Name: Shards, Origin: "BACKENDS", Mode: config.ForAuth, Data: shards.Bytes()},
+		{Name: "backend-users", Origin: "BACKEND_USERS", Mode: config.AuthFileMode, Data: users.Bytes()},
+		{Name: Shards, Origin: "BACKENDS", Mode: config.AuthFileMode, Data: shards.Bytes()},
 	}
 }
 
@@ -224,7 +224,7 @@ func foreign(s settings.Settings) config.Files {
 	}
 	var files config.Files
 	for name, rows := range map[string]*bytes.Buffer{"foreign-logins": &logins, "foreign-masters": &masters, "foreign": &lookups, "named": &named} {
-		files = append(files, config.File{Name: name, Origin: "BACKENDS, " + name, Mode: config.ForAuth, Data: rows.Bytes()})
+		files = append(files, config.File{Name: name, Origin: "BACKENDS, " + name, Mode: config.AuthFileMode, Data: rows.Bytes()})
 	}
 	slices.SortFunc(files, func(a, b config.File) int { return strings.Compare(a.Name, b.Name) })
 	return files

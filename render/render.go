@@ -65,7 +65,7 @@ func Render(in Input) (config.Files, error) {
 		case ext == ".sh", ext == ".sieve", ext == ".ext":
 			if f := t.file(name, name); len(bytes.TrimSpace(f.Data)) > 0 {
 				if ext == ".ext" { // auth of 2.3 reads it by itself
-					f.Mode = config.ForAuth
+					f.Mode = config.AuthFileMode
 				}
 				beside = append(beside, f)
 			}

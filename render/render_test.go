@@ -223,7 +223,7 @@ func TestRenderModes(t *testing.T) {
 		case "tls.key":
 			want = 0o600
 		case "users":
-			want = config.ForAuth
+			want = config.AuthFileMode
 		}
 		if f.Mode != want {
 			t.Errorf("%s has mode %04o, want %04o", f.Name, f.Mode, want)

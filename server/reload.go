@@ -58,7 +58,7 @@ func (s *Server) load(ctx context.Context, r lifecycle.Reload) error {
 
 // Keep keeps what works for a start with something that does not.
 func (s *Server) Keep(g lifecycle.Generation) {
-	if err := candidate.SaveGood(string(s.Settings.StateDir), g.Dir, g.Verdict); err != nil {
+	if err := candidate.SaveLastGood(string(s.Settings.StateDir), g.Dir, g.Verdict); err != nil {
 		s.Log.Warn("last good configuration not kept", "error", err)
 	}
 	if err := s.Store.Prune(); err != nil {

@@ -40,7 +40,7 @@ type Server struct {
 // Start publishes a generation and starts Dovecot on it.
 func (s *Server) Start(g lifecycle.Generation) error {
 	runDir := string(s.Settings.RunDir)
-	if err := container.ClearRemains(runDir, g.BaseDir, g.StateDir); err != nil {
+	if err := container.RemoveStale(runDir, g.BaseDir, g.StateDir); err != nil {
 		return err
 	}
 	if err := s.Store.Publish(g.Dir); err != nil {
@@ -61,7 +61,7 @@ func (s *Server) Start(g lifecycle.Generation) error {
 		return err
 	}
 	running.Started(process.PID())
-	_ = os.WriteFile(filepath.Join(runDir, container.MasterFile), []byte(strconv.Itoa(process.PID())), 0o644)
+	_ = os.WriteFile(filepath.Join(runDir, container.MasterPIDFile), []byte(strconv.Itoa(process.PID())), 0o644)
 	s.master, s.process, s.hears = running, process, false
 	return nil
 }

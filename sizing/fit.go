@@ -6,8 +6,8 @@ import (
 	"sort"
 )
 
-// Room is what there is for sessions, and what they cost.
-type Room struct {
+// Budget is what there is for sessions, and what they cost.
+type Budget struct {
 	Machine Machine
 	Allowed Allowed
 	Cost    Cost
@@ -27,7 +27,7 @@ const (
 // Fit lowers the sessions of the protocols, all by the same part, to what there is room
 // for, and gives those without a number what the others leave. Before it lowers any, IMAP
 // clients share session processes, as many as needed, where memory is what is short.
-func (r Room) Fit(ask []Protocol) (fitted []Protocol) {
+func (r Budget) Fit(ask []Protocol) (fitted []Protocol) {
 	plenty := r
 	plenty.Allowed.MemoryKiB = 0
 	for share := 1; share <= maxShare; share++ {
@@ -53,10 +53,10 @@ func (p Protocol) isFew() bool {
 	return p.Asked > 0
 }
 
-func (r Room) fits(protocols []Protocol) bool { return r.Need(protocols).fits(r.Allowed) }
+func (r Budget) fits(protocols []Protocol) bool { return r.Need(protocols).fits(r.Allowed) }
 
 // most is as many as there is room for, with the processes shared as they are.
-func (r Room) most(ask []Protocol) []Protocol {
+func (r Budget) most(ask []Protocol) []Protocol {
 	least := withAuto(ask, leastAuto)
 	if r.fits(least) {
 		if !slices.ContainsFunc(ask, func(p Protocol) bool { return p.Auto }) {
@@ -69,7 +69,7 @@ func (r Room) most(ask []Protocol) []Protocol {
 
 // part is how many of as many as limit sessions there is room for, if what is asked for
 // most is so many, and the others are in proportion.
-func (r Room) part(ask []Protocol, limit int) int {
+func (r Budget) part(ask []Protocol, limit int) int {
 	return sort.Search(limit, func(n int) bool { return !r.fits(lowered(ask, n+1)) })
 }
 
@@ -113,9 +113,9 @@ type Bottleneck struct {
 // Memory reports whether the limit is in KiB.
 func (b Bottleneck) Memory() bool { return b.Limit != "pids.max" && b.Limit != "ulimit -n" }
 
-// Asked is what was asked for, of which fitted is what there is room for. Without a number
+// Requested is what was asked for, of which fitted is what there is room for. Without a number
 // that is the same.
-func Asked(fitted []Protocol) []Protocol {
+func Requested(fitted []Protocol) []Protocol {
 	asked := slices.Clone(fitted)
 	for i, p := range asked {
 		if asked[i].Asked = 0; !p.Auto {
@@ -127,8 +127,8 @@ func Asked(fitted []Protocol) []Protocol {
 
 // Bottlenecks are the limits that are too low for what was asked for, the lowest first.
 // Without a number there is always one: what Need then tells is what half as many more take.
-func (r Room) Bottlenecks(fitted []Protocol) (all []Bottleneck) {
-	asked, auto := Asked(fitted), false
+func (r Budget) Bottlenecks(fitted []Protocol) (all []Bottleneck) {
+	asked, auto := Requested(fitted), false
 	for i, p := range asked {
 		if p.Auto {
 			asked[i].Sessions, auto = p.Sessions+p.Sessions/2+1, true
@@ -138,7 +138,7 @@ func (r Room) Bottlenecks(fitted []Protocol) (all []Bottleneck) {
 		if l.have >= l.need {
 			continue
 		}
-		alone := Room{r.Machine, l.alone, r.Cost}
+		alone := Budget{r.Machine, l.alone, r.Cost}
 		held := alone.Need(lowered(asked, alone.part(asked, largest(asked)))).Sessions
 		if !auto && held == r.Need(asked).Sessions {
 			continue // without a headroom they all fit
@@ -151,7 +151,7 @@ func (r Room) Bottlenecks(fitted []Protocol) (all []Bottleneck) {
 
 // Capacity is how many sessions, in the proportion that they are held in, there is room
 // for at all; ok is false where it is without limit.
-func (r Room) Capacity(held []Protocol) (lowest Bottleneck, ok bool) {
+func (r Budget) Capacity(held []Protocol) (lowest Bottleneck, ok bool) {
 	r.Allowed.Files = 0 // of a process, not of the container
 	most := lowered(held, r.part(held, MaxSessions))
 	need := r.Need(most)

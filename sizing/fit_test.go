@@ -36,7 +36,7 @@ func TestFit(t *testing.T) {
 	random := rand.New(rand.NewPCG(3, 4))
 	for range 300 {
 		files := []int{512, 1024, 4096, 1 << 20}[random.IntN(4)]
-		room := sizing.Room{
+		room := sizing.Budget{
 			Machine: sizing.Machine{CPUs: 1 + random.IntN(8), Files: files, Inotify: random.IntN(2) * 128},
 			Allowed: sizing.Allowed{Processes: 150 + random.IntN(3000), MemoryKiB: (192 + random.IntN(4096)) << 10, MemoryBy: "memory.max", Files: files},
 			Cost:    sizing.Costs([]string{"2.3", "2.4"}[random.IntN(2)]),
@@ -92,7 +92,7 @@ func TestFitByLimit(t *testing.T) {
 		if tt.allowed.Files > 0 {
 			machine.Files = tt.allowed.Files
 		}
-		room := sizing.Room{Machine: machine, Allowed: tt.allowed, Cost: sizing.Costs("2.4")}
+		room := sizing.Budget{Machine: machine, Allowed: tt.allowed, Cost: sizing.Costs("2.4")}
 		fitted := room.Fit(ask)
 		walls := room.Bottlenecks(fitted)
 		if got := held(fitted); got < tt.want-5 || got > tt.want+5 || fitted[0].Share != tt.share {
@@ -106,7 +106,7 @@ func TestFitByLimit(t *testing.T) {
 
 // Mail of several system users, or a login process each, is not shared.
 func TestShareNot(t *testing.T) {
-	room := sizing.Room{Machine: roomy, Allowed: sizing.Allowed{MemoryKiB: 1 << 10, MemoryBy: "memory.max"}, Cost: sizing.Costs("2.4")}
+	room := sizing.Budget{Machine: roomy, Allowed: sizing.Allowed{MemoryKiB: 1 << 10, MemoryBy: "memory.max"}, Cost: sizing.Costs("2.4")}
 	for _, ask := range [][]sizing.Protocol{reusing(1000, sizing.Secure), everything(1000, sizing.Performance)} {
 		for _, p := range room.Fit(ask) {
 			if p.Share > 1 {
@@ -118,7 +118,7 @@ func TestShareNot(t *testing.T) {
 
 // Without a number a protocol gets what those with one leave.
 func TestFitAuto(t *testing.T) {
-	room := sizing.Room{Machine: noInotify, Allowed: sizing.Allowed{Processes: 1000}, Cost: sizing.Costs("2.4")}
+	room := sizing.Budget{Machine: noInotify, Allowed: sizing.Allowed{Processes: 1000}, Cost: sizing.Costs("2.4")}
 	auto := func(name string) sizing.Protocol {
 		return sizing.Protocol{Name: name, Auto: true, Mode: sizing.Auto, Reuse: true}
 	}

@@ -74,7 +74,7 @@ func TestFollowHibernate(t *testing.T) {
 }
 
 func TestDeaf(t *testing.T) {
-	need := sizing.Room{Machine: roomy, Cost: sizing.Costs("2.4")}.Need(imap(100, sizing.Secure))
+	need := sizing.Budget{Machine: roomy, Cost: sizing.Costs("2.4")}.Need(imap(100, sizing.Secure))
 	for inotify, want := range map[int]bool{0: false, 128: false, 127: true} {
 		if got := need.ShortOfInotify(sizing.Allowed{Inotify: inotify}); got != want {
 			t.Errorf("%d instances: %t, want %t", inotify, got, want)

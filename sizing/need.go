@@ -43,7 +43,7 @@ type Need struct {
 }
 
 // Need adds up what the sizes for the protocols take.
-func (r Room) Need(protocols []Protocol) Need {
+func (r Budget) Need(protocols []Protocol) Need {
 	sizes, cost := Size(protocols, r.Machine), r.Cost
 	need := Need{Processes: idleProcesses, MemoryKiB: cost.Idle, Files: sizes.Files}
 	for _, p := range protocols {

@@ -24,7 +24,7 @@ func TestCapacity(t *testing.T) {
 		{"both", ask, sizing.Allowed{Processes: idle + 400, MemoryKiB: 100_000 + 500_000, MemoryBy: "memory.max"}, 400, "pids.max"},
 		{"nothing asked for", nil, sizing.Allowed{Processes: 500}, 0, ""},
 	} {
-		room := sizing.Room{Machine: noInotify, Allowed: tt.allowed, Cost: cost}
+		room := sizing.Budget{Machine: noInotify, Allowed: tt.allowed, Cost: cost}
 		got, ok := room.Capacity(tt.ask)
 		if ok != (tt.limit != "") || ok && (got.Sessions < tt.want-2 || got.Sessions > tt.want) || got.Limit != tt.limit {
 			t.Errorf("%s: got %+v (%t), want %d by %q", tt.name, got, ok, tt.want, tt.limit)

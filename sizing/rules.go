@@ -77,10 +77,10 @@ func loginFiles(clients int) int { return 2*clients + 50 }
 // loginVSZ is the address space in MiB that a login process needs. Measured:
 // 10.4 MiB + 89 KiB per TLS session (2.3), 14.5 MiB + 109 KiB (2.4). Past it the
 // process dies and takes all its sessions along.
-func loginVSZ(clients int) Sum { return Protocol{}.loginVSZ(clients) }
+func loginVSZ(clients int) Derivation { return Protocol{}.loginVSZ(clients) }
 
 // A session that is passed on has TLS on both sides: 154 KiB (2.3), 186 KiB (2.4).
-func (p Protocol) loginVSZ(clients int) Sum {
+func (p Protocol) loginVSZ(clients int) Derivation {
 	toMiB := 8
 	if p.Proxied {
 		toMiB = 4
@@ -134,7 +134,7 @@ func ceil(a, b int) int { return (a + b - 1) / max(1, b) }
 // derive adds the services that all others talk to: as big as is needed for the
 // pairs in effect, which an override may have made others than were sized.
 func derive(sized []limits, effective []pair, machine Machine) Sizes {
-	var logins, sessions, lookups, hibernators Sum
+	var logins, sessions, lookups, hibernators Derivation
 	files := 0
 	for _, p := range effective {
 		files = max(files, loginFiles(p.login.ClientLimit))

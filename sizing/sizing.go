@@ -45,12 +45,12 @@ func (s Service) Capacity() int {
 	return s.ProcessLimit * s.ClientLimit
 }
 
-func (s Service) processes() Sum { return count(s.ProcessLimit, "processes of "+s.Name) }
+func (s Service) processes() Derivation { return count(s.ProcessLimit, "processes of "+s.Name) }
 
 // limits are the sums behind a Service.
 type limits struct {
 	name                                                              string
-	ProcessLimit, ClientLimit, Requests, ProcessMinAvail, VSZLimitMiB Sum
+	ProcessLimit, ClientLimit, Requests, ProcessMinAvail, VSZLimitMiB Derivation
 }
 
 func (l limits) service() Service {
@@ -69,10 +69,10 @@ type Sizes struct {
 	limits map[string]limits // behind Services, by their names
 }
 
-// Sum tells how a limit came about; service and setting have Dovecot's names.
-func (s Sizes) Sum(service, setting string) (limit Sum, ok bool) {
+// Derivation tells how a limit came about; service and setting have Dovecot's names.
+func (s Sizes) Derivation(service, setting string) (limit Derivation, ok bool) {
 	of := s.limits[service]
-	limit = map[string]Sum{
+	limit = map[string]Derivation{
 		"process_limit": of.ProcessLimit, "client_limit": of.ClientLimit, "process_min_avail": of.ProcessMinAvail,
 		"service_count": of.Requests, "restart_request_count": of.Requests, "vsz_limit": of.VSZLimitMiB,
 	}[setting]
@@ -97,7 +97,7 @@ func (s Sizes) Protocols(service string) (all []string) {
 			all = append(all, p.Name)
 		}
 	}
-	own := config.ProtocolServed(service)
+	own := config.ProtocolOfService(service)
 	shares := service == own && s.Service(service).ClientLimit > 1
 	if slices.Contains(all, own) && !shares {
 		return []string{own}

@@ -99,7 +99,7 @@ func (c *Config) clientCertificates(s dovecot.Settings) finding.List {
 func moved(s dovecot.Settings, service string, port int) bool {
 	return slices.ContainsFunc(s.Sockets(), func(l dovecot.Socket) bool {
 		n, _ := s.Int(l.Setting("port"))
-		return l.Service == service && l.Kind == dovecot.Inet && n == port
+		return l.Service == service && l.Kind == dovecot.InetListener && n == port
 	})
 }
 

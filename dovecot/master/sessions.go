@@ -110,7 +110,7 @@ func parseLogins(dialect string, line []byte) (protocol string, process, n int, 
 		service, _, _ = bytes.Cut(fields[0], []byte("/"))
 		pid, count = fields[1], fields[2]
 	}
-	protocol = config.ProtocolServed(string(service))
+	protocol = config.ProtocolOfService(string(service))
 	process, err = strconv.Atoi(string(pid))
 	n, err2 := strconv.Atoi(string(count))
 	if err != nil || err2 != nil || protocol == "" {

@@ -34,8 +34,8 @@ var (
 	turnedAway  = regexp.MustCompile(byAuth + `(?:Invalid credentials|password authentication failed|Access denied for user)`)
 )
 
-// TurnedAway tells of a user database that does not let Dovecot in.
-func TurnedAway(f finding.Finding) bool { return turnedAway.MatchString(f.Problem) }
+// IsDatabaseRefusal tells of a user database that does not let Dovecot in.
+func IsDatabaseRefusal(f finding.Finding) bool { return turnedAway.MatchString(f.Problem) }
 
 // backends are what was logged of user databases: one that turns Dovecot away is at
 // fault, one that is down is not the candidate's.

@@ -170,7 +170,7 @@ func (p private) silence(b *strings.Builder) {
 		case s.Unnamed() && !numbered[s.Service]:
 			numbered[s.Service] = true
 			p.silenceUnnamed(b, s)
-		case s.Kind == dovecot.Inet && !s.Unnamed():
+		case s.Kind == dovecot.InetListener && !s.Unnamed():
 			writeSocket(b, s, "port = 0")
 		case filepath.IsAbs(s.Name):
 			writeSocket(b, s, "mode = 0")
@@ -208,7 +208,7 @@ func probe(s dovecot.Socket) dovecot.Socket {
 // probed are the directories of the probes.
 func (p private) probed() (dirs []string) {
 	for _, s := range p.Effective.Sockets() {
-		if s.Kind != dovecot.Inet && filepath.IsAbs(s.Name) {
+		if s.Kind != dovecot.InetListener && filepath.IsAbs(s.Name) {
 			dirs = append(dirs, filepath.Dir(s.Name))
 		}
 	}
@@ -217,7 +217,7 @@ func (p private) probed() (dirs []string) {
 
 func (p private) removeProbes() {
 	for _, s := range p.Effective.Sockets() {
-		if s.Kind != dovecot.Inet && filepath.IsAbs(s.Name) {
+		if s.Kind != dovecot.InetListener && filepath.IsAbs(s.Name) {
 			os.Remove(probe(s).Name)
 		}
 	}

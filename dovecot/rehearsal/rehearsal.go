@@ -113,7 +113,7 @@ func (p private) run(ctx context.Context, d *dovecot.Dovecot, conf string) (find
 	running, cancel := context.WithCancelCause(ctx)
 	ended := make(chan error, 1)
 	go func() {
-		err := dovecot.Confined(p.Dir, p.probed(), func() error { return d.Run(running, cmd) })
+		err := dovecot.RunConfined(p.Dir, p.probed(), func() error { return d.Run(running, cmd) })
 		cancel(errors.New("it ended by itself")) // no use waiting for its sockets
 		ended <- err
 	}()

@@ -18,13 +18,13 @@ var at = time.Date(2026, 1, 1, 0, 0, 0, 0, time.UTC)
 // sum is a fingerprint, or an effect, by a letter.
 func sum(letter string) config.Sum { return config.Sum(letter) }
 
-func known(letter string) candidate.Known {
-	return candidate.Known{Fingerprint: sum(letter), References: []string{"/" + letter}}
+func known(letter string) candidate.Subject {
+	return candidate.Subject{Fingerprint: sum(letter), References: []string{"/" + letter}}
 }
 
 // verdict is on a candidate that is called a letter, and lies in gen-LETTER.
 func verdict(outcome candidate.Outcome, letter string) candidate.Verdict {
-	v := candidate.Verdict{Outcome: outcome, Known: known(letter), Effect: sum(letter)}
+	v := candidate.Verdict{Outcome: outcome, Subject: known(letter), Effect: sum(letter)}
 	switch outcome {
 	case candidate.Passed:
 		v.Dir = "/run/gen-" + letter
@@ -52,7 +52,7 @@ func trusted(letter string, worked bool) Judged {
 func (e Judged) forced() Judged { e.Forced = true; return e }
 func (e Judged) moved() Judged  { e.Moved = true; return e }
 func (e Judged) slow() Judged   { e.Slow = true; return e }
-func (e Judged) ofGood() Judged { e.Request.Good = true; return e }
+func (e Judged) ofGood() Judged { e.Request.LastGood = true; return e }
 func (e Judged) effect(letter string) Judged {
 	e.Effect = sum(letter)
 	return e
@@ -85,7 +85,7 @@ func words(actions []Action) (all []string) {
 				is   bool
 				name string
 			}{
-				{a.Request.Good, "good"},
+				{a.Request.LastGood, "good"},
 				{a.Request.Trust, "trust"},
 				{a.Forced, "forced"},
 				{a.Sweep, "sweep"},

@@ -2,13 +2,13 @@ package sizing
 
 import "pidgeon/config"
 
-// Beside are the sizes for a configuration that has limits of its own. What holds as many
+// ForOwnLimits are the sizes for a configuration that has limits of its own. What holds as many
 // as are needed stays as it is, and what does not is raised. own has what is written there,
 // by the names of the services; zero is what is not.
-func (s Sizes) Beside(own map[string]Service, protocols []Protocol, machine Machine) Sizes {
+func (s Sizes) ForOwnLimits(own map[string]Service, protocols []Protocol, machine Machine) Sizes {
 	inForce := make([]Service, len(s.Services))
 	for i, service := range s.Services {
-		inForce[i], _ = service.beside(own[service.Name])
+		inForce[i], _ = service.withOwn(own[service.Name])
 	}
 	unasked := map[string]bool{}
 	for _, p := range protocols {
@@ -17,7 +17,7 @@ func (s Sizes) Beside(own map[string]Service, protocols []Protocol, machine Mach
 	s = s.Resize(inForce, protocols, machine)
 	var sized []Service
 	for _, service := range s.Services {
-		if _, line := service.beside(own[service.Name]); !unasked[config.ProtocolServed(service.Name)] && line != (Service{Name: line.Name}) {
+		if _, line := service.withOwn(own[service.Name]); !unasked[config.ProtocolOfService(service.Name)] && line != (Service{Name: line.Name}) {
 			sized = append(sized, line)
 		}
 	}
@@ -25,9 +25,9 @@ func (s Sizes) Beside(own map[string]Service, protocols []Protocol, machine Mach
 	return s
 }
 
-// beside are the limits that are in force of a service beside those that its own
+// withOwn are the limits that are in force of a service beside those that its own
 // configuration sets, and what is to be written for them.
-func (s Service) beside(own Service) (inForce, written Service) {
+func (s Service) withOwn(own Service) (inForce, written Service) {
 	inForce, written = s, s
 	enough := own.ClientLimit >= s.ClientLimit
 	if s.ProcessLimit > 0 {

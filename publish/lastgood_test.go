@@ -15,14 +15,14 @@ func generation(t *testing.T, mark string) string {
 
 func saved(t *testing.T, stateDir, genDir string) {
 	t.Helper()
-	if err := SaveGood(stateDir, genDir); err != nil {
+	if err := SaveLastGood(stateDir, genDir); err != nil {
 		t.Fatal(err)
 	}
 }
 
 func goodIs(t *testing.T, stateDir string, want config.Files) {
 	t.Helper()
-	files, ok, err := LoadGood(stateDir)
+	files, ok, err := LoadLastGood(stateDir)
 	if err != nil || !ok {
 		t.Fatalf("loading: %v, %v", ok, err)
 	}
@@ -31,7 +31,7 @@ func goodIs(t *testing.T, stateDir string, want config.Files) {
 
 func TestNoLastGood(t *testing.T) {
 	for _, dir := range []string{t.TempDir(), filepath.Join(t.TempDir(), "missing")} {
-		if files, ok, err := LoadGood(dir); ok || err != nil || files != nil {
+		if files, ok, err := LoadLastGood(dir); ok || err != nil || files != nil {
 			t.Errorf("got %v, %v, %v", files, ok, err)
 		}
 	}
@@ -58,7 +58,7 @@ func TestSaveThroughTheLink(t *testing.T) {
 func TestLoadedCanBeStagedAgain(t *testing.T) {
 	state := t.TempDir()
 	saved(t, state, generation(t, "good"))
-	files, _, err := LoadGood(state)
+	files, _, err := LoadLastGood(state)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -90,7 +90,7 @@ func TestSaveRefusesWhatIsNoGeneration(t *testing.T) {
 		t.Fatal(err)
 	}
 	for _, dir := range []string{bad, filepath.Join(bad, "missing"), filepath.Join(bad, "dovecot.conf")} {
-		if SaveGood(state, dir) == nil {
+		if SaveLastGood(state, dir) == nil {
 			t.Errorf("%s was saved", dir)
 		}
 		goodIs(t, state, sample("good"))

@@ -46,7 +46,7 @@ func checkSums(t *testing.T, sizes sizing.Sizes) {
 	t.Helper()
 	for _, service := range sizes.Services {
 		for setting, limit := range limitsOf(service) {
-			sum, ok := sizes.Sum(service.Name, setting)
+			sum, ok := sizes.Derivation(service.Name, setting)
 			if ok != (limit != 0) || sum.Total != limit || worked(t, sum.Terms) != limit {
 				t.Errorf("%s of %s is %d, and its sum %v (%+v)", setting, service.Name, limit, sum, sum.Terms)
 			}
@@ -105,7 +105,7 @@ func TestSumInWords(t *testing.T) {
 		{sizing.Size(reused, roomy), "imap", "process_limit", "374 = 1030 connections that imap-login lets in, divided by 3 to a process, rounded up, + 30 for those that are about to end"},
 		{sizing.Size(reused, roomy), "imap", "client_limit", "3 = 1 session to a process + 2 more where memory is short"},
 	} {
-		sum, ok := tt.sizes.Sum(tt.service, tt.setting)
+		sum, ok := tt.sizes.Derivation(tt.service, tt.setting)
 		if got := fmt.Sprint(sum); !ok || got != tt.want {
 			t.Errorf("%s of %s:\n got %s\nwant %s", tt.setting, tt.service, got, tt.want)
 		}
@@ -116,7 +116,7 @@ func TestNoSum(t *testing.T) {
 	sizes := sizing.Size(imap(100, sizing.Secure), roomy)
 	for _, name := range []string{"imap-login/vsz_limit", "imap-login/chroot", "pop3-login/process_limit", "auth/process_limit"} {
 		service, setting, _ := strings.Cut(name, "/")
-		if sum, ok := sizes.Sum(service, setting); ok {
+		if sum, ok := sizes.Derivation(service, setting); ok {
 			t.Errorf("%s is derived: %v", name, sum)
 		}
 	}

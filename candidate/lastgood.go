@@ -14,26 +14,26 @@ import (
 	"pidgeon/settings"
 )
 
-// Good is a copy of the configuration that last worked, and what was known of it.
-type Good struct {
+// LastGood is a copy of the configuration that last worked, and what was known of it.
+type LastGood struct {
 	Files   config.Files
 	Verdict Verdict
 }
 
 const verdictFile = "verdict.json"
 
-// SaveGood keeps the generation in dir, and the verdict on it, as the last good one.
-func SaveGood(stateDir, dir string, v Verdict) error {
+// SaveLastGood keeps the generation in dir, and the verdict on it, as the last good one.
+func SaveLastGood(stateDir, dir string, v Verdict) error {
 	text, err := json.Marshal(v)
 	if err != nil {
 		return err
 	}
-	return publish.SaveGood(stateDir, dir, config.File{Name: verdictFile, Data: text})
+	return publish.SaveLastGood(stateDir, dir, config.File{Name: verdictFile, Data: text})
 }
 
-// LoadGood reads what SaveGood has kept; ok is false if there is none.
-func LoadGood(stateDir string) (good Good, ok bool, err error) {
-	files, ok, err := publish.LoadGood(stateDir)
+// LoadLastGood reads what SaveLastGood has kept; ok is false if there is none.
+func LoadLastGood(stateDir string) (good LastGood, ok bool, err error) {
+	files, ok, err := publish.LoadLastGood(stateDir)
 	if !ok || err != nil {
 		return good, false, err
 	}
@@ -53,7 +53,7 @@ func LoadGood(stateDir string) (good Good, ok bool, err error) {
 
 // For is what was saved, for the generation dir. It may come from another RUN_DIR or
 // STATE_DIR, and uses those of now.
-func (g Good) For(dir string, s settings.Settings) config.Files {
+func (g LastGood) For(dir string, s settings.Settings) config.Files {
 	files := g.Files.For(dir)
 	if s.Own() {
 		return files
@@ -71,7 +71,7 @@ func (g Good) For(dir string, s settings.Settings) config.Files {
 // as long as Dovecot takes to serve: what has worked before, to the byte, and, where
 // nothing has, what holds nothing of the operator's own. What is wrong with the sources
 // is for the judgement to say.
-func (h Host) trust(ctx context.Context, store *publish.Store, good Good, hasGood bool) (Verdict, bool) {
+func (h Host) trust(ctx context.Context, store *publish.Store, good LastGood, hasGood bool) (Verdict, bool) {
 	// One reading will do: what somebody is still writing has not worked before, and
 	// what comes later is a change.
 	in, err := h.Read(Live{})
@@ -87,7 +87,7 @@ func (h Host) trust(ctx context.Context, store *publish.Store, good Good, hasGoo
 		if c, err = h.Build(in, store.Next()); err != nil {
 			return Verdict{}, false
 		}
-		v = h.describe(Verdict{Known: Known{Fingerprint: h.fingerprint(in, nil, nil)}}, c, Meaning{Listeners: requested(in.Settings)})
+		v = h.describe(Verdict{Subject: Subject{Fingerprint: h.fingerprint(in, nil, nil)}}, c, Meaning{Listeners: requested(in.Settings)})
 		v.Listeners = slices.DeleteFunc(v.Listeners, func(l config.Listener) bool { return l.Port == 0 })
 	}
 	v = v.with(finding.List(in.Warnings), nil).watching(in)

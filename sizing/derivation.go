@@ -2,8 +2,8 @@ package sizing
 
 import "fmt"
 
-// Sum is a limit, and how it came about in steps that a person can check.
-type Sum struct {
+// Derivation is a limit, and how it came about in steps that a person can check.
+type Derivation struct {
 	Total int
 	Terms []Term
 }
@@ -16,10 +16,10 @@ type Term struct {
 	What string // N counts
 }
 
-func count(n int, what string) Sum { return Sum{n, []Term{{"+", n, what}}} }
+func count(n int, what string) Derivation { return Derivation{n, []Term{{"+", n, what}}} }
 
 // add leaves out what adds nothing.
-func add(sums ...Sum) (all Sum) {
+func add(sums ...Derivation) (all Derivation) {
 	for _, s := range sums {
 		if s.Total != 0 {
 			all.Total, all.Terms = all.Total+s.Total, append(all.Terms, s.Terms...)
@@ -28,27 +28,33 @@ func add(sums ...Sum) (all Sum) {
 	return all
 }
 
-func (s Sum) dividedBy(n int, what string) Sum {
+func (s Derivation) dividedBy(n int, what string) Derivation {
 	if s.Total%max(1, n) != 0 {
 		what += ", rounded up"
 	}
 	return s.then("divided by", n, what, ceil(s.Total, n))
 }
 
-func (s Sum) times(n int, what string) Sum   { return s.then("times", n, what, s.Total*n) }
-func (s Sum) atLeast(n int, what string) Sum { return s.then("at least", n, what, max(s.Total, n)) }
-func (s Sum) atMost(n int, what string) Sum  { return s.then("at most", n, what, min(s.Total, n)) }
+func (s Derivation) times(n int, what string) Derivation { return s.then("times", n, what, s.Total*n) }
+
+func (s Derivation) atLeast(n int, what string) Derivation {
+	return s.then("at least", n, what, max(s.Total, n))
+}
+
+func (s Derivation) atMost(n int, what string) Derivation {
+	return s.then("at most", n, what, min(s.Total, n))
+}
 
 // then leaves out a step that changes nothing.
-func (s Sum) then(step string, n int, what string, total int) Sum {
+func (s Derivation) then(step string, n int, what string, total int) Derivation {
 	if total == s.Total {
 		return s
 	}
-	return Sum{total, append(s.Terms[:len(s.Terms):len(s.Terms)], Term{step, n, what})}
+	return Derivation{total, append(s.Terms[:len(s.Terms):len(s.Terms)], Term{step, n, what})}
 }
 
 // String is the sum in words: 512 = 112 processes of imap-login + 400 others.
-func (s Sum) String() string {
+func (s Derivation) String() string {
 	if s.Total == Unlimited {
 		return "unlimited: " + s.Terms[0].What
 	}

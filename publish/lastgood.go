@@ -27,12 +27,12 @@ const (
 	filesDir     = "files" // apart from the manifest: a file may have its name
 )
 
-// SaveGood copies the generation genDir to stateDir as the last good one. The
+// SaveLastGood copies the generation genDir to stateDir as the last good one. The
 // copy is written beside the one before and synced, then one link is renamed:
 // at every moment, and after a crash at any moment, the last good generation is
 // complete or absent. Nobody else can read it; it holds keys and passwords. The files
 // beside it are kept with it.
-func SaveGood(stateDir, genDir string, beside ...config.File) error {
+func SaveLastGood(stateDir, genDir string, beside ...config.File) error {
 	generation, err := os.OpenRoot(genDir)
 	if err == nil {
 		defer generation.Close()
@@ -44,9 +44,9 @@ func SaveGood(stateDir, genDir string, beside ...config.File) error {
 	return nil
 }
 
-// LoadGood returns the last good generation. Without one, ok is false and there
+// LoadLastGood returns the last good generation. Without one, ok is false and there
 // is no error; if it is damaged, ok is false too, and the error says how.
-func LoadGood(stateDir string) (files config.Files, ok bool, err error) {
+func LoadLastGood(stateDir string) (files config.Files, ok bool, err error) {
 	root, err := os.OpenRoot(filepath.Join(stateDir, goodLink))
 	if errors.Is(err, fs.ErrNotExist) {
 		return nil, false, nil

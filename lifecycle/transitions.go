@@ -198,7 +198,7 @@ func (t *turn) judged(e Judged) {
 		t.Overtaken++
 		t.discard(e.Dir)
 		e.Judge.Request.Trust = false
-		t.judge(Judge{Request: candidate.Request{Good: e.Judge.Request.Good}, Forced: e.Forced})
+		t.judge(Judge{Request: candidate.Request{LastGood: e.Judge.Request.LastGood}, Forced: e.Forced})
 		return
 	}
 	t.Overtaken = 0
@@ -223,7 +223,7 @@ func (t *turn) start(e Judged) {
 	if e.Trusted {
 		t.say(slog.LevelDebug, "started ahead of the judgement", "worked before", e.Worked)
 	}
-	if e.Judge.Request.Good {
+	if e.Judge.Request.LastGood {
 		t.logRefused()
 		t.say(slog.LevelError, "starting with the last good configuration", "generation", filepath.Base(e.Dir))
 	}
@@ -233,9 +233,9 @@ func (t *turn) start(e Judged) {
 // notStarted goes on with what last worked, where the operator wants it.
 func (t *turn) notStarted(e Judged) {
 	reasons := e.Findings.Faults().Sentences()
-	if t.Policy.LastGood && !e.Judge.Request.Good {
-		t.Refused, t.Decided = reasons, e.Known
-		t.judge(Judge{Request: candidate.Request{Good: true}})
+	if t.Policy.LastGood && !e.Judge.Request.LastGood {
+		t.Refused, t.Decided = reasons, e.Subject
+		t.judge(Judge{Request: candidate.Request{LastGood: true}})
 		return
 	}
 	t.stop(ExitConfig, slices.Compact(append(t.Refused, reasons...))...)
@@ -270,7 +270,7 @@ func (t *turn) started() {
 // wants a reload all the same.
 func (t *turn) unchanged(e Judged) {
 	if t.Degraded() && e.Fingerprint == t.Running.Fingerprint && t.Running.Outcome == candidate.Passed {
-		t.Refused, t.Decided = nil, candidate.Known{}
+		t.Refused, t.Decided = nil, candidate.Subject{}
 		t.say(slog.LevelInfo, "taken back", "running", filepath.Base(t.Running.Dir))
 	}
 	t.repeatOrSettle(e.Forced)
@@ -304,7 +304,7 @@ func (t *turn) passed(e Judged) {
 func (t *turn) adopt(v candidate.Verdict) {
 	t.discard(v.Dir)
 	v.Dir = t.Running.Dir
-	t.Running.Verdict, t.Refused, t.Decided = v, nil, candidate.Known{}
+	t.Running.Verdict, t.Refused, t.Decided = v, nil, candidate.Subject{}
 }
 
 func (t *turn) refused(e Judged) {
@@ -333,10 +333,10 @@ func (t *turn) refuse(v candidate.Verdict) {
 	reasons := v.Findings.Faults().Sentences()
 	told := v.Outcome == candidate.Undecided && slices.Equal(reasons, t.Refused)
 	if v.Slow {
-		t.Retry = t.Retry.After(v.Known, t.now)
+		t.Retry = t.Retry.After(v.Subject, t.now)
 	}
 	if v.Outcome == candidate.Refused {
-		t.Decided = v.Known
+		t.Decided = v.Subject
 	}
 	if !told {
 		t.reject(reasons)
@@ -359,7 +359,7 @@ func (t *turn) confirmed(e Confirmed) {
 	switch e.Why {
 	case Advance:
 		t.Next.Since, t.Next.Trusted = t.now, t.Running.Trusted
-		t.Running, t.Refused, t.Decided = t.Next, nil, candidate.Known{}
+		t.Running, t.Refused, t.Decided = t.Next, nil, candidate.Subject{}
 		t.reloaded()
 		t.do(Keep{t.Running})
 	case Repeat, Mend:
@@ -388,14 +388,14 @@ func (t *turn) unconfirmed(e Unconfirmed) {
 	case Advance:
 		t.Refused = e.Reasons
 		if e.Whole {
-			t.Decided = candidate.Known{}
+			t.Decided = candidate.Subject{}
 			t.do(Publish{t.Running.Dir})
 			t.reject(e.Reasons)
 			t.discard(t.Next.Dir)
 			break
 		}
-		if t.Decided = t.Next.Known; !e.Mute {
-			t.Decided, t.Retry = candidate.Known{}, t.Retry.After(t.Next.Known, t.now)
+		if t.Decided = t.Next.Subject; !e.Mute {
+			t.Decided, t.Retry = candidate.Subject{}, t.Retry.After(t.Next.Subject, t.now)
 		}
 		t.reload(Undo, t.Running)
 		return
