@@ -23,6 +23,32 @@ func cmdLogin(ts *testscript.TestScript, neg bool, args []string) {
 	}
 }
 
+// missed is how long clients may be without service while health does not say so.
+const missed = 5 * time.Second
+
+func cmdBack(ts *testscript.TestScript, _ bool, args []string) {
+	var err error
+	in := func() bool {
+		if len(args) > 0 {
+			err = ts.Exec(args[0], args[1:]...)
+			return err == nil
+		}
+		var s *pidgeontest.Session
+		if s, err = pidgeontest.LogIn(ts.Getenv("IMAPS_PORT"), "alice", "secret", missed/2); err == nil {
+			s.Close()
+		}
+		return err == nil
+	}
+	for end := time.Now().Add(pidgeontest.Patience); !pidgeontest.Within(missed, in); {
+		code, fault := serverOf(ts).Run(pidgeontest.Launch{Args: []string{"health"}}, ts.Stdout(), ts.Stderr())
+		ts.Check(fault)
+		if code == 0 || time.Now().After(end) {
+			ts.Fatalf("back: %v, and health exits with %d", err, code)
+		}
+		ts.Logf("nobody gets in, and health says so: %v", err)
+	}
+}
+
 func cmdHold(ts *testscript.TestScript, _ bool, args []string) {
 	held, errs := pidgeontest.Hold(ts.Getenv("IMAPS_PORT"), number(ts, args, 1, 0), number(ts, args, 2, 0), pidgeontest.Patience, 8)
 	keep(ts, args[0], held)

@@ -41,6 +41,7 @@ var scriptCommands = map[string]func(ts *testscript.TestScript, neg bool, args [
 	"savelog": cmdSaveLog,
 
 	"login":      cmdLogin,
+	"back":       cmdBack,
 	"hold":       cmdHold,
 	"turnedaway": cmdTurnedAway,
 	"alive":      cmdAlive,
