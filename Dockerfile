@@ -3,17 +3,7 @@
 ARG DEBIAN=trixie
 ARG GO_IMAGE=golang:1.26-trixie
 
-FROM ${GO_IMAGE} AS build
-# Modules before sources: a change of code downloads nothing.
-COPY go.mod go.sum /src/
-RUN go -C /src mod download
-COPY . /src/
-ARG VERSION=devel
-RUN CGO_ENABLED=0 go build -C /src -buildvcs=false -trimpath -tags nethttpomithttp2 \
-        -ldflags "-s -w -X main.version=${VERSION}" -o /out/usr/bin/pidgeon . \
-    && install -D -m 644 /src/LICENSE /out/usr/share/doc/pidgeon/copyright
-
-FROM debian:${DEBIAN}-slim
+FROM debian:${DEBIAN}-slim AS system
 ARG DEBIAN=trixie
 # Debian makes a key for Dovecot and one called snakeoil while it installs. Every
 # container of the image would share them, so they go in the same layer.
@@ -31,6 +21,8 @@ RUN set -eu; \
         /var/lib/dpkg/*-old /var/log/apt /var/log/*.log /tmp/* \
         /etc/dovecot/private/* /etc/ssl/private/* /etc/ssl/certs/ssl-cert-snakeoil.pem; \
     find /etc/ssl/certs /etc/dovecot -xtype l -delete; \
+    # Character sets of mainframes, in which nobody writes mail.
+    rm -f /usr/lib/*/gconv/EBCDIC* /usr/lib/*/gconv/IBM[0-357-9]* /usr/lib/*/gconv/IBM4[!3]*; \
     # Dovecot wants a name for every user, and a -u of any number has none: pidgeon
     # writes one into its run directory.
     sed -i -E '/^(passwd|group):/s/$/ extrausers/' /etc/nsswitch.conf; \
@@ -44,10 +36,29 @@ RUN set -eu; \
     install -d -m 1777 /var/lib/pidgeon /run /run/pidgeon; \
     install -d /overrides /certs
 
+FROM ${GO_IMAGE} AS build
+# Modules before sources: a change of code downloads nothing.
+COPY go.mod go.sum /src/
+RUN go -C /src mod download
+COPY . /src/
+COPY --from=system /var/lib/dpkg/status /out/status
+ARG VERSION=devel
+ARG DEBIAN=trixie
+RUN CGO_ENABLED=0 go build -C /src -buildvcs=false -trimpath -tags nethttpomithttp2 \
+        -ldflags "-s -w -X main.version=${VERSION}" -o /out/usr/bin/pidgeon . \
+    && install -D -m 644 /src/LICENSE /out/usr/share/doc/pidgeon/copyright \
+    && go run -C /src ./tools/sbom -binary /out/usr/bin/pidgeon -status /out/status -suite "${DEBIAN}" -out /out/usr/share/doc/pidgeon \
+    && rm /out/status
+
+# One layer: what was taken away takes no room, and what was changed is there once.
+FROM scratch
+ARG DEBIAN=trixie
+COPY --from=system / /
 COPY --from=build /out/ /
 
-# For doveadm and the other tools of Dovecot, which would read Debian's own file.
-ENV CONFIG_FILE=/run/pidgeon/current/dovecot.conf
+# CONFIG_FILE is for doveadm and the other tools of Dovecot, which would read Debian's own.
+ENV PATH=/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin \
+    CONFIG_FILE=/run/pidgeon/current/dovecot.conf
 
 # A container that is removed without a thought for its mail should leave it
 # behind: an anonymous volume too many is the smaller nuisance. It also keeps both

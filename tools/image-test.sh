@@ -86,6 +86,21 @@ no_keys() {
 	ends 0 --entrypoint /bin/sh "$image" -c \
 		'! find /etc/dovecot /etc/ssl -type f \( -name "*.key" -o -name "*snakeoil*" -o -path "*/private/*" \) | grep .'
 }
+small() { (($(docker image inspect -f '{{.Size}}' "$image") < 150000000)); }
+# Scanners read it, with the versions that are there.
+told_of() {
+	docker run --rm --entrypoint cat "$image" /usr/share/doc/pidgeon/sbom.cdx.json | python3 -c 'if True:
+		import json, sys
+		bom = json.load(sys.stdin)
+		parts = {c["name"]: c for c in bom["components"]}
+		assert bom["bomFormat"] == "CycloneDX", bom["bomFormat"]
+		assert parts["dovecot-core"]["version"] == sys.argv[1], parts["dovecot-core"]
+		fsnotify = parts["github.com/fsnotify/fsnotify"]
+		assert fsnotify["version"][0] == "v" and fsnotify["licenses"][0]["license"]["id"] == "BSD-3-Clause", fsnotify' \
+		"$(docker run --rm --entrypoint dpkg-query "$image" -Wf '${Version}' dovecot-core)" &&
+		ends 0 --entrypoint test "$image" -s /usr/share/doc/pidgeon/licences/github.com/fsnotify/fsnotify/LICENSE
+}
+from_where() { docker image inspect -f '{{index .Config.Labels "org.opencontainers.image.revision"}}' "$image" | grep -E '^[0-9a-f]{40}$'; }
 reloads() { docker logs "$current" 2>&1 | grep -c 'msg=reloaded'; }
 reloaded_since() { [[ $(reloads) -gt $1 ]]; }
 # The login waits for the reload: one that is under way while Dovecot reloads fails.
@@ -113,6 +128,9 @@ check "a command of the user's is run and its exit code kept" ends 7 "$image" sh
 check "a command that does not exist gives 127" ends 127 "$image" no-such-command
 check "a bad variable gives 78" ends 78 -e IMAP_CONCURRENCY=many "$image"
 check "no private key is in the image" no_keys
+check "it is smaller than 150 MB" small
+check "its bill of materials names Dovecot and Go modules, with licences" told_of
+check "its label names the commit" from_where
 
 start bare "$image"
 check "with nothing set, one line says how to add a user" within 20 logged USERS

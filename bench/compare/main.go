@@ -25,7 +25,7 @@ type bench struct {
 	fixtures
 	root, bin        string
 	rounds, sessions int
-	extra            int
+	extra, users     int
 	duration, settle time.Duration
 	state, only      string
 }
@@ -38,6 +38,7 @@ func run(args []string) int {
 	flags.IntVar(&b.rounds, "rounds", 6, "how often each row is measured")
 	flags.IntVar(&b.sessions, "sessions", 1000, "sessions asked for, and tried")
 	flags.IntVar(&b.extra, "extra", 24, "sessions tried beyond those and the headroom")
+	flags.IntVar(&b.users, "users", 0, "users there are, or as many as the sessions take")
 	flags.DurationVar(&b.duration, "duration", 10*time.Second, "of a round of logins, or of the watch over an idle PID 1")
 	flags.DurationVar(&b.settle, "settle", 2*time.Second, "for sessions to come to rest before memory is read; 3m for hibernation")
 	flags.StringVar(&b.state, "state", load.Idle, "what a held session does: login, select or idle")
@@ -67,7 +68,7 @@ func (b *bench) run(measure func(*bench) error) (err error) {
 	if b.bin, err = filepath.Abs(b.bin); err != nil {
 		return err
 	}
-	b.fixtures, err = newFixtures(b.dialect, 2*b.sessions+b.beyond())
+	b.fixtures, err = newFixtures(b.dialect, max(b.users, 2*b.sessions+b.beyond()))
 	defer os.RemoveAll(b.dir)
 	if err != nil {
 		return err
