@@ -6,10 +6,12 @@ cd "$(dirname "${BASH_SOURCE[0]}")/.."
 export COMPOSE_PROJECT_NAME=pidgeon-test-$$ PUBLISH_IMAP=0 PUBLISH_IMAPS=0 \
 	PUBLISH_SMTP=0 PUBLISH_SUBMISSION=0 USERS=demo:demo
 compose=()
-log=$(mktemp)
+work=$(mktemp -d)
+chmod 755 "$work"
+log=$work/log
 cleanup() {
 	[[ ${#compose[@]} -eq 0 ]] || "${compose[@]}" down -v >/dev/null 2>&1 || true
-	rm -f "$log"
+	rm -rf "$work"
 }
 trap cleanup EXIT
 
@@ -19,6 +21,20 @@ published() { "${compose[@]}" port "$1" "$2"; }
 login() {
 	curl -sSk --retry 20 --retry-delay 1 --retry-all-errors --max-time 30 \
 		"imaps://$(published pidgeon 993)/INBOX" -u demo:demo
+}
+
+# The one for others to use has a certificate, users and an override beside it, and its
+# ports where Docker puts them: those it names may be taken here.
+mkdir "$work/certs" "$work/secrets" "$work/overrides"
+sed -E 's/^( +- "(143|993|4190)):[0-9]+"/\1"/' deploy/compose.yaml >"$work/compose.yaml"
+openssl req -x509 -newkey ec -pkeyopt ec_paramgen_curve:P-256 -nodes -days 30 -subj /CN=mail.example.org \
+	-keyout "$work/certs/tls.key" -out "$work/certs/tls.crt" 2>/dev/null
+chmod 644 "$work/certs/tls.key"
+echo 'demo:{PLAIN}demo' >"$work/secrets/users"
+echo 'login_greeting = overridden' >"$work/overrides/greeting.conf"
+
+login_and_override() {
+	login && { sleep 1 && printf 'a LOGOUT\r\n'; } | timeout 10 openssl s_client -quiet -connect "$(published pidgeon 993)" 2>/dev/null | grep overridden
 }
 
 submit_and_read() {
@@ -58,6 +74,7 @@ for candidate in "docker compose" "docker-compose"; do
 	"${compose[@]}" version >/dev/null 2>&1 || continue
 	found=yes
 	try compose.yaml login
+	try "$work/compose.yaml" login_and_override
 	try examples/postfix/compose.yaml submit_and_read
 done
 compose=()
