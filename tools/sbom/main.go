@@ -18,7 +18,6 @@ import (
 	"os/exec"
 	"path/filepath"
 	"regexp"
-	"runtime"
 	"strings"
 
 	cdx "github.com/CycloneDX/cyclonedx-go"
@@ -64,11 +63,15 @@ func write(binary, status, suite, out string) error {
 
 // goModules are those in a binary. Their licences are copied to out.
 func goModules(info *buildinfo.BuildInfo, out string) (all []cdx.Component, err error) {
+	root, err := exec.Command("go", "env", "GOROOT").Output()
+	if err != nil {
+		return nil, fmt.Errorf("go env: %w", err)
+	}
 	list, err := exec.Command("go", "list", "-m", "-f", "{{.Path}} {{.Dir}}", "all").Output()
 	if err != nil {
 		return nil, fmt.Errorf("go list: %w", err)
 	}
-	dirs := map[string]string{"stdlib": runtime.GOROOT()}
+	dirs := map[string]string{"stdlib": strings.TrimSpace(string(root))}
 	for line := range strings.Lines(string(list)) {
 		module, dir, _ := strings.Cut(strings.TrimSpace(line), " ")
 		dirs[module] = dir
