@@ -1,7 +1,7 @@
 #!/usr/bin/env bash
 # images.sh [SUITE...]: builds pidgeon:SUITE for each Debian suite, by default for
 # both dialects of Dovecot, with BuildKit where there is one. DOCKER_BUILDKIT=0
-# asks for the classic builder.
+# asks for the classic builder. SOURCE is the address of the repository, for the label.
 set -euo pipefail
 cd "$(dirname "${BASH_SOURCE[0]}")/.."
 [[ $# -gt 0 ]] || set -- bookworm trixie
@@ -21,7 +21,7 @@ trap 'rm -f "$log"' EXIT
 for suite in "$@"; do
 	started=$SECONDS
 	if ! docker build --build-arg DEBIAN="$suite" --build-arg VERSION="$version" \
-		--build-arg REVISION="$revision" -t "pidgeon:$suite" . >"$log" 2>&1; then
+		--build-arg REVISION="$revision" --build-arg SOURCE="${SOURCE:-}" -t "pidgeon:$suite" . >"$log" 2>&1; then
 		tail -n 40 "$log" >&2
 		echo "${0##*/}: pidgeon:$suite did not build" >&2
 		exit 1

@@ -37,6 +37,7 @@ lint() {
 		return 1
 	fi
 	go vet ./...
+	GOARCH=arm64 go build -o /dev/null .
 	go tool staticcheck ./...
 	# What it knows lies on the network, which is not everywhere.
 	if curl -fs -o /dev/null --max-time 5 https://vuln.go.dev/index/db.json; then
