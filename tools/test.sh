@@ -37,7 +37,6 @@ lint() {
 		return 1
 	fi
 	go vet ./...
-	GOARCH=arm64 go build -o /dev/null .
 	go tool staticcheck ./...
 	# What it knows lies on the network, which is not everywhere.
 	if curl -fs -o /dev/null --max-time 5 https://vuln.go.dev/index/db.json; then
@@ -147,11 +146,14 @@ all)
 	tools/need.sh "${tools_needed[@]}"
 	lint
 	# Beside what waits for packages. -mod=mod: what pidgeon requires, its go.mod follows.
-	step "manifests for Kubernetes"
+	step "manifests for Kubernetes, and a build for arm64"
 	go -C tests/kubernetes test -mod=mod ./... &
 	manifests=$!
+	GOARCH=arm64 go build -o /dev/null . &
+	arm64=$!
 	rootfs bookworm trixie
 	wait "$manifests"
+	wait "$arm64"
 	gotest
 	images
 	step "done"

@@ -25,6 +25,8 @@ import (
 	"sync"
 	"sync/atomic"
 	"time"
+
+	"golang.org/x/sys/unix"
 )
 
 // Process is Dovecot's master process.
@@ -91,10 +93,28 @@ func (p *Process) Started(pid int) {
 func (p *Process) Close() {
 	p.stderr.Close()
 	p.notify.Close()
-	// What is still in the pipe is the last that Dovecot said.
-	p.logged.SetReadDeadline(time.Now().Add(100 * time.Millisecond))
+	p.drain()
+	p.logged.SetReadDeadline(time.Now())
 	p.closed.Wait()
 	p.logged.Close()
+}
+
+// drainPatience is how long who reads the log may take for the last of it.
+const drainPatience = 2 * time.Second
+
+// drain waits until nothing is left in the pipe, which is the last that Dovecot said. Its
+// end does not come while a session outlives the master.
+func (p *Process) drain() {
+	conn, err := p.logged.SyscallConn()
+	if err != nil {
+		return
+	}
+	for end := time.Now().Add(drainPatience); time.Now().Before(end); time.Sleep(time.Millisecond) {
+		left := 0
+		if err := conn.Control(func(fd uintptr) { left, _ = unix.IoctlGetInt(int(fd), unix.TIOCINQ) }); err != nil || left == 0 {
+			return
+		}
+	}
 }
 
 // listen passes on what the master notifies: READY=1, RELOADING=1, STOPPING=1

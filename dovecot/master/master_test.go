@@ -5,6 +5,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"io"
 	"net"
 	"os"
 	"os/exec"
@@ -325,7 +326,7 @@ func TestMasterLog(t *testing.T) {
 	}
 	said := &log{}
 	cmd := exec.Command("cat", file)
-	m, err := New(cmd, "2.4", t.TempDir(), said)
+	m, err := New(cmd, "2.4", t.TempDir(), slow{said})
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -341,6 +342,14 @@ func TestMasterLog(t *testing.T) {
 	if got := said.String(); got != want {
 		t.Errorf("got %d bytes, want %d", len(got), len(want))
 	}
+}
+
+// slow is a log that takes its time, as on a busy machine.
+type slow struct{ io.Writer }
+
+func (s slow) Write(line []byte) (int, error) {
+	time.Sleep(150 * time.Millisecond)
+	return s.Writer.Write(line)
 }
 
 // A session that outlives the master keeps its standard error open; that must
