@@ -5,8 +5,8 @@ ARG GO_IMAGE=golang:1.26-trixie
 
 FROM debian:${DEBIAN}-slim AS system
 ARG DEBIAN=trixie
-# Debian makes a key for Dovecot and one called snakeoil while it installs. Every
-# container of the image would share them, so they go in the same layer.
+# Debian makes a key for Dovecot and one called snakeoil while it installs, which every
+# container of the image would share.
 RUN set -eu; \
     export DEBIAN_FRONTEND=noninteractive; \
     case $DEBIAN in bookworm) search=dovecot-fts-xapian ;; *) search=dovecot-flatcurve ;; esac; \

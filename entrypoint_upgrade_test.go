@@ -32,16 +32,7 @@ func TestTwin(t *testing.T) {
 	environ := map[string]string{}
 	shell := func(t *testing.T, command string, args ...string) string {
 		t.Helper()
-		cmd := exec.Command("bash", append([]string{"-ec", command, "bash"}, args...)...)
-		cmd.Dir, cmd.Env = work, os.Environ()
-		for name, value := range environ {
-			cmd.Env = append(cmd.Env, name+"="+value)
-		}
-		out, err := cmd.CombinedOutput()
-		if err != nil {
-			t.Fatalf("%s: %v\n%s", command, err, out)
-		}
-		return string(out)
+		return output(t, work, environ, "bash", append([]string{"-ec", command, "bash"}, args...)...)
 	}
 	transcripts := map[string]string{}
 	pidgeontest.OnEach(t, func(t *testing.T, dialect, root string) {
@@ -188,16 +179,7 @@ func TestWayBack(t *testing.T) {
 	}
 	shell := func(command string, args ...string) string {
 		t.Helper()
-		cmd := exec.Command(command, args...)
-		cmd.Dir, cmd.Env = work, os.Environ()
-		for name, value := range environ {
-			cmd.Env = append(cmd.Env, name+"="+value)
-		}
-		out, err := cmd.CombinedOutput()
-		if err != nil {
-			t.Fatalf("%s: %v\n%s", command, err, out)
-		}
-		return string(out)
+		return output(t, work, environ, command, args...)
 	}
 	if err := os.MkdirAll(filepath.Join(work, "mail"), 0o755); err != nil {
 		t.Fatal(err)
@@ -254,4 +236,19 @@ func TestWayBack(t *testing.T) {
 			t.Errorf("nobody plays %s", line)
 		}
 	}
+}
+
+// output is what a command says that has to succeed, in a directory and with more variables.
+func output(t *testing.T, dir string, environ map[string]string, command string, args ...string) string {
+	t.Helper()
+	cmd := exec.Command(command, args...)
+	cmd.Dir, cmd.Env = dir, os.Environ()
+	for name, value := range environ {
+		cmd.Env = append(cmd.Env, name+"="+value)
+	}
+	out, err := cmd.CombinedOutput()
+	if err != nil {
+		t.Fatalf("%s: %v\n%s", cmd, err, out)
+	}
+	return string(out)
 }

@@ -195,7 +195,7 @@ func digests(files config.Files) map[string]config.Sum {
 	return sums
 }
 
-func (h Host) room() sizing.Budget { return h.Facts.Budget(h.Dovecot.Dialect) }
+func (h Host) budget() sizing.Budget { return h.Facts.Budget(h.Dovecot.Dialect) }
 
 // Demand is what each protocol has to hold, as this Dovecot can do it in this
 // container with these overrides: what there is no room for is not let in.
@@ -207,7 +207,7 @@ func (h Host) Demand(in Sources, protocols []sizing.Protocol) []sizing.Protocol 
 			protocols[i].Mode = sizing.Secure
 		}
 	}
-	return h.room().Fit(protocols)
+	return h.budget().Fit(protocols)
 }
 
 // submissionCrashes tells when a submission-login ends, and all its sessions with it. In

@@ -60,12 +60,12 @@ func overridden(lines []lint.Line, service string) (last lint.Line, set map[stri
 // room for of these.
 func (h Host) ceilings(c Candidate, m Meaning) (ceilings []sizing.Ceiling, capacity sizing.Capacity) {
 	held := slices.Clone(c.Demand)
-	bottlenecks := h.room().Bottlenecks(held)
+	bottlenecks := h.budget().Bottlenecks(held)
 	for i, p := range held {
 		now := ceiling(c, m, p, bottlenecks)
 		ceilings, held[i] = append(ceilings, now), p.With(now.Limit)
 	}
-	lowest, bounded := h.room().Capacity(held)
+	lowest, bounded := h.budget().Capacity(held)
 	if !bounded {
 		return ceilings, capacity
 	}

@@ -222,12 +222,12 @@ func foreign(s settings.Settings) config.Files {
 			refuse("shard/" + shard.Name(n))
 		}
 	}
-	var files config.Files
-	for name, rows := range map[string]*bytes.Buffer{"foreign-logins": &logins, "foreign-masters": &masters, "foreign": &lookups, "named": &named} {
-		files = append(files, config.File{Name: name, Origin: "BACKENDS, " + name, Mode: config.AuthFileMode, Data: rows.Bytes()})
+	return config.Files{
+		{Name: "foreign", Origin: "BACKENDS, foreign", Mode: config.AuthFileMode, Data: lookups.Bytes()},
+		{Name: "foreign-logins", Origin: "BACKENDS, foreign-logins", Mode: config.AuthFileMode, Data: logins.Bytes()},
+		{Name: "foreign-masters", Origin: "BACKENDS, foreign-masters", Mode: config.AuthFileMode, Data: masters.Bytes()},
+		{Name: "named", Origin: "BACKENDS, named", Mode: config.AuthFileMode, Data: named.Bytes()},
 	}
-	slices.SortFunc(files, func(a, b config.File) int { return strings.Compare(a.Name, b.Name) })
-	return files
 }
 
 // NotServed is what Dovecot logs of a user whose mail is at another backend.

@@ -97,7 +97,7 @@ func (c *Config) culprit(said dovecot.Complaint) *statement {
 // understand tells what kind of fault doveconf reports, and what to write
 // instead.
 func understand(problem string) (finding.Code, string) {
-	for _, row := range table()["verdicts"] {
+	for _, row := range Rows("verdicts") {
 		if strings.Contains(problem, row[0]) {
 			return finding.Code(row[1]), row[2]
 		}

@@ -120,7 +120,7 @@ func newVariable(value string) (now, old string, found bool) {
 			whole = whole[:end+1]
 		}
 		inner := strings.Join(strings.Fields(strings.ReplaceAll(strings.Trim(whole, "%{}"), "|", " | ")), " ")
-		for _, row := range slices.Concat(table()["variables"], table()["rewritten"]) {
+		for _, row := range slices.Concat(Rows("variables"), Rows("rewritten")) {
 			if inner == row[1] && len(row[0]) > 1 {
 				return whole, "%{" + row[0] + "}", true
 			}

@@ -37,7 +37,7 @@ func (c *Config) Pairs() []Pair {
 	var found []Pair
 	seen := map[Pair]bool{}
 	for s := range c.overrides {
-		for _, names := range table()["pairs"] {
+		for _, names := range Rows("pairs") {
 			if !s.sets() || !slices.Contains(names, s.key) {
 				continue
 			}

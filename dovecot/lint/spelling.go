@@ -33,7 +33,7 @@ func Suggest(ctx context.Context, d *dovecot.Dovecot, setting string) string {
 // section of their own in 2.3, and have none in 2.4. Of several rows the first counts.
 var spellings = sync.OnceValue(func() map[[2]string]spelling {
 	all := map[[2]string]spelling{}
-	for _, row := range slices.Backward(table()["settings"]) {
+	for _, row := range slices.Backward(Rows("settings")) {
 		for _, s := range []spelling{spelled(row, "2.3"), spelled(row, "2.4")} {
 			for _, name := range s.from {
 				all[[2]string{s.dialect, name}] = s

@@ -21,7 +21,7 @@ func TestSpellings(t *testing.T) {
 		listed[dialect] = defaults
 	}
 	known := map[string]map[string]bool{"2.3": {}, "2.4": {}}
-	for _, row := range table()["settings"] {
+	for _, row := range Rows("settings") {
 		for i, dialect := range dovecottest.Dialects {
 			for _, name := range names(row[i]) {
 				known[dialect][name] = true

@@ -41,15 +41,6 @@ var sections = sync.OnceValue(func() map[string]rows {
 	return all
 })
 
-// table holds the rows by their section.
-var table = sync.OnceValue(func() map[string][][]string {
-	all := map[string][][]string{}
-	for section, rows := range sections() {
-		all[section] = rows.columns
-	}
-	return all
-})
-
 // Constructs are the sections about what differs.
 var Constructs = []string{"settings", "plugins", "values", "structures", "variables", "rewritten", "modifiers", "letters", "locations", "arguments", "implied", "gone"}
 
@@ -57,14 +48,14 @@ var Constructs = []string{"settings", "plugins", "values", "structures", "variab
 func Sources(section string) []string { return sections()[section].sources }
 
 // Rows are those of a section of the table, for who converts what this package names.
-func Rows(section string) [][]string { return table()[section] }
+func Rows(section string) [][]string { return sections()[section].columns }
 
 // List is one of the table's lists.
 func List(name string) []string { return list(name) }
 
 // rowOf is the row of a section of the table that begins with a name, nil if none does.
 func rowOf(section, name string) []string {
-	for _, row := range table()[section] {
+	for _, row := range Rows(section) {
 		if row[0] == name {
 			return row
 		}

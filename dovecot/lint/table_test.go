@@ -29,9 +29,9 @@ func TestTable(t *testing.T) {
 		}
 	}
 	columns := map[string]int{"settings": 4, "plugins": 4, "packages": 3, "values": 2, "structures": 2, "letters": 3, "locations": 2, "arguments": 2, "implied": 2, "gone": 3, "variables": 2, "rewritten": 2, "modifiers": 2, "pairs": 2, "verdicts": 3, "lists": 2}
-	for section, rows := range table() {
+	for section, rows := range sections() {
 		asked(section)
-		for _, row := range rows {
+		for _, row := range rows.columns {
 			if len(row) != columns[section] || row[0] == "" && row[1] == "" {
 				t.Errorf("%s: %q", section, row)
 			}
@@ -49,7 +49,7 @@ func TestSources(t *testing.T) {
 	for _, section := range Constructs {
 		for i, source := range Sources(section) {
 			if !page.MatchString(source) {
-				t.Errorf("%s: %s has the source %q", section, table()[section][i][0], source)
+				t.Errorf("%s: %s has the source %q", section, Rows(section)[i][0], source)
 			}
 		}
 	}
@@ -61,7 +61,7 @@ func TestVerdicts(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	for _, row := range table()["verdicts"] {
+	for _, row := range Rows("verdicts") {
 		if code, hint := understand("x: " + row[0] + " y"); code != finding.Code(row[1]) || hint != row[2] {
 			t.Errorf("%s comes after one that says %s", row[0], hint)
 		}
@@ -73,7 +73,7 @@ func TestVerdicts(t *testing.T) {
 
 // Each variable of the table is found, and each list names something once.
 func TestVariablesOfTheTable(t *testing.T) {
-	for _, row := range slices.Concat(table()["variables"], table()["rewritten"]) {
+	for _, row := range slices.Concat(Rows("variables"), Rows("rewritten")) {
 		old := "%" + row[0]
 		if len(row[0]) > 1 {
 			old = "%{" + row[0] + "}"
@@ -85,12 +85,12 @@ func TestVariablesOfTheTable(t *testing.T) {
 			t.Errorf("%s: got %s", old, got)
 		}
 	}
-	for _, row := range table()["modifiers"] {
+	for _, row := range Rows("modifiers") {
 		if _, got := (Place{}).oldVariable("%" + row[0] + "u"); got != "in Dovecot 2.4 it is %{user | "+row[1]+"}" {
 			t.Errorf("%s: got %s", row[0], got)
 		}
 	}
-	for _, row := range table()["lists"] {
+	for _, row := range Rows("lists") {
 		words := list(row[0])
 		if slices.Sort(words); len(slices.Compact(words)) != len(strings.Fields(row[1])) {
 			t.Errorf("%s names something twice", row[0])

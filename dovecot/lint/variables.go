@@ -120,7 +120,7 @@ func (p Place) variable(old, width, modifiers, letter, long string) (string, err
 
 // lookup finds what 2.4 calls a variable of 2.3 here.
 func (p Place) lookup(name string) string {
-	for _, row := range table()["letters"] {
+	for _, row := range Rows("letters") {
 		if (row[0] == p.Key || row[0] == "*") && row[1] == name {
 			return row[2]
 		}

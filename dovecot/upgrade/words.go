@@ -43,9 +43,6 @@ func (u use) plainValue() (value string, list []string, err error) {
 	if value, err = u.words(u.raw); err != nil {
 		return "", nil, err
 	}
-	if strings.HasPrefix(value, `"`) { // in which a backslash is two; 2.4.5 takes no other
-		value = strings.ReplaceAll(value, `literal('\r\n')`, `literal('\\r\\n')`)
-	}
 	if !strings.Contains(value, "$") || strings.Contains(value, "$SET:") || n.Key == "prefix" || n.inside("dict", "dict_server") {
 		return value, nil, nil
 	}
