@@ -67,18 +67,18 @@ func runEntrypoint(c command.Call) int {
 	stderr := &supervise.Stderr{}
 	log := command.NewLogger(s, stderr)
 	if err != nil {
-		return command.Unusable(log, err)
+		return command.LogUnusable(log, err)
 	}
 	children, err := supervise.New(log)
 	if err != nil {
-		return command.Unusable(log, err)
+		return command.LogUnusable(log, err)
 	}
 	defer children.Close()
 	e := &entrypoint{version: c.Version, environ: c.Environ, settings: s, log: log, signals: signals, children: children, logged: map[string]bool{}, events: make(chan lifecycle.Event, 1), jobs: inBackground(func(context.Context) {}), server: &server.Server{Log: log, Settings: s, Children: children, Stderr: stderr}}
 	e.state.Policy = lifecycle.Policy{LastGood: s.OnInvalid != "fail", Trust: s.OnInvalid != "fail"}
 	defer e.closing.close()
 	if err := e.open(); err != nil {
-		return command.Unusable(log, err)
+		return command.LogUnusable(log, err)
 	}
 	return e.live()
 }
@@ -96,7 +96,7 @@ func (e *entrypoint) open() (err error) {
 	if e.facts.Identity, err = container.Identify(runDir); err != nil {
 		return err
 	}
-	unlock, err := container.Prepare(s, e.facts.Identity)
+	unlock, err := container.PrepareDirectories(s, e.facts.Identity)
 	if err != nil {
 		return err
 	}
@@ -118,10 +118,10 @@ func (e *entrypoint) open() (err error) {
 	}
 	e.closing.add(control.Close)
 	sockets := exporter.Listen(e.log, s)
-	e.exporter = inBackground(func(ctx context.Context) { exporter.Keep(ctx, e.log, e.children.Run, runDir, sockets) })
+	e.exporter = inBackground(func(ctx context.Context) { exporter.KeepServing(ctx, e.log, e.children.Run, runDir, sockets) })
 	var often watch.Options
 	if s.BackendsName != "" {
-		often.Slow = candidate.AskAgain
+		often.Slow = candidate.BackendsMaxAge
 	}
 	e.watcher = watch.New(e.log, often)
 	e.watcher.Watch(mount.Dirs(string(s.OverridesDir)), append(s.Files, string(s.TLSCertPath), string(s.TLSKeyPath)))
@@ -132,22 +132,22 @@ func (e *entrypoint) open() (err error) {
 // live is the order of things: whatever comes first of signals, changes, the end of a
 // job and that of Dovecot goes to the state machine, and what it decides is done.
 func (e *entrypoint) live() int {
-	e.on(lifecycle.Opened{})
+	e.on(lifecycle.ContainerReady{})
 	for e.state.Phase != lifecycle.Stopping {
 		select {
 		case sig := <-e.signals:
 			e.hear(sig)
 		case <-e.watcher.Changed():
-			e.on(lifecycle.Woken{})
+			e.on(lifecycle.ChangeSuspected{})
 		case event := <-e.events:
 			e.on(event)
-		case service := <-e.server.Died():
-			e.on(lifecycle.Died{Service: service})
+		case service := <-e.server.ServiceDied():
+			e.on(lifecycle.ServiceDied{Service: service})
 		case <-e.due():
-			e.on(lifecycle.Due{})
+			e.on(lifecycle.RetryDue{})
 		case <-e.server.Ended():
 			e.endJob()
-			e.on(lifecycle.Ended{})
+			e.on(lifecycle.DovecotEnded{})
 		}
 	}
 	return e.finish()
@@ -155,7 +155,7 @@ func (e *entrypoint) live() int {
 
 // due receives when something is to be tried again.
 func (e *entrypoint) due() <-chan time.Time {
-	if at := e.state.Due(); !at.IsZero() {
+	if at := e.state.NextRetry(); !at.IsZero() {
 		return time.After(time.Until(at))
 	}
 	return nil
@@ -166,9 +166,9 @@ func (e *entrypoint) hear(sig os.Signal) {
 	switch {
 	case supervise.IsStop(sig):
 		e.log.Info("stopping", "signal", sig.String(), "grace", time.Duration(e.settings.StopGrace).String())
-		e.on(lifecycle.Stop{})
+		e.on(lifecycle.StopRequested{})
 	case sig == syscall.SIGHUP:
-		e.on(lifecycle.Forced{})
+		e.on(lifecycle.ReloadRequested{})
 	case sig == syscall.SIGUSR1: // open the logs again; most others end it
 		e.server.Signal(sig)
 	}
@@ -190,9 +190,9 @@ func (e *entrypoint) on(event lifecycle.Event) {
 func (e *entrypoint) do(action lifecycle.Action) {
 	var err error
 	switch a := action.(type) {
-	case lifecycle.Say:
+	case lifecycle.WriteLog:
 		e.log.Log(context.Background(), a.Level, a.Message, a.Facts...)
-	case lifecycle.Started:
+	case lifecycle.AnnounceStart:
 		debug.SetMemoryLimit(idleMemory)
 		e.log.Info("started", "dovecot", e.server.Dovecot.Version, "generation", filepath.Base(a.Generation.Dir), "pid", e.server.PID(), "listeners", a.Generation.Ports())
 		e.closing.add(inBackground(func(ctx context.Context) { status.WatchCapacity(ctx, e.log, e.server.Master(), e.now) }).end)
@@ -204,8 +204,8 @@ func (e *entrypoint) do(action lifecycle.Action) {
 		e.judge(a)
 	case lifecycle.Start:
 		e.start()
-	case lifecycle.Keep:
-		e.run(func(context.Context) lifecycle.Event { e.server.Keep(a.Generation); return nil })
+	case lifecycle.KeepLastGood:
+		e.run(func(context.Context) lifecycle.Event { e.server.KeepLastGood(a.Generation); return nil })
 	case lifecycle.Reload:
 		e.run(func(ctx context.Context) lifecycle.Event { return e.server.Reload(ctx, a) })
 	}
@@ -258,17 +258,17 @@ func (e *entrypoint) endJob() {
 
 // judge has a process of its own judge.
 func (e *entrypoint) judge(j lifecycle.Judge) {
-	if j.Sweep {
+	if j.EndOrphans {
 		e.server.Forget()
 	}
 	r := j.Request
-	r.Facts, r.Fixed, r.Patient = e.facts, e.settings.Fixed(), true
+	r.Facts, r.Fixed, r.AwaitStable = e.facts, e.settings.FixedValues(), true
 	r.Store, r.StateDir, r.SelfSigned = e.server.Store.Dir, string(e.settings.StateDir), e.settings.SelfSigned()
 	e.run(func(ctx context.Context) lifecycle.Event {
-		if j.Sweep {
-			e.server.Sweep(ctx)
+		if j.EndOrphans {
+			e.server.EndOrphans(ctx)
 		}
-		v := candidate.Ask(ctx, e.children.Run, e.environ, r)
+		v := candidate.RunJudge(ctx, e.children.Run, e.environ, r)
 		if ctx.Err() != nil {
 			return nil
 		}
@@ -311,13 +311,13 @@ func (e *entrypoint) publishState() {
 	snapshot := status.Snapshot{
 		Document: status.Document{
 			Version: e.version, Dovecot: e.server.Dovecot.Version, Ready: s.Ready(), Degraded: s.Degraded(),
-			Overrides: g.Overrides, Carried: g.Carried, Refused: s.Refused, Listeners: g.Ports(), Silent: s.Silent, Since: g.Since,
+			Overrides: g.Overrides, Carried: g.CarriedOver, Refused: s.Refused, Listeners: g.Ports(), Silent: s.Silent, Since: g.Since,
 			CertificateExpires: g.CertificateExpires, LastReload: s.LastReload,
-			Reloads: status.Reloads{Loaded: s.Counts.Loaded, Refused: s.Counts.Refused}, Settings: e.settings.Changed(),
+			Reloads: status.Reloads{Loaded: s.Counts.Loaded, Refused: s.Counts.Refused}, Settings: e.settings.NonDefault(),
 		},
 		Ceilings: g.Capacity.Bound(g.Ceilings), Capacity: g.Capacity, BaseDir: g.BaseDir, Backend: e.settings.Backend(), Live: live, AnvilDied: s.AnvilDied,
 	}
-	if !e.settings.Own() { // else it lies where that says
+	if !e.settings.HasOperatorConfig() { // else it lies where that says
 		snapshot.Mail.Dir = string(e.settings.MailDir)
 		snapshot.Databases, snapshot.OwnUsers = status.Databases(e.settings), e.settings.Auth.Has("users") && len(e.settings.Users) > 0
 	}

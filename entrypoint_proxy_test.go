@@ -503,7 +503,7 @@ func TestProxyByName(t *testing.T) {
 		at(second, s.address(1))
 
 		dns.answer(0)
-		time.Sleep(candidate.AskAgain + 2*time.Second) // one answer, and nothing may come of it
+		time.Sleep(candidate.BackendsMaxAge + 2*time.Second) // one answer, and nothing may come of it
 		at(second, s.address(1))
 		if changed := s.proxy.Log.Matches("msg=(changed|refused)"); len(changed) > 0 {
 			t.Errorf("one answer without it makes %v", changed)

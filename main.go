@@ -56,12 +56,12 @@ func run(args, environ []string, stdin io.Reader, stdout, stderr io.Writer) int 
 		Name: args[0], Args: args[1:], Environ: environ, Stdin: stdin, Stdout: stdout, Stderr: stderr,
 		Templates: templates, Version: version,
 	}
-	if own, ok := call.OwnConfiguration(); ok {
+	if own, ok := call.DovecotForeground(); ok {
 		return runEntrypoint(own)
 	}
 	if ours, ok := commands[call.Name]; ok {
 		return ours(call)
 	}
 	ours := append(slices.Sorted(maps.Keys(commands)), "version", "help")
-	return command.Foreign(call, slices.DeleteFunc(ours, func(name string) bool { return name == candidate.Command || name == exporter.Command }))
+	return command.RunOtherCommand(call, slices.DeleteFunc(ours, func(name string) bool { return name == candidate.Command || name == exporter.Command }))
 }

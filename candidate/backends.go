@@ -13,9 +13,9 @@ import (
 )
 
 const (
-	// AskAgain is how long the addresses of a name are taken for those that it has: DNS
+	// BackendsMaxAge is how long the addresses of a name are taken for those that it has: DNS
 	// tells nobody of a change.
-	AskAgain = 10 * time.Second
+	BackendsMaxAge = 10 * time.Second
 
 	// forgetAfter is how long an address may be missing. Answers are told in parts, or lack
 	// a container that starts again, and each change of them would move users.
@@ -25,26 +25,26 @@ const (
 	dnsPatience = 3 * time.Second
 )
 
-// Answer is what the name of BACKENDS has answered with.
-type Answer struct {
+// BackendLookup is what the name of BACKENDS has answered with.
+type BackendLookup struct {
 	Name      string               `json:"name"`
 	Asked     time.Time            `json:"asked"`
 	Addresses map[string]time.Time `json:"addresses"` // since when each is missing, if it is
 	Problem   string               `json:"problem"`   // with the last answer
 }
 
-// Located are settings with the addresses that the name of BACKENDS answers with, if it is
+// LookUpBackends are settings with the addresses that the name of BACKENDS answers with, if it is
 // one. What cannot be asked leaves those that were there before.
-func Located(s settings.Settings, before Answer) (settings.Settings, Answer, finding.List) {
+func LookUpBackends(s settings.Settings, before BackendLookup) (settings.Settings, BackendLookup, finding.List) {
 	if s.BackendsName == "" || !s.Proxy() && !s.Backend() {
 		return s, before, nil
 	}
 	now := time.Now()
 	if before.Name != s.BackendsName || now.Sub(before.Asked) > fresh {
-		addresses, problem := ask(s.BackendsName)
-		before = before.after(s.BackendsName, addresses, problem, now)
+		addresses, problem := lookUp(s.BackendsName)
+		before = before.merge(s.BackendsName, addresses, problem, now)
 	}
-	s, err := s.At(slices.Collect(maps.Keys(before.Addresses)))
+	s, err := s.WithBackends(slices.Collect(maps.Keys(before.Addresses)))
 	switch {
 	case err != nil:
 		return s, before, finding.Of(err)
@@ -60,9 +60,9 @@ func Located(s settings.Settings, before Answer) (settings.Settings, Answer, fin
 	return s, before, nil
 }
 
-// after is what is known after another answer.
-func (a Answer) after(name string, addresses []string, problem string, now time.Time) Answer {
-	next := Answer{Name: name, Asked: now, Addresses: map[string]time.Time{}, Problem: problem}
+// merge is what is known after another answer.
+func (a BackendLookup) merge(name string, addresses []string, problem string, now time.Time) BackendLookup {
+	next := BackendLookup{Name: name, Asked: now, Addresses: map[string]time.Time{}, Problem: problem}
 	if a.Name == name {
 		maps.Copy(next.Addresses, a.Addresses)
 	}
@@ -83,9 +83,9 @@ func (a Answer) after(name string, addresses []string, problem string, now time.
 	return next
 }
 
-// ask asks DNS for the addresses of a name: of IPv4, or else of IPv6, for a host that has
+// lookUp asks DNS for the addresses of a name: of IPv4, or else of IPv6, for a host that has
 // both is one backend. What is wrong is said in words that are the same the next time.
-func ask(name string) (addresses []string, problem string) {
+func lookUp(name string) (addresses []string, problem string) {
 	ctx, cancel := context.WithTimeout(context.Background(), dnsPatience)
 	defer cancel()
 	for _, network := range []string{"ip4", "ip6"} {

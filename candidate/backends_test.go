@@ -28,20 +28,20 @@ func TestAnswer(t *testing.T) {
 		{"never any", "? ?", ""},
 	} {
 		t.Run(tt.name, func(t *testing.T) {
-			var a Answer
+			var a BackendLookup
 			now := time.Now()
 			for answer := range strings.FieldsSeq(tt.answers) {
 				if answer == "?" {
-					a = a.after("tasks.mail", nil, "has no address", now)
+					a = a.merge("tasks.mail", nil, "has no address", now)
 				} else {
-					a = a.after("tasks.mail", strings.Split(answer, ","), "", now)
+					a = a.merge("tasks.mail", strings.Split(answer, ","), "", now)
 				}
-				now = now.Add(AskAgain)
+				now = now.Add(BackendsMaxAge)
 			}
 			if got := strings.Join(slices.Sorted(maps.Keys(a.Addresses)), ","); got != tt.want {
 				t.Errorf("got %s, want %s", got, tt.want)
 			}
-			if other := a.after("other.mail", []string{"x"}, "", now); len(other.Addresses) != 1 {
+			if other := a.merge("other.mail", []string{"x"}, "", now); len(other.Addresses) != 1 {
 				t.Errorf("another name has %v", other.Addresses)
 			}
 		})

@@ -46,25 +46,25 @@ type Live struct {
 	BaseDir   string                `json:"base_dir"` // Dovecot's
 	Listeners []config.Listener     `json:"listeners"`
 	Overrides map[string]config.Sum `json:"overrides"` // that it has, by the names of their files
-	Backends  Answer                `json:"backends,omitzero"`
+	Backends  BackendLookup         `json:"backends,omitzero"`
 }
 
 // Candidate is a configuration that Dovecot may come to run.
 type Candidate struct {
 	Sources
-	Dir     string // where it lies, or will
-	Demand  []sizing.Protocol
-	Sizes   sizing.Sizes
-	Brought config.Brought // of the overrides
-	Files   config.Files
-	Lint    *lint.Config // what the files say
+	Dir                 string // where it lies, or will
+	Demand              []sizing.Protocol
+	Sizes               sizing.Sizes
+	OverrideDefinitions config.OverrideDefinitions // of the overrides
+	Files               config.Files
+	Lint                *lint.Config // what the files say
 }
 
 // Build makes a candidate for dir. The error is a finding.List, and names what cannot
 // be rendered.
 func (h Host) Build(in Sources, dir string) (Candidate, error) {
-	if in.Settings.Own() { // how much it has to hold, its own limits say too
-		if len(in.Own.Files) == 0 {
+	if in.Settings.HasOperatorConfig() { // how much it has to hold, its own limits say too
+		if len(in.OperatorConfig.Files) == 0 {
 			return Candidate{Sources: in}, in.Faults
 		}
 		return h.build(Candidate{Sources: in}, dir)
@@ -75,7 +75,7 @@ func (h Host) Build(in Sources, dir string) (Candidate, error) {
 			"SUBMISSION_MODE=performance is not used: submission-login of "+when+", with all its sessions; secure gives each a process"))
 	}
 	c, err := h.build(Candidate{Sources: in, Demand: demand, Sizes: sizing.Size(demand, h.Facts.Machine)}, dir)
-	if len(in.Settings.Users) == 0 && len(in.Settings.Auth) == 1 && in.Settings.Auth.Has("users") && !in.Settings.Proxy() && !c.Brought.Passdb {
+	if len(in.Settings.Users) == 0 && len(in.Settings.Auth) == 1 && in.Settings.Auth.Has("users") && !in.Settings.Proxy() && !c.OverrideDefinitions.Passdb {
 		c.Warnings = append(slices.Clip(c.Warnings), finding.Warn(finding.Remark, "",
 			"nobody can log in: add a user with USERS=name:password, or name another database with AUTH"))
 	}
@@ -89,14 +89,14 @@ func (h Host) build(c Candidate, dir string) (Candidate, error) {
 		if err == nil {
 			files, err = h.carriedOver(&c, files)
 		}
-		brought := adopt(files)
+		brought := rewriteForMainFile(files)
 		c.Dir, c.Files, c.Lint = dir, files, lint.Parse(files, dir)
-		c.Lint.Brings(&brought)
+		c.Lint.ReadDefinitions(&brought)
 		demand := ready(c.Demand, c.Lint)
-		if err != nil || !again || c.Settings.Own() || brought == c.Brought && slices.Equal(demand, c.Demand) {
+		if err != nil || !again || c.Settings.HasOperatorConfig() || brought == c.OverrideDefinitions && slices.Equal(demand, c.Demand) {
 			return c, err
 		}
-		if c.Brought = brought; !slices.Equal(demand, c.Demand) {
+		if c.OverrideDefinitions = brought; !slices.Equal(demand, c.Demand) {
 			c.Demand, c.Sizes = demand, sizing.Size(demand, h.Facts.Machine)
 		}
 	}
@@ -109,8 +109,8 @@ func (h Host) carriedOver(c *Candidate, files config.Files) (config.Files, error
 	}
 	in := Sources{Settings: c.Settings}
 	files = in.carriedOver(files, ".tmpl", string(c.Settings.OverridesDir))
-	if !slices.Contains(c.Carried, strings.Join(in.Carried, "")) {
-		c.Warnings, c.Carried, c.Merged = append(slices.Clip(c.Warnings), in.Warnings...), append(slices.Clip(c.Carried), in.Carried...), append(slices.Clip(c.Merged), in.Merged...)
+	if !slices.Contains(c.CarriedOver, strings.Join(in.CarriedOver, "")) {
+		c.Warnings, c.CarriedOver, c.MergedFiles = append(slices.Clip(c.Warnings), in.Warnings...), append(slices.Clip(c.CarriedOver), in.CarriedOver...), append(slices.Clip(c.MergedFiles), in.MergedFiles...)
 	}
 	if len(in.Faults) > 0 {
 		return files, in.Faults
@@ -123,7 +123,7 @@ func ready(demand []sizing.Protocol, overrides *lint.Config) []sizing.Protocol {
 	demand = slices.Clone(demand)
 	for i, p := range demand {
 		of := config.ProtocolNamed(p.Name)
-		demand[i].LoginReady, demand[i].SessionReady = overrides.Ready(of.Login), overrides.Ready(of.Session)
+		demand[i].LoginReady, demand[i].SessionReady = overrides.ReadyProcesses(of.Login), overrides.ReadyProcesses(of.Session)
 	}
 	return demand
 }
@@ -132,17 +132,17 @@ func ready(demand []sizing.Protocol, overrides *lint.Config) []sizing.Protocol {
 func (h Host) Input(c Candidate, dir string) render.Input {
 	uid, gid := h.Facts.Identity.MailOwner(c.Settings)
 	return render.Input{
-		Builtin:   h.Templates,
-		Templates: c.Overrides.Templates,
-		Scripts:   c.Scripts,
-		Overrides: c.Overrides.Conf,
-		Own:       c.Own.Files,
+		Builtin:        h.Templates,
+		Templates:      c.Overrides.Templates,
+		Scripts:        c.Scripts,
+		Overrides:      c.Overrides.Conf,
+		OperatorConfig: c.OperatorConfig.Files,
 		Data: render.Data{
 			Settings: c.Settings, Sizes: c.Sizes, Env: anyValues(c.Settings.Environ),
-			Brought: c.Brought, Dir: dir, BaseDir: c.Settings.BaseDir(), StateDir: c.Settings.DovecotState(),
+			Overrides: c.OverrideDefinitions, Dir: dir, BaseDir: c.Settings.BaseDir(), StateDir: c.Settings.DovecotState(),
 			User: h.Facts.Identity.User, Group: h.Facts.Identity.Group,
 			MailUID: uid, MailGID: gid,
-			Certificate: c.Certificate.Certificate, Key: c.Certificate.Key, Named: c.Named,
+			Certificate: c.Certificate.Certificate, Key: c.Certificate.Key, SNIPairs: c.SNIPairs,
 		},
 	}
 }
@@ -167,9 +167,9 @@ func (in Sources) without(faults finding.List) Sources {
 	return in
 }
 
-// written are the files of the operator's that count.
+// writtenLimits are the files of the operator's that count.
 func (in Sources) written() config.Files {
-	return slices.Concat(in.Overrides.Conf, in.Overrides.Templates, in.Own.Files, in.Scripts)
+	return slices.Concat(in.Overrides.Conf, in.Overrides.Templates, in.OperatorConfig.Files, in.Scripts)
 }
 
 // templates are the paths of the operator's templates.

@@ -58,12 +58,12 @@ func overridden(lines []lint.Line, service string) (last lint.Line, set map[stri
 
 // ceilings are what Dovecot was read back to have; capacity is what the container has
 // room for of these.
-func (h Host) ceilings(c Candidate, m Meaning) (ceilings []sizing.Ceiling, capacity sizing.Capacity) {
+func (h Host) ceilings(c Candidate, m Interpretation) (ceilings []sizing.Ceiling, capacity sizing.Capacity) {
 	held := slices.Clone(c.Demand)
 	bottlenecks := h.budget().Bottlenecks(held)
 	for i, p := range held {
 		now := ceiling(c, m, p, bottlenecks)
-		ceilings, held[i] = append(ceilings, now), p.With(now.Limit)
+		ceilings, held[i] = append(ceilings, now), p.WithSessions(now.Limit)
 	}
 	lowest, bounded := h.budget().Capacity(held)
 	if !bounded {
@@ -75,7 +75,7 @@ func (h Host) ceilings(c Candidate, m Meaning) (ceilings []sizing.Ceiling, capac
 
 // ceiling is what Dovecot holds of a protocol. If the limits in force differ from the
 // rendered ones, an override has set them; then they are the ceiling.
-func ceiling(c Candidate, m Meaning, p sizing.Protocol, bottlenecks []sizing.Bottleneck) sizing.Ceiling {
+func ceiling(c Candidate, m Interpretation, p sizing.Protocol, bottlenecks []sizing.Bottleneck) sizing.Ceiling {
 	services := p.Services()
 	sized := c.Sizes.Service(services[0]).Capacity()
 	variable := strings.ToUpper(p.Name) + "_CONCURRENCY"
@@ -93,8 +93,8 @@ func ceiling(c Candidate, m Meaning, p sizing.Protocol, bottlenecks []sizing.Bot
 			now.MaxConnections = connections
 		}
 	}
-	if c.Settings.Own() {
-		return ownCeiling(now, m, p)
+	if c.Settings.HasOperatorConfig() {
+		return operatorCeiling(now, m, p)
 	}
 	if now.MaxConnections != sized {
 		now.Limit, now.By = now.MaxConnections, sizing.Configuration

@@ -14,14 +14,14 @@ import (
 
 // runs is a candidate for IMAP and Sieve as Dovecot would be read back to have it,
 // with a limit or two set otherwise.
-func runs(t *testing.T, overridden map[string]int) (Candidate, Meaning) {
+func runs(t *testing.T, overridden map[string]int) (Candidate, Interpretation) {
 	t.Helper()
 	s, err := settings.Load([]string{"PROTOCOLS=imap,lmtp,sieve", "IMAP_CONCURRENCY=100", "IMAP_MODE=secure", "SIEVE_CONCURRENCY=10"})
 	if err != nil {
 		t.Fatal(err)
 	}
 	c := Candidate{Sources: Sources{Settings: s}, Demand: s.Demand(), Sizes: sizing.Size(s.Demand(), sizing.Machine{CPUs: 2, Files: 1 << 16})}
-	m := Meaning{Effective: dovecot.Settings{}}
+	m := Interpretation{Effective: dovecot.Settings{}}
 	for _, service := range c.Sizes.Services {
 		m.Effective["service/"+service.Name+"/process_limit"] = strconv.Itoa(service.ProcessLimit)
 		m.Effective["service/"+service.Name+"/client_limit"] = strconv.Itoa(service.ClientLimit)

@@ -21,8 +21,8 @@ import (
 	"pidgeon/settings"
 )
 
-// Meaning is what Dovecot makes of a candidate.
-type Meaning struct {
+// Interpretation is what Dovecot makes of a candidate.
+type Interpretation struct {
 	Effective dovecot.Settings
 	Listeners []config.Listener
 	Effect    config.Sum // the same for two that differ in nothing but words
@@ -31,9 +31,9 @@ type Meaning struct {
 // Check has doveconf read the staged candidate, looks at what it comes to, and has it
 // rehearsed. effective may be what was asked of it before. An error means that the
 // check could not be made.
-func (h Host) Check(ctx context.Context, c Candidate, effective dovecot.Settings, r Request) (Meaning, finding.List, error) {
+func (h Host) Check(ctx context.Context, c Candidate, effective dovecot.Settings, r Request) (Interpretation, finding.List, error) {
 	m, found, err := h.read(ctx, c, effective, r)
-	if err == nil && len(found.Faults()) == 0 && (r.Proven == "" || r.Proven != h.fingerprint(c.Sources, nil, c.readLater())) {
+	if err == nil && len(found.Faults()) == 0 && (r.ProvenFingerprint == "" || r.ProvenFingerprint != h.fingerprint(c.Sources, nil, c.readLater())) {
 		var rehearsed finding.List
 		rehearsed, err = h.rehearse(ctx, c, m, r.Live)
 		found = append(found, rehearsed...)
@@ -52,7 +52,7 @@ func (c Candidate) asWritten(found finding.List) finding.List {
 
 // read is the check without the rehearsal. Each group of faults is told at once; what
 // comes after it could not be understood.
-func (h Host) read(ctx context.Context, c Candidate, effective dovecot.Settings, r Request) (m Meaning, found finding.List, err error) {
+func (h Host) read(ctx context.Context, c Candidate, effective dovecot.Settings, r Request) (m Interpretation, found finding.List, err error) {
 	s := c.Settings
 	refused := func(more ...finding.Finding) bool {
 		found = append(found, more...)
@@ -66,8 +66,8 @@ func (h Host) read(ctx context.Context, c Candidate, effective dovecot.Settings,
 		return m, found, err
 	}
 	owned := owned(s, r.Live)
-	said = append(said, c.Lint.Owned(owned)...)
-	if refused(append(said, checkPairs(c.Lint.Pairs(), time.Now())...).Sorted()...) {
+	said = append(said, c.Lint.OwnedSettingFaults(owned)...)
+	if refused(append(said, checkPairs(c.Lint.CertificatePairs(), time.Now())...).Sorted()...) {
 		return m, found, nil
 	}
 	if m, err = h.understand(ctx, c, effective); err != nil {
@@ -77,11 +77,11 @@ func (h Host) read(ctx context.Context, c Candidate, effective dovecot.Settings,
 		return m, found, err
 	}
 	found = append(found, h.compileNamed(ctx, c)...)
-	if refused(m.Effective.Unset(owned)...) || refused(h.pathFaults(c, m.Effective)...) {
+	if refused(m.Effective.UnsetOwned(owned)...) || refused(h.pathFaults(c, m.Effective)...) {
 		return m, found, nil
 	}
-	lost := c.Lint.Starved(m.Effective)
-	if !s.Own() {
+	lost := c.Lint.LimitFaults(m.Effective)
+	if !s.HasOperatorConfig() {
 		lost = append(lost, c.Lint.ChangedListeners(m.Effective, requested(s))...)
 	}
 	if refused(r.Live.attribute(lost, c.Files, finding.List.Warnings)...) {
@@ -95,7 +95,7 @@ func (h Host) read(ctx context.Context, c Candidate, effective dovecot.Settings,
 // the places that the live Dovecot would use.
 func (h Host) pathFaults(c Candidate, effective dovecot.Settings) finding.List {
 	found := effective.SocketFaults(string(c.Settings.RunDir))
-	if c.Settings.Own() { // whose mail may be anybody's, anywhere
+	if c.Settings.HasOperatorConfig() { // whose mail may be anybody's, anywhere
 		return found
 	}
 	if uid, gid, known := h.mailOwner(c, effective); known {
@@ -105,9 +105,9 @@ func (h Host) pathFaults(c Candidate, effective dovecot.Settings) finding.List {
 		}
 	}
 	switch {
-	case !effective.Serves():
+	case !effective.AnyProtocolOn():
 		found = append(found, finding.Warn(finding.ChangedListener, "", "no protocol is on: Dovecot serves other programs on this machine alone, such as with authentication"))
-	case !slices.ContainsFunc(c.Settings.Protocols, effective.On):
+	case !slices.ContainsFunc(c.Settings.Protocols, effective.ProtocolOn):
 		found = append(found, finding.Finding{
 			Code:    finding.UnknownProtocol,
 			Problem: "an override turns every protocol off that PROTOCOLS names",
@@ -118,7 +118,7 @@ func (h Host) pathFaults(c Candidate, effective dovecot.Settings) finding.List {
 }
 
 // understand asks what Dovecot makes of the candidate.
-func (h Host) understand(ctx context.Context, c Candidate, effective dovecot.Settings) (m Meaning, err error) {
+func (h Host) understand(ctx context.Context, c Candidate, effective dovecot.Settings) (m Interpretation, err error) {
 	if effective == nil {
 		if effective, err = h.Dovecot.Effective(ctx, c.main(), c.queried()...); err != nil {
 			return m, err
@@ -131,7 +131,7 @@ func (h Host) understand(ctx context.Context, c Candidate, effective dovecot.Set
 	all := maps.Clone(effective)
 	maps.Copy(all, dovecot.ParseDump(dump))
 	all = c.Lint.WithSockets(all)
-	return Meaning{all, all.Listeners(), effect(dump, c)}, nil
+	return Interpretation{all, all.Listeners(), effect(dump, c)}, nil
 }
 
 // effect sums up what Dovecot makes of the files, and the files it reads later.
@@ -149,11 +149,11 @@ func effect(dump string, c Candidate) config.Sum {
 
 // rehearse has a private Dovecot serve the candidate before any user meets it. Where
 // none serves that knows a better one, what could not be tried refuses nothing.
-func (h Host) rehearse(ctx context.Context, c Candidate, m Meaning, live Live) (finding.List, error) {
+func (h Host) rehearse(ctx context.Context, c Candidate, m Interpretation, live Live) (finding.List, error) {
 	uid, gid, _ := h.mailOwner(c, m.Effective)
 	h.makeBase(ctx, m.Effective)
 	found, err := rehearsal.Run(ctx, h.Dovecot, rehearsal.Rehearsal{
-		Dir: h.Rehearsal, Candidate: c.Dir, UID: uid, GID: gid, Config: c.Lint, Own: c.Settings.Own(), Effective: m.Effective,
+		Dir: h.Rehearsal, Candidate: c.Dir, UID: uid, GID: gid, Config: c.Lint, OperatorConfig: c.Settings.HasOperatorConfig(), Effective: m.Effective,
 	})
 	if errors.Is(err, rehearsal.ErrSlow) && !live.Serving {
 		return finding.List{finding.Warn(finding.RehearsalFailed, "", err.Error()+": starting without one, for there is no mail to lose yet")}, nil
@@ -169,7 +169,7 @@ var byLDAP = regexp.MustCompile(`: (?:ldap\(|LDAP: )`)
 func (c Candidate) turnedAway(found finding.List) finding.List {
 	for i, f := range found {
 		switch s := c.Settings; {
-		case c.Brought.Passdb || c.Brought.Userdb || !rehearsal.IsDatabaseRefusal(f):
+		case c.OverrideDefinitions.Passdb || c.OverrideDefinitions.Userdb || !rehearsal.IsDatabaseRefusal(f):
 		case s.Auth.Has("ldap") && s.LDAPBindDN != "" && byLDAP.MatchString(f.Problem):
 			found[i].Hint = "correct LDAP_BIND_DN or LDAP_BIND_PASSWORD"
 		case s.Auth.Has("sql") && !byLDAP.MatchString(f.Problem):
@@ -198,7 +198,7 @@ func (h Host) makeBase(ctx context.Context, effective dovecot.Settings) {
 func owned(s settings.Settings, live Live) map[string]string {
 	owned := map[string]string{"log_path": "/dev/stderr", "shutdown_clients": "no"}
 	switch {
-	case !s.Own():
+	case !s.HasOperatorConfig():
 		owned["base_dir"], owned["state_dir"], owned["instance_name"] = s.BaseDir(), s.DovecotState(), "dovecot"
 	case live.BaseDir != "":
 		owned["base_dir"] = live.BaseDir
@@ -216,9 +216,9 @@ func (c Candidate) queried() []string {
 	})
 }
 
-// limited are the services whose limits are asked for: those that are sized, or could be.
+// boundedBuffer are the services whose limits are asked for: those that are sized, or could be.
 func (c Candidate) limited() (names []string) {
-	if !c.Settings.Own() {
+	if !c.Settings.HasOperatorConfig() {
 		for _, service := range c.Sizes.Services {
 			names = append(names, service.Name)
 		}

@@ -25,8 +25,8 @@ import (
 // What one who judges may take. The operator's templates can loop for ever or fill the
 // memory, and nothing in text/template stops them.
 const (
-	RenderPatience = 5 * time.Second
-	MaxMemory      = 192 << 20 // bytes of data; a judgement takes some 20 MiB
+	RenderTimeout = 5 * time.Second
+	MaxMemory     = 192 << 20 // bytes of data; a judgement takes some 20 MiB
 )
 
 // standing is how long the sources of a refused candidate have to stay as they are: a
@@ -60,12 +60,12 @@ func (h Host) Judge(ctx context.Context, store *publish.Store, r Request, say fu
 		return unstable(in)
 	}
 	v := h.judge(ctx, store, r, in, err, say)
-	if r.Patient && v.Outcome != Passed && v.Outcome != Unchanged {
+	if r.AwaitStable && v.Outcome != Passed && v.Outcome != Unchanged {
 		_ = sleep(ctx, standing)
 	}
 	r.Live.Backends = in.Backends
 	now, err := h.Read(r.Live)
-	v.Moved = r.Patient && h.fingerprint(now, err, v.References) != v.Fingerprint
+	v.SourcesMoved = r.AwaitStable && h.fingerprint(now, err, v.References) != v.Fingerprint
 	return v
 }
 
@@ -77,29 +77,29 @@ func (h Host) interrupted() Verdict {
 }
 
 func (h Host) judge(ctx context.Context, store *publish.Store, r Request, in Sources, err error, say func(Verdict)) Verdict {
-	for _, k := range r.Known {
+	for _, k := range r.AlreadyJudged {
 		if h.fingerprint(in, err, k.References) == k.Fingerprint {
-			return Verdict{Outcome: Unchanged, Subject: k, Findings: k.withoutNamed(in.Warnings)}.watching(in)
+			return Verdict{Outcome: Unchanged, SourcesID: k, Findings: k.withoutNamed(in.Warnings)}.watching(in)
 		}
 	}
-	v := Verdict{Subject: Subject{Fingerprint: h.fingerprint(in, err, nil)}, all: r.All}.watching(in)
+	v := Verdict{SourcesID: SourcesID{Fingerprint: h.fingerprint(in, err, nil)}, all: r.AllWarnings}.watching(in)
 	if err != nil {
 		return v.with(in.Warnings, err).with(append(in.Warnings, finding.Of(err)...), nil)
 	}
 	found := append(slices.Clip(in.Warnings), in.Faults...)
-	if in.Settings.Own() && len(in.Own.Files) == 0 {
+	if in.Settings.HasOperatorConfig() && len(in.OperatorConfig.Files) == 0 {
 		return v.with(found, nil)
 	}
 	c, faults := h.renderInTime(in, store.Next(), func(overdue finding.List) { say(v.with(append(found, overdue...), nil)) })
 	if found = append(found, faults...); c.Files == nil {
 		return v.with(found, nil)
 	}
-	v.References, v.Named = c.readLater(), c.named()
+	v.References, v.MountReferences = c.readLater(), c.named()
 	found = v.withoutNamed(found)
 	v.Fingerprint = h.fingerprint(in, nil, v.References)
 	v = v.watching(in)
 	undecided := h.interrupted()
-	undecided.Subject, undecided.WatchDirs, undecided.WatchFiles = v.Subject, v.WatchDirs, v.WatchFiles
+	undecided.SourcesID, undecided.WatchDirs, undecided.WatchFiles = v.SourcesID, v.WatchDirs, v.WatchFiles
 	say(undecided)
 	c, effective, err := h.Stage(ctx, store, c)
 	if err != nil {
@@ -117,10 +117,10 @@ func (h Host) renderInTime(in Sources, dir string, say func(overdue finding.List
 	if tried := in.templates(); len(tried) > 0 {
 		say(finding.List{{
 			Code: finding.TemplateError, File: strings.Join(tried, ", "),
-			Problem: fmt.Sprintf("rendering takes more than %v or %d MiB", RenderPatience, MaxMemory>>20),
+			Problem: fmt.Sprintf("rendering takes more than %v or %d MiB", RenderTimeout, MaxMemory>>20),
 			Hint:    "look for a loop that does not end, or that doubles a text",
 		}})
-		defer time.AfterFunc(RenderPatience, func() { os.Exit(1) }).Stop()
+		defer time.AfterFunc(RenderTimeout, func() { os.Exit(1) }).Stop()
 	}
 	c, err := h.Build(in, dir)
 	faults := finding.Of(err)
@@ -143,8 +143,8 @@ func (h Host) Stage(ctx context.Context, store *publish.Store, c Candidate) (Can
 		return c, nil, nil
 	}
 	rendered := c.Sizes
-	if c.Settings.Own() {
-		c = h.sizeOwn(c, effective)
+	if c.Settings.HasOperatorConfig() {
+		c = h.sizeOperatorConfig(c, effective)
 	} else {
 		c.Sizes = c.Sizes.Resize(inForce(effective, c.Sizes), c.Demand, h.Facts.Machine)
 	}
@@ -162,7 +162,7 @@ func (h Host) Stage(ctx context.Context, store *publish.Store, c Candidate) (Can
 
 // readLater are the files elsewhere that the configuration is made of.
 func (c Candidate) readLater() []string {
-	return slices.Concat(c.Lint.References(), c.Lint.Followed())
+	return slices.Concat(c.Lint.References(), c.Lint.FilesDovecotWatches())
 }
 
 func (c Candidate) main() string { return filepath.Join(c.Dir, config.Main) }
@@ -183,7 +183,7 @@ func inForce(effective dovecot.Settings, sizes sizing.Sizes) []sizing.Service {
 // named are the entries of the mount that are no overrides, and that overrides name.
 func (c Candidate) named() (paths []string) {
 	for _, entry := range c.Overrides.Ignored {
-		if c.Lint.Names(entry.Path) {
+		if c.Lint.NamesPath(entry.Path) {
 			paths = append(paths, entry.Path)
 		}
 	}
@@ -191,20 +191,20 @@ func (c Candidate) named() (paths []string) {
 }
 
 // withoutNamed leaves out what is said of files that overrides name: Dovecot reads them.
-func (k Subject) withoutNamed(found finding.List) finding.List {
+func (k SourcesID) withoutNamed(found finding.List) finding.List {
 	return slices.DeleteFunc(slices.Clone(found), func(f finding.Finding) bool {
-		return f.Code == finding.IgnoredFile && slices.Contains(k.Named, f.File)
+		return f.Code == finding.IgnoredFile && slices.Contains(k.MountReferences, f.File)
 	})
 }
 
 // describe is the verdict on a candidate with what Dovecot makes of it.
-func (h Host) describe(v Verdict, c Candidate, m Meaning) Verdict {
+func (h Host) describe(v Verdict, c Candidate, m Interpretation) Verdict {
 	v.Effect, v.Listeners, v.Demand = m.Effect, m.Listeners, c.Demand
 	v.BaseDir = cmp.Or(m.Effective["base_dir"], c.Settings.BaseDir())
 	v.StateDir = cmp.Or(m.Effective["state_dir"], c.Settings.DovecotState())
 	v.Ceilings, v.Capacity = h.ceilings(c, m)
 	v.CertificateExpires = c.Certificate.NotAfter
-	v.Carried = c.Carried
+	v.CarriedOver = c.CarriedOver
 	v.Overrides, v.Digests, v.Files = nil, digests(c.Files), slices.Clone(c.Files)
 	for _, f := range c.Overrides.Conf {
 		v.Overrides = append(v.Overrides, f.Name)
@@ -229,12 +229,12 @@ func (v Verdict) keepIfPassed(store *publish.Store, dir string) Verdict {
 func (v Verdict) watching(in Sources) Verdict {
 	s := in.Settings
 	v.Backends = in.Backends
-	v.WatchDirs, v.WatchFiles = slices.Clone(in.Own.Dirs), slices.Concat(s.Files, v.References, in.Own.Included, in.Merged)
+	v.WatchDirs, v.WatchFiles = slices.Clone(in.OperatorConfig.Dirs), slices.Concat(s.Files, v.References, in.OperatorConfig.Included, in.MergedFiles)
 	if s.OverridesDir != "" {
 		v.WatchDirs = append(v.WatchDirs, mount.Dirs(string(s.OverridesDir))...)
 	}
 	v.WatchDirs = append(v.WatchDirs, in.namedDirs...)
-	for _, named := range in.Named {
+	for _, named := range in.SNIPairs {
 		v.WatchFiles = append(v.WatchFiles, named.CertPath, named.KeyPath)
 	}
 	for _, dir := range []settings.Path{s.SieveBefore, s.SieveAfter, s.SpamLearnDir} {
@@ -260,13 +260,13 @@ func (h Host) judgeGood(ctx context.Context, store *publish.Store, r Request, go
 	c := Candidate{Sources: Sources{Settings: in.Settings}, Dir: store.Next()}
 	c.Demand = h.Demand(c.Sources, in.Settings.Demand())
 	c.Sizes = sizing.Size(c.Demand, h.Facts.Machine)
-	c.Files = good.For(c.Dir, in.Settings)
+	c.Files = good.Relocate(c.Dir, in.Settings)
 	c.Lint = lint.Parse(c.Files, c.Dir)
 	if _, err := store.Stage(c.Files); err != nil {
 		return Verdict{}.with(nil, err)
 	}
-	if effective, err := h.Dovecot.Effective(ctx, c.main(), c.queried()...); err == nil && in.Settings.Own() {
-		c = h.sizeOwn(c, effective)
+	if effective, err := h.Dovecot.Effective(ctx, c.main(), c.queried()...); err == nil && in.Settings.HasOperatorConfig() {
+		c = h.sizeOperatorConfig(c, effective)
 	}
 	m, found, err := h.Check(ctx, c, nil, r)
 	v := h.describe(Verdict{}, c, m)

@@ -51,11 +51,11 @@ func LoadLastGood(stateDir string) (good LastGood, ok bool, err error) {
 	return good, true, nil
 }
 
-// For is what was saved, for the generation dir. It may come from another RUN_DIR or
+// Relocate is what was saved, for the generation dir. It may come from another RUN_DIR or
 // STATE_DIR, and uses those of now.
-func (g LastGood) For(dir string, s settings.Settings) config.Files {
-	files := g.Files.For(dir)
-	if s.Own() {
+func (g LastGood) Relocate(dir string, s settings.Settings) config.Files {
+	files := g.Files.Relocate(dir)
+	if s.HasOperatorConfig() {
 		return files
 	}
 	for i := range files {
@@ -82,16 +82,16 @@ func (h Host) trust(ctx context.Context, store *publish.Store, good LastGood, ha
 	}
 	c, v := Candidate{Dir: store.Next()}, good.Verdict
 	if worked {
-		c.Files = good.For(c.Dir, in.Settings)
+		c.Files = good.Relocate(c.Dir, in.Settings)
 	} else {
 		if c, err = h.Build(in, store.Next()); err != nil {
 			return Verdict{}, false
 		}
-		v = h.describe(Verdict{Subject: Subject{Fingerprint: h.fingerprint(in, nil, nil)}}, c, Meaning{Listeners: requested(in.Settings)})
+		v = h.describe(Verdict{SourcesID: SourcesID{Fingerprint: h.fingerprint(in, nil, nil)}}, c, Interpretation{Listeners: requested(in.Settings)})
 		v.Listeners = slices.DeleteFunc(v.Listeners, func(l config.Listener) bool { return l.Port == 0 })
 	}
 	v = v.with(finding.List(in.Warnings), nil).watching(in)
-	v.Trusted, v.Worked, v.Moved = true, worked, false
+	v.Trusted, v.WorkedBefore, v.SourcesMoved = true, worked, false
 	if _, err = store.Stage(c.Files); err != nil {
 		return Verdict{}, false
 	}

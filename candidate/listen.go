@@ -28,7 +28,7 @@ func (h Host) bindFaults(ctx context.Context, c Candidate, listeners, bound []co
 	for _, l := range listeners {
 		for _, address := range l.Addresses {
 			f := finding.Finding{Code: finding.CannotListen, Problem: fmt.Sprintf("cannot listen for %s on %s port %d: ", l.Name, address, l.Port)}
-			f.File, f.Line = c.Lint.Listens(l.Port)
+			f.File, f.Line = c.Lint.PortLine(l.Port)
 			ips, err := h.resolve(ctx, address)
 			if err != nil {
 				f.Problem, f.Hint = f.Problem+"it has no address", "write an IP address, or * for all of IPv4"
@@ -38,7 +38,7 @@ func (h Host) bindFaults(ctx context.Context, c Candidate, listeners, bound []co
 				err := tryBind(ip, l.Port)
 				if err != nil && !(errors.Is(err, syscall.EADDRINUSE) && ours[l.Port]) {
 					f.Problem, f.Hint = f.Problem+err.Error(), BindHint(l.Name, err)
-					if c.Settings.Own() || f.File != "" {
+					if c.Settings.HasOperatorConfig() || f.File != "" {
 						f.Hint = lineHint(err)
 					}
 					found = append(found, f)

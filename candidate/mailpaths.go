@@ -29,8 +29,8 @@ func (h Host) mailOwner(c Candidate, effective dovecot.Settings) (uid, gid int, 
 		return uid, gid, true
 	}
 	owner, group := effective.MailOwner()
-	if owner == "" || c.Brought.Userdb && owner == strconv.Itoa(uid) {
-		return effective.Valid("uid", uid), effective.Valid("gid", gid), false
+	if owner == "" || c.OverrideDefinitions.Userdb && owner == strconv.Itoa(uid) {
+		return effective.NearestValidID("uid", uid), effective.NearestValidID("gid", gid), false
 	}
 	if u, err := user.Lookup(owner); err == nil {
 		owner, group = u.Uid, cmp.Or(group, u.Gid)
@@ -94,7 +94,7 @@ func foreignHome(home settings.Layout, mailDir string, uid, gid int) finding.Lis
 // preparedAtStart reports whether a start would make a mail directory, or give it to
 // its owner.
 func (h Host) preparedAtStart(mailDir string, uid int) bool {
-	used, err := container.InUse(mailDir, uid)
+	used, err := container.MailDirInUse(mailDir, uid)
 	return h.Facts.Identity.Root() && !used && (err == nil || errors.Is(err, os.ErrNotExist))
 }
 

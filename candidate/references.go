@@ -63,18 +63,18 @@ func referenceFaults(references []string, runDir string) finding.List {
 // checkPairs looks at the certificates and keys that overrides name. That a file
 // is missing Dovecot says itself; a key of another certificate it does not, and
 // then every TLS login fails.
-func checkPairs(pairs []lint.Pair, now time.Time) finding.List {
+func checkPairs(pairs []lint.CertificatePair, now time.Time) finding.List {
 	var found finding.List
 	for _, p := range pairs {
 		loaded, err := certificate.Load(p.Certificate.Path, p.Key.Path)
 		var faults finding.List
 		switch {
 		case err == nil && loaded.NotAfter.Sub(now) < expiryWarning:
-			found = append(found, p.Certificate.Problem(expiry(p.Certificate.Path, loaded.NotAfter, now)))
+			found = append(found, p.Certificate.Blame(expiry(p.Certificate.Path, loaded.NotAfter, now)))
 		case errors.As(err, &faults):
 			for _, f := range faults {
 				if f.Code == finding.ForeignKey || f.Code == finding.UnreadableFile { // a key may have a password
-					found = append(found, blamed(p, f))
+					found = append(found, blameLine(p, f))
 				}
 			}
 		}
@@ -82,12 +82,12 @@ func checkPairs(pairs []lint.Pair, now time.Time) finding.List {
 	return found
 }
 
-// blamed names the line of the override: of a pair that does not match it may be
+// blameLine names the line of the override: of a pair that does not match it may be
 // either.
-func blamed(p lint.Pair, f finding.Finding) finding.Finding {
+func blameLine(p lint.CertificatePair, f finding.Finding) finding.Finding {
 	r := p.Key
 	if f.File == p.Certificate.Path || !p.Key.Override {
 		r = p.Certificate
 	}
-	return r.Problem(f)
+	return r.Blame(f)
 }

@@ -40,7 +40,7 @@ func TestCheckPairs(t *testing.T) {
 		{"a.crt", "none", time.Now(), ""}, // Dovecot says so
 	} {
 		got := ""
-		for _, f := range checkPairs([]lint.Pair{{Certificate: at(tt.cert, 1), Key: at(tt.key, 2)}}, tt.now) {
+		for _, f := range checkPairs([]lint.CertificatePair{{Certificate: at(tt.cert, 1), Key: at(tt.key, 2)}}, tt.now) {
 			got += string(f.Code) + " " + f.Place()
 		}
 		if got != tt.want {

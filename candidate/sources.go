@@ -27,19 +27,19 @@ import (
 
 // Sources are what a candidate is made of, read once.
 type Sources struct {
-	Settings    settings.Settings
-	Overrides   mount.Tree
-	Scripts     config.Files // for Sieve
-	Own         lint.Own     // the operator's own configuration, if that is to take the place of ours
-	Certificate certificate.Pair
-	Backends    Answer             // what the name of BACKENDS has answered with
-	Named       []render.NamedPair // for clients that ask for another name
-	namedDirs   []string           // that they may come from
-	Warnings    finding.List
-	Faults      finding.List // what could not be read; the rest is as good as it gets
+	Settings       settings.Settings
+	Overrides      mount.Tree
+	Scripts        config.Files        // for Sieve
+	OperatorConfig lint.OperatorConfig // the operator's own configuration, if that is to take the place of ours
+	Certificate    certificate.Pair
+	Backends       BackendLookup    // what the name of BACKENDS has answered with
+	SNIPairs       []render.SNIPair // for clients that ask for another name
+	namedDirs      []string         // that they may come from
+	Warnings       finding.List
+	Faults         finding.List // what could not be read; the rest is as good as it gets
 
-	Carried []string // overrides that are used in 2.4's words, with how much of each
-	Merged  []string // files that are part of them now
+	CarriedOver []string // overrides that are used in 2.4's words, with how much of each
+	MergedFiles []string // files that are part of them now
 
 	torn bool // the overrides changed while they were read
 }
@@ -70,15 +70,15 @@ func (h Host) Read(live Live) (Sources, error) {
 	}
 	in.locateBackends(live.Backends)
 	in.readOverrides(live)
-	if s.Own() {
-		own, faults := lint.ReadOwn(string(s.DovecotConf))
-		in.Own, in.Faults = own, append(in.Faults, faults...)
+	if s.HasOperatorConfig() {
+		own, faults := lint.ReadOperatorConfig(string(s.DovecotConf))
+		in.OperatorConfig, in.Faults = own, append(in.Faults, faults...)
 	}
 	if h.Dovecot.Dialect == "2.4" && s.CarryOver == "yes" {
 		in.Overrides.Conf = in.carriedOver(in.Overrides.Conf, ".conf", string(s.OverridesDir))
-		in.Own.Files = in.carriedOver(in.Own.Files, ".conf", filepath.Dir(string(s.DovecotConf)))
+		in.OperatorConfig.Files = in.carriedOver(in.OperatorConfig.Files, ".conf", filepath.Dir(string(s.DovecotConf)))
 	}
-	if s.Own() {
+	if s.HasOperatorConfig() {
 		return in, nil
 	}
 	in.readScripts("before", s.SieveBefore)
@@ -89,8 +89,8 @@ func (h Host) Read(live Live) (Sources, error) {
 	return in, nil
 }
 
-func (in *Sources) locateBackends(before Answer) {
-	s, answer, found := Located(in.Settings, before)
+func (in *Sources) locateBackends(before BackendLookup) {
+	s, answer, found := LookUpBackends(in.Settings, before)
 	in.Settings, in.Backends = s, answer
 	in.Warnings, in.Faults = append(in.Warnings, found.Warnings()...), append(in.Faults, found.Faults()...)
 }
@@ -118,7 +118,7 @@ func (in *Sources) readOverrides(live Live) {
 // not from a configuration of the operator's own.
 func (l Live) mounted() bool {
 	for name := range l.Overrides {
-		if name != config.Main && !strings.HasPrefix(name, config.OwnDir+"/") {
+		if name != config.Main && !strings.HasPrefix(name, config.OperatorConfigDir+"/") {
 			return true
 		}
 	}
@@ -136,22 +136,22 @@ func (in *Sources) carriedOver(files config.Files, ext, dir string) config.Files
 			roots = append(roots, f.Name)
 		}
 	}
-	after := upgrade.Convert(files, roots, whole, func(path string) []byte { return upgrade.Elsewhere(dir, path) })
-	in.Faults, in.Merged = append(in.Faults, after.Left...), append(in.Merged, after.Merged...)
-	in.Warnings = append(in.Warnings, after.Differs...)
+	after := upgrade.Convert(files, roots, whole, func(path string) []byte { return upgrade.ReadNamedFile(dir, path) })
+	in.Faults, in.MergedFiles = append(in.Faults, after.NotCarriedOver...), append(in.MergedFiles, after.MergedFiles...)
+	in.Warnings = append(in.Warnings, after.Differences...)
 	files = slices.Clone(files)
 	for _, f := range after.Files {
 		i := slices.IndexFunc(files, func(old config.File) bool { return old.Name == f.Name })
 		if bytes.Equal(files[i].Data, f.Data) {
 			continue
 		}
-		if files[i] = f; after.Whole(f) {
-			n := after.Carried[f.Origin]
+		if files[i] = f; after.FullyCarriedOver(f) {
+			n := after.CarriedOver[f.Origin]
 			in.Warnings = append(in.Warnings, finding.Finding{
 				Code: finding.CarriedOver, File: f.Origin, Warning: true,
 				Problem: fmt.Sprintf("carried over from 2.3, %d settings", n), Hint: "pidgeon upgrade keeps it",
 			})
-			in.Carried = append(in.Carried, fmt.Sprintf("%s, %d settings", f.Origin, n))
+			in.CarriedOver = append(in.CarriedOver, fmt.Sprintf("%s, %d settings", f.Origin, n))
 		}
 	}
 	return files
@@ -237,7 +237,7 @@ func (in *Sources) readNamed() {
 			continue
 		}
 		in.namedDirs = append(in.namedDirs, below)
-		found := render.NamedPair{Name: entry.Name(), CertPath: filepath.Join(below, "tls.crt"), KeyPath: filepath.Join(below, "tls.key")}
+		found := render.SNIPair{Name: entry.Name(), CertPath: filepath.Join(below, "tls.crt"), KeyPath: filepath.Join(below, "tls.key")}
 		pair, err := certificate.Load(found.CertPath, found.KeyPath)
 		if errors.Is(err, fs.ErrNotExist) {
 			continue
@@ -249,7 +249,7 @@ func (in *Sources) readNamed() {
 			in.Warnings = append(in.Warnings, expiry(found.CertPath, pair.NotAfter, now))
 		}
 		found.Certificate, found.Key = pair.Certificate, pair.Key
-		in.Named = append(in.Named, found)
+		in.SNIPairs = append(in.SNIPairs, found)
 	}
 }
 
@@ -326,7 +326,7 @@ func (h Host) fingerprint(in Sources, err error, references []string) config.Sum
 	}
 	fmt.Fprintln(sum, in.Settings.Hostname, in.Settings.Listen, in.Settings.Backends)
 	fmt.Fprintf(sum, "%q %q\n", in.Certificate.Certificate, in.Certificate.Key)
-	fmt.Fprintf(sum, "%q\n", in.Named)
+	fmt.Fprintf(sum, "%q\n", in.SNIPairs)
 	sum.Write(contentsOf(references))
 	return config.SumOf(sum)
 }

@@ -25,42 +25,42 @@ const (
 	Unchanged Outcome = "unchanged"
 )
 
-// Subject identifies what was judged.
-type Subject struct {
-	Fingerprint config.Sum `json:"fingerprint"`
-	References  []string   `json:"references"` // files elsewhere whose bytes are in the fingerprint
-	Named       []string   `json:"named"`      // that lie in the mount, and are no overrides
+// SourcesID identifies what was judged.
+type SourcesID struct {
+	Fingerprint     config.Sum `json:"fingerprint"`
+	References      []string   `json:"references"` // files elsewhere whose bytes are in the fingerprint
+	MountReferences []string   `json:"named"`      // that lie in the mount, and are no overrides
 }
 
 // Verdict is what is known of a candidate. It is kept with the last good one.
 type Verdict struct {
 	Outcome Outcome `json:"outcome"`
-	Subject
-	Trusted bool `json:"trusted,omitempty"` // it was not judged yet
-	Worked  bool `json:"worked,omitempty"`  // it is what last worked
-	Moved   bool `json:"moved,omitempty"`   // the sources have changed since they were read
-	Slow    bool `json:"slow,omitempty"`    // it took long, and would again
+	SourcesID
+	Trusted      bool `json:"trusted,omitempty"` // it was not judged yet
+	WorkedBefore bool `json:"worked,omitempty"`  // it is what last worked
+	SourcesMoved bool `json:"moved,omitempty"`   // the sources have changed since they were read
+	Slow         bool `json:"slow,omitempty"`    // it took long, and would again
 
-	Dir       string                `json:"dir,omitempty"` // where it lies staged
-	Effect    config.Sum            `json:"effect"`        // the same for two that differ in nothing but words
-	Demand    []sizing.Protocol     `json:"demand"`
-	Listeners []config.Listener     `json:"listeners"`
-	Ceilings  []sizing.Ceiling      `json:"ceilings"`
-	Capacity  sizing.Capacity       `json:"capacity"`
-	BaseDir   string                `json:"base_dir"`
-	StateDir  string                `json:"state_dir"`
-	Overrides []string              `json:"overrides"`         // names in the mount
-	Carried   []string              `json:"carried,omitempty"` // of them, from 2.3 to 2.4
-	Digests   map[string]config.Sum `json:"digests"`           // of the overrides, by the names of their files
-	Files     config.Files          `json:"files"`             // without their data
+	Dir         string                `json:"dir,omitempty"` // where it lies staged
+	Effect      config.Sum            `json:"effect"`        // the same for two that differ in nothing but words
+	Demand      []sizing.Protocol     `json:"demand"`
+	Listeners   []config.Listener     `json:"listeners"`
+	Ceilings    []sizing.Ceiling      `json:"ceilings"`
+	Capacity    sizing.Capacity       `json:"capacity"`
+	BaseDir     string                `json:"base_dir"`
+	StateDir    string                `json:"state_dir"`
+	Overrides   []string              `json:"overrides"`         // names in the mount
+	CarriedOver []string              `json:"carried,omitempty"` // of them, from 2.3 to 2.4
+	Digests     map[string]config.Sum `json:"digests"`           // of the overrides, by the names of their files
+	Files       config.Files          `json:"files"`             // without their data
 
 	CertificateExpires time.Time `json:"certificate_expires,omitzero"`
 
-	Backends   Answer       `json:"backends,omitzero"` // what the name of them has answered with
-	Findings   finding.List `json:"findings"`
-	all        bool         // every line that is warned of is among them
-	WatchDirs  []string     `json:"watch_dirs"`
-	WatchFiles []string     `json:"watch_files"`
+	Backends   BackendLookup `json:"backends,omitzero"` // what the name of them has answered with
+	Findings   finding.List  `json:"findings"`
+	all        bool          // every line that is warned of is among them
+	WatchDirs  []string      `json:"watch_dirs"`
+	WatchFiles []string      `json:"watch_files"`
 }
 
 // Ports are the listeners' ports, by their names.

@@ -47,7 +47,7 @@ func counted(n int, what string) string {
 func (c Call) survey(all bool) (found finding.List, summary string, interrupted error) {
 	found = finding.List{}
 	err := c.judging(func(j *judgement) error {
-		j.request.All = all
+		j.request.AllWarnings = all
 		v, err := j.verdict()
 		if err == nil {
 			found = append(found, v.Findings...)

@@ -137,16 +137,16 @@ func asText(_ []string, a slog.Attr) slog.Attr {
 	return a
 }
 
-// Unusable logs why there is nothing to run.
-func Unusable(log *slog.Logger, err error) int {
+// LogUnusable logs why there is nothing to run.
+func LogUnusable(log *slog.Logger, err error) int {
 	for _, sentence := range finding.Of(err).Sentences() {
 		log.Error("configuration cannot be used", "reason", sentence)
 	}
 	return ExitConfig
 }
 
-// Foreign runs a command that is none of ours under the same PID 1.
-func Foreign(c Call, ours []string) int {
+// RunOtherCommand runs a command that is none of ours under the same PID 1.
+func RunOtherCommand(c Call, ours []string) int {
 	if strings.HasPrefix(c.Name, "-") {
 		return c.Usage("unknown option " + c.Name)
 	}
@@ -163,7 +163,7 @@ func Foreign(c Call, ours []string) int {
 	}
 	children, err := supervise.New(log)
 	if err != nil {
-		return Unusable(log, err)
+		return LogUnusable(log, err)
 	}
 	defer children.Close()
 	cmd.Stdin, cmd.Stdout, cmd.Stderr = os.Stdin, os.Stdout, os.Stderr

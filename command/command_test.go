@@ -53,7 +53,7 @@ func TestForeignMisspelt(t *testing.T) {
 		{"plam", 7, ""},
 	} {
 		var said bytes.Buffer
-		code, want := Foreign(Call{Name: tt.name, Stderr: &said}, ours), ""
+		code, want := RunOtherCommand(Call{Name: tt.name, Stderr: &said}, ours), ""
 		if tt.meaning != "" {
 			want = "pidgeon: " + tt.name + " is neither a command of pidgeon nor a program in PATH: did you mean " + tt.meaning + "?\n"
 		}

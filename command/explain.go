@@ -14,7 +14,7 @@ import (
 func Explain(c Call) int {
 	args := slices.DeleteFunc(slices.Clone(c.Args), func(arg string) bool { return arg == "--json" })
 	asJSON := len(args) < len(c.Args) // flags may come last here: people add them to what they asked before
-	name := dovecot.FullName(args...)
+	name := dovecot.SettingName(args...)
 	if name == "" {
 		return c.Usage("explain takes the name of a setting, or of a variable, and --json")
 	}
@@ -46,7 +46,7 @@ func (e explainer) explainSetting(name string, asJSON bool) error {
 
 func (e explainer) unknown(name string) error {
 	complaint := "Dovecot " + e.Dovecot.Version + " has no setting " + name
-	if hint := lint.Suggest(e.ctx, e.Dovecot, name); hint != "" {
+	if hint := lint.SuggestSetting(e.ctx, e.Dovecot, name); hint != "" {
 		return misuse(complaint + ": " + hint)
 	}
 	var variables []string

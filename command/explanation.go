@@ -163,7 +163,7 @@ func (e explainer) shown(value string) string {
 func (e explainer) settings(name string) (all []explanation) {
 	scopes := []string{name}
 	for _, s := range e.steps {
-		plain := "/" + dovecot.FullName(s.Setting) + "/" // sections without a name are numbered
+		plain := "/" + dovecot.SettingName(s.Setting) + "/" // sections without a name are numbered
 		inside := strings.HasPrefix(plain, "/"+name+"/") || strings.HasSuffix(plain, "/"+name+"/")
 		if inside && !slices.Contains(scopes, s.Setting) {
 			scopes = append(scopes, s.Setting)
@@ -184,7 +184,7 @@ func (e explainer) settings(name string) (all []explanation) {
 func (e explainer) setting(setting string) (explanation, bool) {
 	chain := e.chain(func(s step) bool { return s.Setting == setting })
 	standard, hasDefault := e.Dovecot.Default(e.ctx, setting)
-	explained := explanation{Setting: setting, Value: standard, Scope: dovecot.Scope(setting), Default: standard, Chain: chain}
+	explained := explanation{Setting: setting, Value: standard, Scope: dovecot.SettingScope(setting), Default: standard, Chain: chain}
 	if n := len(chain); n > 0 {
 		explained.Value = chain[n-1].Value
 	}

@@ -63,7 +63,7 @@ func (c Call) judging(work func(*judgement) error) error {
 		return err
 	}
 	live := liveOf(ctx, s)
-	if live.Conf != "" && !s.Own() { // it came with a command
+	if live.Conf != "" && !s.HasOperatorConfig() { // it came with a command
 		c.Environ = append(slices.Clone(c.Environ), "DOVECOT_CONF="+live.Conf)
 	}
 	j := &judgement{Call: c, ctx: ctx}
@@ -108,7 +108,7 @@ func (c Call) host(ctx context.Context, r candidate.Request, run dovecot.Runner)
 // verdict has a process of its own judge what is mounted at the moment. What is found
 // wrong is in the verdict; the error is of the judgement.
 func (j *judgement) verdict() (candidate.Verdict, error) {
-	v := candidate.Ask(j.ctx, j.Run, j.Call.Environ, j.request)
+	v := candidate.RunJudge(j.ctx, j.Run, j.Call.Environ, j.request)
 	if j.ctx.Err() != nil {
 		return v, failure{exitInterrupted, "interrupted"}
 	}
@@ -151,7 +151,7 @@ func Judge(c Call) int {
 	return 0
 }
 
-// Export serves what exporter.Keep has passed; it is not for people.
+// Export serves what exporter.KeepServing has passed; it is not for people.
 func Export(c Call) int {
 	if err := confine(); err != nil || len(c.Args) != 2 {
 		return ExitUsage

@@ -49,7 +49,7 @@ type mover struct {
 func Move(c Call) int {
 	abort, replace := slices.Contains(c.Args, "--abort"), slices.Contains(c.Args, "--replace")
 	args := slices.DeleteFunc(slices.Clone(c.Args), func(arg string) bool { return arg == "--abort" || arg == "--replace" })
-	if want := map[bool]int{true: 1, false: 2}[abort]; len(args) != want || abort && replace || !settings.Movable(strings.ToLower(args[0])) {
+	if want := map[bool]int{true: 1, false: 2}[abort]; len(args) != want || abort && replace || !settings.IsPlacementName(strings.ToLower(args[0])) {
 		return c.Usage("move takes a user or shard:63, and a backend; or a user and --abort")
 	}
 	m := mover{Call: c, of: strings.ToLower(args[0]), target: args[len(args)-1], replace: replace}
@@ -80,10 +80,10 @@ func (m mover) run(ctx context.Context, abort bool) (err error) {
 	if m.settings, err = settings.Load(m.Environ); err != nil {
 		return err
 	}
-	here, place := string(s.BackendName), m.settings.Place(m.of)
+	here, place := string(s.BackendName), m.settings.PlacementOf(m.of)
 	switch {
 	case abort && place.Host == here:
-		return errors.Join(m.place(settings.Placement{Of: m.of, Host: here}), m.lock.Truncate(0))
+		return errors.Join(m.place(settings.Placement{Name: m.of, Host: here}), m.lock.Truncate(0))
 	case place.Host == m.target && !place.Held:
 		m.say("the mail of %s is at %s", m.of, m.target)
 		return m.lock.Truncate(0)
@@ -99,7 +99,7 @@ func (m mover) run(ctx context.Context, abort bool) (err error) {
 		if err := m.copyWhileServed(ctx); err != nil {
 			return err
 		}
-		if err := m.place(settings.Placement{Of: m.of, Host: here, Held: true}); err != nil {
+		if err := m.place(settings.Placement{Name: m.of, Host: here, Held: true}); err != nil {
 			return err
 		}
 	}
@@ -241,7 +241,7 @@ func (m mover) finish(ctx context.Context) error {
 		return err
 	}
 	m.say("copied what was left of %d mailboxes", n)
-	return m.place(settings.Placement{Of: m.of, Host: m.target})
+	return m.place(settings.Placement{Name: m.of, Host: m.target})
 }
 
 // users are those whose mail is to be moved.
@@ -256,8 +256,8 @@ func (m mover) users(ctx context.Context) ([]string, error) {
 	}
 	var users []string
 	for name := range strings.FieldsSeq(strings.ToLower(out)) {
-		_, named := m.settings.BackendUsers.Of(name) // and who is no user is a line about foreign ones
-		if !named && settings.Movable(name) && shard.Of(name) == shard.Named(key) {
+		_, named := m.settings.BackendUsers.Find(name) // and who is no user is a line about foreign ones
+		if !named && settings.IsPlacementName(name) && shard.Of(name) == shard.Number(key) {
 			users = append(users, name)
 		}
 	}
@@ -269,7 +269,7 @@ func (m mover) users(ctx context.Context) ([]string, error) {
 func (m mover) refused(ctx context.Context) bool {
 	user := m.of
 	if key, is := strings.CutPrefix(m.of, "shard:"); is {
-		for i := 0; user == m.of || shard.Of(user) != shard.Named(key); i++ {
+		for i := 0; user == m.of || shard.Of(user) != shard.Number(key); i++ {
 			user = "x" + strconv.Itoa(i)
 		}
 	}
@@ -432,13 +432,13 @@ func (m *mover) place(p settings.Placement) error {
 		return err
 	}
 	path := s.Environ["BACKEND_USERS_FILE"]
-	if err = rewrite(path, func(text string) string { return s.Rewritten(text, p) }); err == nil {
+	if err = rewrite(path, func(text string) string { return s.WithPlacement(text, p) }); err == nil {
 		m.settings, err = settings.Load(m.Environ)
 		return err
 	}
 	m.say("BACKEND_USERS cannot be written from here (%v).\nHave it say %s, here and everywhere else.", err, p)
 	for {
-		if m.settings, err = settings.Load(m.Environ); err == nil && m.settings.Place(p.Of) == p {
+		if m.settings, err = settings.Load(m.Environ); err == nil && m.settings.PlacementOf(p.Name) == p {
 			return nil
 		}
 		time.Sleep(time.Second)

@@ -34,7 +34,7 @@ func (j *judgement) plan() error {
 		return err
 	}
 	asked := in.Settings.Demand()
-	if in.Settings.Own() { // which says what it has
+	if in.Settings.HasOperatorConfig() { // which says what it has
 		asked = v.Demand
 	}
 	j.printModes(in, asked)
@@ -50,7 +50,7 @@ func (j *judgement) plan() error {
 		if now.Limit != held[i].Sessions {
 			fmt.Fprintf(j.Stdout, "The configuration makes room for %d sessions of %s; %d were asked for.\n", now.Limit, now.Protocol, held[i].Sessions)
 		}
-		held[i] = held[i].With(now.Limit)
+		held[i] = held[i].WithSessions(now.Limit)
 	}
 	for _, r := range j.Facts.Remarks(held, j.Dovecot.Dialect) {
 		fmt.Fprintln(j.Stdout, r.Sentence)

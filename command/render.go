@@ -51,7 +51,7 @@ func (j *judgement) printFiles(v candidate.Verdict, output string) error {
 		}
 	}
 	if output != "" {
-		return writeFiles(files.For(output), output)
+		return writeFiles(files.Relocate(output), output)
 	}
 	for _, f := range files {
 		if filepath.Ext(f.Name) == ".conf" {

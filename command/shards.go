@@ -27,7 +27,7 @@ func (c Call) planShards(user string) error {
 	if !s.Proxy() {
 		return failure{ExitConfig, "pidgeon: ROLE is server, which has all mail itself: set ROLE=proxy and BACKENDS"}
 	}
-	s, _, found := candidate.Located(s, liveOf(context.Background(), s).Backends)
+	s, _, found := candidate.LookUpBackends(s, liveOf(context.Background(), s).Backends)
 	if len(found.Faults()) > 0 {
 		return found.Faults()
 	}
@@ -35,7 +35,7 @@ func (c Call) planShards(user string) error {
 	if user != "" {
 		fmt.Fprintf(c.Stdout, "%s is in shard %s, which is that of %s.\n", user, shard.Name(shard.Of(user)), asked[shard.Of(user)])
 	}
-	published, _ := os.ReadFile(filepath.Join(publish.Current(string(s.RunDir)), render.Shards))
+	published, _ := os.ReadFile(filepath.Join(publish.Current(string(s.RunDir)), render.ShardsFile))
 	runs, ok := shard.Parse(string(published))
 	if !ok {
 		runs = asked // nothing runs, and so nothing moves

@@ -138,7 +138,7 @@ func Health(c Call) int {
 			fmt.Fprintf(c.Stdout, "healthy: generation %s\n", now.Generation)
 		}
 		if !*live {
-			if mail := now.Mail.Measured(); mail.Full {
+			if mail := now.Mail.Measure(); mail.Full {
 				fmt.Fprintln(c.Stdout, "the volume of", mail.Dir, "is", mail)
 			}
 		}

@@ -35,7 +35,7 @@ func Upgrade(c Call) int {
 			if err != nil {
 				return err
 			}
-			if from = []string{string(s.OverridesDir)}; s.Own() {
+			if from = []string{string(s.OverridesDir)}; s.HasOperatorConfig() {
 				from = []string{string(s.DovecotConf), string(s.OverridesDir)}
 			}
 		}
@@ -62,11 +62,11 @@ func (c Call) upgrade(from []string, output string, check bool) error {
 				_, _ = c.Stdout.Write(diff.Diff(f.Origin, old, f.Origin+" for 2.4", f.Data))
 			}
 		}
-		for _, f := range after.Differs {
+		for _, f := range after.Differences {
 			fmt.Fprintln(c.Stderr, f)
 		}
-		slices.Sort(after.Merged)
-		for _, name := range slices.Compact(after.Merged) {
+		slices.Sort(after.MergedFiles)
+		for _, name := range slices.Compact(after.MergedFiles) {
 			fmt.Fprintf(c.Stderr, "merged: %s\n", name)
 		}
 		if output != "" {
@@ -74,7 +74,7 @@ func (c Call) upgrade(from []string, output string, check bool) error {
 				return err
 			}
 		}
-		left = append(left, after.Left...)
+		left = append(left, after.NotCarriedOver...)
 	}
 	switch {
 	case len(left) > 0:
@@ -92,5 +92,5 @@ func writeUpgraded(after upgrade.Result, dir string) error {
 	for i := range files {
 		files[i].Mode = 0o640
 	}
-	return writeFiles(append(files, after.Beside...), dir)
+	return writeFiles(append(files, after.OtherFiles...), dir)
 }

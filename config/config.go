@@ -52,19 +52,19 @@ const (
 	// DirFile is the name of a file that holds the path of the directory that a
 	// configuration was rendered for.
 	DirFile = "generation"
-	// OwnDir begins the names of copies of what an operator's own configuration includes;
+	// OperatorConfigDir begins the names of copies of what an operator's own configuration includes;
 	// the path of the original follows.
-	OwnDir = "own"
+	OperatorConfigDir = "own"
 )
 
-// Read reports whether Dovecot reads a file as configuration; others are keys and lists
+// IsConfiguration reports whether Dovecot reads a file as configuration; others are keys and lists
 // of users.
-func (f File) Read() bool {
-	return path.Ext(f.Name) == ".conf" || strings.HasPrefix(f.Name, OwnDir+"/")
+func (f File) IsConfiguration() bool {
+	return path.Ext(f.Name) == ".conf" || strings.HasPrefix(f.Name, OperatorConfigDir+"/")
 }
 
-// Brought is what overrides bring of their own, to which pidgeon's templates give way.
-type Brought struct {
+// OverrideDefinitions is what overrides bring of their own, to which pidgeon's templates give way.
+type OverrideDefinitions struct {
 	Passdb, Userdb bool
 	Auth           bool   // another user for auth
 	Inbox          bool   // a namespace with the INBOX
@@ -83,8 +83,8 @@ type Sum string
 // SumOf is the sum of what was written to a SHA-256.
 func SumOf(h hash.Hash) Sum { return Sum(hex.EncodeToString(h.Sum(nil))) }
 
-// For returns the files of a saved configuration as if rendered for dir.
-func (f Files) For(dir string) Files {
+// Relocate returns the files of a saved configuration as if rendered for dir.
+func (f Files) Relocate(dir string) Files {
 	from := bytes.TrimSpace(f.Data(DirFile))
 	moved := slices.Clone(f)
 	for i := range moved {

@@ -48,10 +48,10 @@ func (f Facts) Remarks(demand []sizing.Protocol, dialect string) (all []Remark) 
 		all = append(all, Remark{sentence, level, message, facts})
 	}
 	for _, p := range demand {
-		if p.Wall != "" {
+		if p.LimitedBy != "" {
 			cure := "set " + strings.ToUpper(p.Name) + "_CONCURRENCY, or raise it in the configuration"
-			remark(fmt.Sprintf("As it is configured: %d sessions of %s; then comes %s. For more, %s.", max(p.Sessions, p.Asked), p.Name, p.Wall, cure),
-				slog.LevelInfo, "its own limits let in as many sessions", "protocol", p.Name, "sessions", max(p.Sessions, p.Asked), "limit", p.Wall, "cure", cure)
+			remark(fmt.Sprintf("As it is configured: %d sessions of %s; then comes %s. For more, %s.", max(p.Sessions, p.Asked), p.Name, p.LimitedBy, cure),
+				slog.LevelInfo, "its own limits let in as many sessions", "protocol", p.Name, "sessions", max(p.Sessions, p.Asked), "limit", p.LimitedBy, "cure", cure)
 		}
 	}
 	room, allowed := f.Budget(dialect), f.Allowed

@@ -16,9 +16,9 @@ import (
 	"pidgeon/settings"
 )
 
-// Prepare makes the directories and takes the locks on those that one entrypoint alone
+// PrepareDirectories makes the directories and takes the locks on those that one entrypoint alone
 // may use. They are held until unlock.
-func Prepare(s settings.Settings, id Identity) (unlock func(), err error) {
+func PrepareDirectories(s settings.Settings, id Identity) (unlock func(), err error) {
 	for _, dir := range []string{string(s.RunDir), string(s.StateDir), s.DovecotState()} {
 		if err := os.MkdirAll(dir, 0o755); err != nil {
 			return nil, fmt.Errorf("making a directory: %w", err)
@@ -30,7 +30,7 @@ func Prepare(s settings.Settings, id Identity) (unlock func(), err error) {
 			}
 		}
 	}
-	if uid, gid := id.MailOwner(s); !s.Own() {
+	if uid, gid := id.MailOwner(s); !s.HasOperatorConfig() {
 		if err := prepareMail(string(s.MailDir), uid, gid); err != nil {
 			return nil, err
 		}
@@ -65,7 +65,7 @@ func prepareMail(dir string, uid, gid int) error {
 		}
 		return nil
 	}
-	if used, err := InUse(dir, uid); used || err != nil {
+	if used, err := MailDirInUse(dir, uid); used || err != nil {
 		return err
 	}
 	if err := os.Chown(dir, uid, gid); err != nil {
@@ -74,9 +74,9 @@ func prepareMail(dir string, uid, gid int) error {
 	return nil
 }
 
-// InUse reports whether a mail directory holds something, or is its owner's: then it
+// MailDirInUse reports whether a mail directory holds something, or is its owner's: then it
 // is left as it is.
-func InUse(dir string, uid int) (bool, error) {
+func MailDirInUse(dir string, uid int) (bool, error) {
 	d, err := os.Open(dir)
 	if err != nil {
 		return false, fmt.Errorf("opening MAIL_DIR: %w", err)

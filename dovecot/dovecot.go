@@ -166,8 +166,8 @@ func (d *Dovecot) Resolve(ctx context.Context, name string) ([]string, error) {
 	return addresses, nil
 }
 
-// Lacks tells whether no such entry is in a database (passwd, group), looked for
+// LacksEntry tells whether no such entry is in a database (passwd, group), looked for
 // wherever Dovecot would.
-func (d *Dovecot) Lacks(ctx context.Context, database, name string) bool {
+func (d *Dovecot) LacksEntry(ctx context.Context, database, name string) bool {
 	return notFound(d.Run(ctx, exec.Command(getent, database, name)))
 }

@@ -25,7 +25,7 @@ func TestLacks(t *testing.T) {
 	for _, dialect := range dovecottest.Dialects {
 		d := dovecottest.Installed(t, dialect, t.TempDir())
 		for name, lacks := range map[string]bool{"root": false, "nosuch": true} {
-			if got := d.Lacks(t.Context(), "passwd", name); got != lacks {
+			if got := d.LacksEntry(t.Context(), "passwd", name); got != lacks {
 				t.Errorf("%s: lacks %s: %t", dialect, name, got)
 			}
 		}

@@ -102,7 +102,7 @@ func (s Settings) Listeners() []config.Listener {
 		if tls && s["ssl"] == "no" { // the master opens none (2.3.19, 2.4.1)
 			continue
 		}
-		if l.Kind == InetListener && set && port != 0 && s.Runs(l.Service) {
+		if l.Kind == InetListener && set && port != 0 && s.ServiceRuns(l.Service) {
 			all = append(all, config.Listener{
 				Name: name, Protocol: config.ProtocolOfService(l.Service), Port: port, Addresses: s.addresses(l),
 				TLS: tls, HAProxy: s[l.Setting("haproxy")] == "yes",
@@ -122,13 +122,13 @@ func (s Settings) addresses(l Socket) []string {
 	return nil
 }
 
-// Runs reports whether a service runs: one that takes a protocol's connections does
+// ServiceRuns reports whether a service runs: one that takes a protocol's connections does
 // if the protocol is on, and has listeners in the settings even if not; all others do
 // always.
-func (s Settings) Runs(service string) bool {
+func (s Settings) ServiceRuns(service string) bool {
 	all := config.Protocols()
 	i := slices.IndexFunc(all, func(p config.Protocol) bool { return p.Login == service })
-	return i < 0 || s.On(all[i].Name)
+	return i < 0 || s.ProtocolOn(all[i].Name)
 }
 
 // SocketFaults finds sockets of a configuration that Dovecot must not make: it

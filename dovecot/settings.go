@@ -36,7 +36,7 @@ func ParseDump(dump string) Settings {
 			sections = sections[:max(1, len(sections)-1)]
 		case strings.HasSuffix(line, " {"):
 			name := sectionName(strings.TrimSuffix(rest, "{"))
-			if name == "" && Cumulative(word) {
+			if name == "" && UnnamedSectionsAddUp(word) {
 				unnamed[word]++
 				name = unnamedPrefix + strconv.Itoa(unnamed[word])
 			}
@@ -64,15 +64,15 @@ func (s Settings) Int(name string) (n int, ok bool) {
 	return n, err == nil
 }
 
-// On reports whether a protocol is on: 2.3 lists them, 2.4 has a setting for each.
-func (s Settings) On(protocol string) bool {
+// ProtocolOn reports whether a protocol is on: 2.3 lists them, 2.4 has a setting for each.
+func (s Settings) ProtocolOn(protocol string) bool {
 	listed := strings.Fields(strings.Trim(s["protocols"], `"`))
 	return slices.Contains(listed, protocol) || s["protocols/"+protocol] == "yes"
 }
 
-// Certified reports whether clients of a protocol get a certificate whatever name they
+// HasDefaultCertificate reports whether clients of a protocol get a certificate whatever name they
 // ask for.
-func (s Settings) Certified(protocol string) bool {
+func (s Settings) HasDefaultCertificate(protocol string) bool {
 	for _, setting := range []string{"ssl_cert", "ssl_server/cert_file", "ssl_server_cert_file"} {
 		if s[setting] != "" || s["protocol/"+protocol+"/"+setting] != "" {
 			return true
@@ -81,22 +81,22 @@ func (s Settings) Certified(protocol string) bool {
 	return false
 }
 
-// Serves reports whether any protocol is on.
-func (s Settings) Serves() bool {
-	return slices.ContainsFunc(config.Protocols(), func(p config.Protocol) bool { return s.On(p.Name) })
+// AnyProtocolOn reports whether any protocol is on.
+func (s Settings) AnyProtocolOn() bool {
+	return slices.ContainsFunc(config.Protocols(), func(p config.Protocol) bool { return s.ProtocolOn(p.Name) })
 }
 
 var instance = regexp.MustCompile(`/#\d+`)
 
-// FullName takes a setting as people write it: service imap-login process_limit,
+// SettingName takes a setting as people write it: service imap-login process_limit,
 // or with slashes.
-func FullName(words ...string) string {
+func SettingName(words ...string) string {
 	name := strings.Join(strings.Fields(strings.Join(words, " ")), "/")
 	return instance.ReplaceAllString(name, "")
 }
 
-// Scope says where a setting holds.
-func Scope(setting string) string {
+// SettingScope says where a setting holds.
+func SettingScope(setting string) string {
 	parts := strings.Split(setting, "/")
 	switch {
 	case len(parts) < 2:
@@ -145,9 +145,9 @@ func (s Settings) orDefault(name, fallback string) (int, bool) {
 	return s.Int(fallback)
 }
 
-// Unset finds owned settings that nothing sets, which takes a template of the
+// UnsetOwned finds owned settings that nothing sets, which takes a template of the
 // operator's in the place of pidgeon's own.
-func (s Settings) Unset(owned map[string]string) finding.List {
+func (s Settings) UnsetOwned(owned map[string]string) finding.List {
 	var found finding.List
 	for _, name := range slices.Sorted(maps.Keys(owned)) {
 		if s[name] != owned[name] {
@@ -175,9 +175,9 @@ var (
 	wholePath = regexp.MustCompile(`(?:^|[:;])(?:[^:;=]*=)?/`)
 )
 
-// MailBelow are settings that move all mail with a whole path below a directory. Drivers,
+// WithMailBelow are settings that move all mail with a whole path below a directory. Drivers,
 // and what lies in a user's home, stay as they are.
-func (s Settings) MailBelow(dir string) Settings {
+func (s Settings) WithMailBelow(dir string) Settings {
 	moved := Settings{}
 	for name, value := range s {
 		if placing.MatchString(name) && wholePath.MatchString(value) {
@@ -189,8 +189,8 @@ func (s Settings) MailBelow(dir string) Settings {
 	return moved
 }
 
-// Cumulative tells whether 2.3 merges sections of a kind that have no name with no other.
-func Cumulative(kind string) bool {
+// UnnamedSectionsAddUp tells whether 2.3 merges sections of a kind that have no name with no other.
+func UnnamedSectionsAddUp(kind string) bool {
 	return slices.Contains(socketKinds, kind) || slices.Contains([]string{"passdb", "userdb", "namespace"}, kind)
 }
 
@@ -228,9 +228,9 @@ func (s Settings) MailOwner() (uid, gid string) {
 	return cmp.Or(s.userField("uid"), s["mail_uid"]), cmp.Or(s.userField("gid"), s["mail_gid"])
 }
 
-// Valid is the ID that comes next to one among those that mail may have; kind is uid
+// NearestValidID is the ID that comes next to one among those that mail may have; kind is uid
 // or gid.
-func (s Settings) Valid(kind string, id int) int {
+func (s Settings) NearestValidID(kind string, id int) int {
 	first, _ := s.Int("first_valid_" + kind)
 	last, _ := s.Int("last_valid_" + kind)
 	if id = max(id, first); last > 0 {

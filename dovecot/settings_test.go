@@ -140,7 +140,7 @@ func TestDump(t *testing.T) {
 					t.Errorf("%s = %q, want %q", name, s[name], want)
 				}
 			}
-			if !s.On("imap") || !s.On("lmtp") || s.On("pop3") || s.On("") {
+			if !s.ProtocolOn("imap") || !s.ProtocolOn("lmtp") || s.ProtocolOn("pop3") || s.ProtocolOn("") {
 				t.Errorf("imap and lmtp are on: %q", s)
 			}
 			if strings.Contains(dump, dovecottest.Main) {

@@ -51,8 +51,8 @@ func Listen(log *slog.Logger, s settings.Settings) (sockets []*os.File) {
 	return sockets
 }
 
-// Keep keeps a process serving on the sockets until ctx ends. It closes them.
-func Keep(ctx context.Context, log *slog.Logger, run dovecot.Runner, runDir string, sockets []*os.File) {
+// KeepServing keeps a process serving on the sockets until ctx ends. It closes them.
+func KeepServing(ctx context.Context, log *slog.Logger, run dovecot.Runner, runDir string, sockets []*os.File) {
 	for ctx.Err() == nil && len(sockets) > 0 {
 		cmd := exec.Command("/proc/self/exe", Command, runDir, strconv.Itoa(len(sockets)))
 		cmd.Env = []string{"GOMAXPROCS=1", "GOMEMLIMIT=8MiB"}

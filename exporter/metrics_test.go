@@ -16,7 +16,7 @@ func TestMetrics(t *testing.T) {
 		Reloads:   status.Reloads{Loaded: 3, Refused: 1},
 		Listeners: map[string]int{"imap": 143, "imaps": 993}, Silent: map[string]string{"imaps": "EOF"},
 		Databases: []status.Database{{Name: "ldap"}, {Name: "sql", Down: "away"}},
-		Foreign:   &status.Foreign{Logins: 7, Deliveries: 2},
+		Foreign:   &status.ForeignRefusals{Logins: 7, Deliveries: 2},
 		Container: status.Container{Limit: 44, By: "pids.max"},
 		Usage: []status.Usage{
 			{Protocol: "imap", Limit: 1000000, MaxConnections: 112, Sessions: n(90), Older: 1, Connections: n(95)},

@@ -39,23 +39,23 @@ type State struct {
 	Refused []string   // why the last change is not in force
 	Counts  Counts
 
-	// Decided is the last candidate that was refused: the same need not be judged again.
-	Decided   candidate.Subject
-	Overtaken int     // how often in a row the sources have moved while they were judged
-	Retry     Backoff // of a candidate that cannot be judged in time, or was loaded in part
-	Again     bool    // the sources may have changed since they were read
-	Force     bool    // and what runs is to be loaded again, changed or not
+	// RefusedSources is the last candidate that was refused: the same need not be judged again.
+	RefusedSources candidate.SourcesID
+	Overtaken      int     // how often in a row the sources have moved while they were judged
+	Retry          Backoff // of a candidate that cannot be judged in time, or was loaded in part
+	RereadPending  bool    // the sources may have changed since they were read
+	ReloadPending  bool    // and what runs is to be loaded again, changed or not
 
 	// Silent is why it is not known, of a listener or a process, that clients get in.
-	Silent    map[string]string
-	Lost      bool      // only a reload brings that back
-	Proof     Backoff   // when it is tried again
-	Deaths    int       // of processes that logins depend on
-	AnvilDied time.Time // last; with it went what it knew of the sessions
+	Silent      map[string]string
+	NeedsReload bool      // only a reload brings that back
+	ProofRetry  Backoff   // when it is tried again
+	Deaths      int       // of processes that logins depend on
+	AnvilDied   time.Time // last; with it went what it knew of the sessions
 
-	Backends   candidate.Answer // the last one that their name has given
-	LastReload time.Time        // or start
-	ExitCode   int              // where Dovecot has none to give
+	Backends   candidate.BackendLookup // the last one that their name has given
+	LastReload time.Time               // or start
+	ExitCode   int                     // where Dovecot has none to give
 }
 
 // Policy is what the operator has chosen for a start.
@@ -85,14 +85,14 @@ func (s State) Serves() bool {
 	return s.Phase != Starting && s.Running.Dir != "" && !s.Running.Trusted
 }
 
-// Ready reports whether it serves all that it should, as far as is known.
+// DovecotReady reports whether it serves all that it should, as far as is known.
 func (s State) Ready() bool { return s.Serves() && len(s.Silent) == 0 }
 
-// Due is when something is tried again; zero if nothing is, or something else goes on.
-func (s State) Due() time.Time {
+// NextRetry is when something is tried again; zero if nothing is, or something else goes on.
+func (s State) NextRetry() time.Time {
 	due := s.Retry.Due
-	if len(s.Silent) > 0 && (due.IsZero() || s.Proof.Due.Before(due)) {
-		due = s.Proof.Due
+	if len(s.Silent) > 0 && (due.IsZero() || s.ProofRetry.Due.Before(due)) {
+		due = s.ProofRetry.Due
 	}
 	if s.Phase != Serving {
 		return time.Time{}
@@ -114,13 +114,13 @@ func (s State) Live() candidate.Live {
 // Backoff spaces out attempts: a judgement that never comes to a verdict takes up to
 // 10 s of a processor that others may need.
 type Backoff struct {
-	Of   candidate.Subject
+	Of   candidate.SourcesID
 	Wait time.Duration
 	Due  time.Time // zero when that attempt is made
 }
 
 // After is the backoff after one more attempt at a candidate.
-func (b Backoff) After(attempt candidate.Subject, now time.Time) Backoff {
+func (b Backoff) After(attempt candidate.SourcesID, now time.Time) Backoff {
 	if attempt.Fingerprint != b.Of.Fingerprint {
 		b = Backoff{Of: attempt}
 	}
@@ -136,14 +136,14 @@ func (b Backoff) longer(now time.Time, first, longest time.Duration) Backoff {
 
 // known is what need not be judged at this time. What was refused is judged again for
 // an operator who asks: what was wrong may have been elsewhere.
-func (s State) known(now time.Time, forced bool) (known []candidate.Subject) {
-	add := func(k candidate.Subject, ok bool) {
+func (s State) known(now time.Time, forced bool) (known []candidate.SourcesID) {
+	add := func(k candidate.SourcesID, ok bool) {
 		if ok && k.Fingerprint != "" {
 			known = append(known, k)
 		}
 	}
-	add(s.Running.Subject, s.Running.Dir != "" && !s.Running.Trusted && s.Running.Outcome == candidate.Passed)
-	add(s.Decided, !forced)
+	add(s.Running.SourcesID, s.Running.Dir != "" && !s.Running.Trusted && s.Running.Outcome == candidate.Passed)
+	add(s.RefusedSources, !forced)
 	add(s.Retry.Of, !forced && now.Before(s.Retry.Due))
 	return known
 }

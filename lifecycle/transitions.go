@@ -22,32 +22,32 @@ func (s State) On(now time.Time, event Event) (State, []Action) {
 	}
 	t := turn{State: s, now: now}
 	switch e := event.(type) {
-	case Opened:
+	case ContainerReady:
 		t.judge(Judge{Request: candidate.Request{Trust: s.Policy.Trust}})
 	case Judged:
 		t.judged(e)
-	case Ready:
+	case DovecotReady:
 		t.ready()
-	case Failed:
+	case DovecotFailed:
 		t.stop(e.ExitCode, e.Reasons...)
-	case Woken:
-		t.Again = true
+	case ChangeSuspected:
+		t.RereadPending = true
 		t.look()
-	case Forced:
-		t.Again, t.Force = true, true
+	case ReloadRequested:
+		t.RereadPending, t.ReloadPending = true, true
 		t.look()
-	case Due:
-		t.Again = t.Again || t.retries()
+	case RetryDue:
+		t.RereadPending = t.RereadPending || t.retries()
 		t.look()
-	case Died:
+	case ServiceDied:
 		t.died(e)
-	case Confirmed:
+	case ReloadConfirmed:
 		t.confirmed(e)
-	case Unconfirmed:
+	case ReloadUnconfirmed:
 		t.unconfirmed(e)
-	case Ended:
+	case DovecotEnded:
 		t.ended()
-	case Stop:
+	case StopRequested:
 		t.stop(0)
 	}
 	return t.State, t.actions
@@ -63,7 +63,7 @@ type turn struct {
 func (t *turn) do(a Action) { t.actions = append(t.actions, a) }
 
 func (t *turn) say(level slog.Level, message string, facts ...any) {
-	t.do(Say{level, message, facts})
+	t.do(WriteLog{level, message, facts})
 }
 
 func (t *turn) discard(dir string) {
@@ -82,9 +82,9 @@ func (t *turn) stop(code int, reasons ...string) {
 
 // judge asks for a judgement, with what need not be judged left out.
 func (t *turn) judge(j Judge) {
-	j.Request.Live, j.Request.Known = t.Live(), t.known(t.now, j.Forced)
-	if t.Running.Trusted && t.Running.Worked {
-		j.Request.Proven = t.Running.Fingerprint
+	j.Request.Live, j.Request.AlreadyJudged = t.Live(), t.known(t.now, j.ForceReload)
+	if t.Running.Trusted && t.Running.WorkedBefore {
+		j.Request.ProvenFingerprint = t.Running.Fingerprint
 	}
 	if t.retries() {
 		t.Retry.Due = time.Time{}
@@ -96,7 +96,7 @@ func (t *turn) judge(j Judge) {
 func (t *turn) retries() bool { return !t.Retry.Due.IsZero() && !t.now.Before(t.Retry.Due) }
 
 // reload has Dovecot load a generation, or show that it serves it.
-func (t *turn) reload(why Why, g Generation) {
+func (t *turn) reload(why ReloadReason, g Generation) {
 	t.Phase = Reloading
 	t.do(Reload{why, g, t.Deaths})
 }
@@ -107,25 +107,25 @@ func (t *turn) look() {
 	if t.Phase != Serving {
 		return
 	}
-	if len(t.Silent) > 0 && !t.now.Before(t.Proof.Due) {
+	if len(t.Silent) > 0 && !t.now.Before(t.ProofRetry.Due) {
 		t.mend()
 		return
 	}
-	if !t.Again {
+	if !t.RereadPending {
 		return
 	}
-	if t.Force {
+	if t.ReloadPending {
 		t.Retry = Backoff{}
 	}
-	t.judge(Judge{Forced: t.Force})
-	t.Phase, t.Again, t.Force = Judging, false, false
+	t.judge(Judge{ForceReload: t.ReloadPending})
+	t.Phase, t.RereadPending, t.ReloadPending = Judging, false, false
 }
 
 // mend has what runs loaded again where that is a cure, and else asked for its greetings.
 func (t *turn) mend() {
-	why := Greet
-	if t.Lost {
-		why = Mend
+	why := GreetOnly
+	if t.NeedsReload {
+		why = LoadToRepair
 	}
 	t.reload(why, t.Running)
 }
@@ -134,17 +134,17 @@ func (t *turn) mend() {
 // but a login process that has lost anvil takes no more clients, and does not end while it
 // has some (2.3.19, 2.4.1: anvil_reconnect_callback), and of a log process that takes the
 // place of another nothing is heard (seen on both); a reload starts others.
-func (t *turn) died(e Died) {
+func (t *turn) died(e ServiceDied) {
 	t.Deaths++
 	t.say(slog.LevelWarn, "a process of Dovecot's has ended", "service", e.Service)
 	switch e.Service {
 	case "anvil":
-		t.Lost, t.AnvilDied = true, t.now
+		t.NeedsReload, t.AnvilDied = true, t.now
 	case "log":
-		t.Lost = true
+		t.NeedsReload = true
 	}
 	t.silence(map[string]string{e.Service: "its process has ended"})
-	t.Proof = Backoff{}
+	t.ProofRetry = Backoff{}
 	t.look()
 }
 
@@ -160,28 +160,28 @@ func (t *turn) silence(more map[string]string) {
 
 // proven takes note of what serves, unless something has died meanwhile: then that is
 // asked again.
-func (t *turn) proven(e Confirmed) {
+func (t *turn) proven(e ReloadConfirmed) {
 	t.Running.Greeted = e.Greeted
 	if e.Deaths != t.Deaths {
-		t.Proof = Backoff{}
+		t.ProofRetry = Backoff{}
 		return
 	}
 	if len(t.Silent) > 0 && len(e.Silent) == 0 {
 		t.say(slog.LevelInfo, "all listeners greet again", "running", filepath.Base(t.Running.Dir))
 	}
-	t.Lost = false
+	t.NeedsReload = false
 	if t.Silent = e.Silent; len(t.Silent) == 0 {
-		t.Proof = Backoff{}
+		t.ProofRetry = Backoff{}
 		return
 	}
-	t.Proof = t.Proof.longer(t.now, time.Second, time.Minute)
+	t.ProofRetry = t.ProofRetry.longer(t.now, time.Second, time.Minute)
 }
 
 // unproven has what runs loaded again after a while. With sessions live each reload
 // leaves processes behind.
 func (t *turn) unproven(reasons []string) {
 	t.silence(map[string]string{"reload": strings.Join(reasons, "; ")})
-	t.Lost, t.Proof = true, t.Proof.longer(t.now, time.Second, time.Hour)
+	t.NeedsReload, t.ProofRetry = true, t.ProofRetry.longer(t.now, time.Second, time.Hour)
 }
 
 // settle is the end of whatever went on.
@@ -194,11 +194,11 @@ func (t *turn) judged(e Judged) {
 	if e.Backends.Name != "" {
 		t.Backends = e.Backends
 	}
-	if e.Moved && t.Overtaken < maxOvertaken {
+	if e.SourcesMoved && t.Overtaken < maxOvertaken {
 		t.Overtaken++
 		t.discard(e.Dir)
 		e.Judge.Request.Trust = false
-		t.judge(Judge{Request: candidate.Request{LastGood: e.Judge.Request.LastGood}, Forced: e.Forced})
+		t.judge(Judge{Request: candidate.Request{LastGood: e.Judge.Request.LastGood}, ForceReload: e.ForceReload})
 		return
 	}
 	t.Overtaken = 0
@@ -221,7 +221,7 @@ func (t *turn) judged(e Judged) {
 func (t *turn) start(e Judged) {
 	t.Running = Generation{Verdict: e.Verdict}
 	if e.Trusted {
-		t.say(slog.LevelDebug, "started ahead of the judgement", "worked before", e.Worked)
+		t.say(slog.LevelDebug, "started ahead of the judgement", "worked before", e.WorkedBefore)
 	}
 	if e.Judge.Request.LastGood {
 		t.logRefused()
@@ -234,7 +234,7 @@ func (t *turn) start(e Judged) {
 func (t *turn) notStarted(e Judged) {
 	reasons := e.Findings.Faults().Sentences()
 	if t.Policy.LastGood && !e.Judge.Request.LastGood {
-		t.Refused, t.Decided = reasons, e.Subject
+		t.Refused, t.RefusedSources = reasons, e.SourcesID
 		t.judge(Judge{Request: candidate.Request{LastGood: true}})
 		return
 	}
@@ -256,24 +256,24 @@ func (t *turn) ready() {
 func (t *turn) serve() {
 	t.started()
 	if !t.Degraded() { // else it is kept already
-		t.do(Keep{t.Running})
+		t.do(KeepLastGood{t.Running})
 	}
-	t.reload(Greet, t.Running)
+	t.reload(GreetOnly, t.Running)
 }
 
 func (t *turn) started() {
 	t.Running.Since, t.LastReload = t.now, t.now
-	t.do(Started{t.Running})
+	t.do(AnnounceStart{t.Running})
 }
 
 // unchanged takes note that what was refused was taken back, and obeys an operator who
 // wants a reload all the same.
 func (t *turn) unchanged(e Judged) {
 	if t.Degraded() && e.Fingerprint == t.Running.Fingerprint && t.Running.Outcome == candidate.Passed {
-		t.Refused, t.Decided = nil, candidate.Subject{}
+		t.Refused, t.RefusedSources = nil, candidate.SourcesID{}
 		t.say(slog.LevelInfo, "taken back", "running", filepath.Base(t.Running.Dir))
 	}
-	t.repeatOrSettle(e.Forced)
+	t.repeatOrSettle(e.ForceReload)
 }
 
 func (t *turn) repeatOrSettle(forced bool) {
@@ -281,7 +281,7 @@ func (t *turn) repeatOrSettle(forced bool) {
 		t.settle()
 		return
 	}
-	t.reload(Repeat, t.Running)
+	t.reload(LoadAgain, t.Running)
 }
 
 func (t *turn) passed(e Judged) {
@@ -289,14 +289,14 @@ func (t *turn) passed(e Judged) {
 	case t.Running.Trusted && e.Fingerprint == t.Running.Fingerprint:
 		t.adopt(e.Verdict)
 		t.serve()
-	case e.Effect == t.Running.Effect && !t.Running.Trusted && !e.Forced:
+	case e.Effect == t.Running.Effect && !t.Running.Trusted && !e.ForceReload:
 		t.adopt(e.Verdict)
 		t.say(slog.LevelInfo, "changed without effect", "running", filepath.Base(t.Running.Dir), "overrides", e.Overrides)
 		t.settle()
 	default:
 		t.say(slog.LevelInfo, "changed", "generation", filepath.Base(e.Dir), "overrides", e.Overrides)
 		t.Next = Generation{Verdict: e.Verdict, Greeted: t.Running.Greeted}
-		t.reload(Advance, t.Next)
+		t.reload(LoadChange, t.Next)
 	}
 }
 
@@ -304,12 +304,12 @@ func (t *turn) passed(e Judged) {
 func (t *turn) adopt(v candidate.Verdict) {
 	t.discard(v.Dir)
 	v.Dir = t.Running.Dir
-	t.Running.Verdict, t.Refused, t.Decided = v, nil, candidate.Subject{}
+	t.Running.Verdict, t.Refused, t.RefusedSources = v, nil, candidate.SourcesID{}
 }
 
 func (t *turn) refused(e Judged) {
 	trusted, same := t.Running.Trusted, e.Fingerprint == t.Running.Fingerprint
-	if trusted && same && !t.Running.Worked {
+	if trusted && same && !t.Running.WorkedBefore {
 		t.stop(ExitConfig, e.Findings.Faults().Sentences()...)
 		return
 	}
@@ -324,7 +324,7 @@ func (t *turn) refused(e Judged) {
 		t.serve()
 		return
 	}
-	t.repeatOrSettle(e.Forced)
+	t.repeatOrSettle(e.ForceReload)
 }
 
 // refuse says why a change is not in force. A judgement that could not be made is made
@@ -333,10 +333,10 @@ func (t *turn) refuse(v candidate.Verdict) {
 	reasons := v.Findings.Faults().Sentences()
 	told := v.Outcome == candidate.Undecided && slices.Equal(reasons, t.Refused)
 	if v.Slow {
-		t.Retry = t.Retry.After(v.Subject, t.now)
+		t.Retry = t.Retry.After(v.SourcesID, t.now)
 	}
 	if v.Outcome == candidate.Refused {
-		t.Decided = v.Subject
+		t.RefusedSources = v.SourcesID
 	}
 	if !told {
 		t.reject(reasons)
@@ -355,16 +355,16 @@ func (t *turn) logRefused() {
 	}
 }
 
-func (t *turn) confirmed(e Confirmed) {
-	switch e.Why {
-	case Advance:
+func (t *turn) confirmed(e ReloadConfirmed) {
+	switch e.Reason {
+	case LoadChange:
 		t.Next.Since, t.Next.Trusted = t.now, t.Running.Trusted
-		t.Running, t.Refused, t.Decided = t.Next, nil, candidate.Subject{}
+		t.Running, t.Refused, t.RefusedSources = t.Next, nil, candidate.SourcesID{}
 		t.reloaded()
-		t.do(Keep{t.Running})
-	case Repeat, Mend:
+		t.do(KeepLastGood{t.Running})
+	case LoadAgain, LoadToRepair:
 		t.reloaded()
-	case Undo:
+	case LoadPrevious:
 		t.reject(t.Refused)
 		t.discard(t.Next.Dir)
 	}
@@ -383,30 +383,30 @@ func (t *turn) reloaded() {
 // overwritten. Where Dovecot refused as a whole, nothing need be wrong with the change:
 // the master refuses for 2 s after a refusal too, whatever it is given, so the next
 // poll tries again. What it complained of may pass too.
-func (t *turn) unconfirmed(e Unconfirmed) {
-	switch e.Why {
-	case Advance:
+func (t *turn) unconfirmed(e ReloadUnconfirmed) {
+	switch e.Reason {
+	case LoadChange:
 		t.Refused = e.Reasons
-		if e.Whole {
-			t.Decided = candidate.Subject{}
+		if e.KeptPrevious {
+			t.RefusedSources = candidate.SourcesID{}
 			t.do(Publish{t.Running.Dir})
 			t.reject(e.Reasons)
 			t.discard(t.Next.Dir)
 			break
 		}
-		if t.Decided = t.Next.Subject; !e.Mute {
-			t.Decided, t.Retry = candidate.Subject{}, t.Retry.After(t.Next.Subject, t.now)
+		if t.RefusedSources = t.Next.SourcesID; !e.SilencedListener {
+			t.RefusedSources, t.Retry = candidate.SourcesID{}, t.Retry.After(t.Next.SourcesID, t.now)
 		}
-		t.reload(Undo, t.Running)
+		t.reload(LoadPrevious, t.Running)
 		return
-	case Undo: // what Dovecot may still run has to stay where it is
+	case LoadPrevious: // what Dovecot may still run has to stay where it is
 		t.say(slog.LevelError, "previous generation not reloaded", "error", strings.Join(e.Reasons, "; "))
 		t.reject(t.Refused)
 		t.unproven(e.Reasons)
-	case Repeat, Mend:
+	case LoadAgain, LoadToRepair:
 		t.say(slog.LevelError, "reload not carried out", "error", strings.Join(e.Reasons, "; "))
 		t.Counts.Refused++
-		if !e.Whole || e.Why == Mend {
+		if !e.KeptPrevious || e.Reason == LoadToRepair {
 			t.unproven(e.Reasons)
 		}
 	}
@@ -431,5 +431,5 @@ func (t *turn) ended() {
 	}
 	t.say(slog.LevelWarn, "Dovecot does not start with what was not judged yet: judging it")
 	t.Running, t.Policy.Trust = Generation{}, false
-	t.judge(Judge{Sweep: true})
+	t.judge(Judge{EndOrphans: true})
 }

@@ -32,30 +32,30 @@ type Data struct {
 	MailUID int `from:"MAIL_UID"`
 	MailGID int `from:"MAIL_GID"`
 
-	Own      string   `from:"DOVECOT_CONF"`  // the main file of a configuration of the operator's own
-	Includes []string `from:"OVERRIDES_DIR"` // set for the main file: what it has to include, in order
+	OperatorConfig string   `from:"DOVECOT_CONF"`  // the main file of a configuration of the operator's own
+	Includes       []string `from:"OVERRIDES_DIR"` // set for the main file: what it has to include, in order
 
-	Brought config.Brought `from:"OVERRIDES_DIR"` // what overrides bring
+	Overrides config.OverrideDefinitions `from:"OVERRIDES_DIR"` // what overrides bring
 
 	// Certificate and Key are PEM; templates refer to them as tls.crt and tls.key
 	// in Dir. A generation holds its own copy, so that a renewal is a new
 	// generation and never a certificate beside the key of another.
 	Certificate []byte `from:"TLS_CERT_PATH"`
 	Key         []byte `from:"TLS_KEY_PATH"`
-	// Named are for clients that ask for another name, as sni/NAME.crt and sni/NAME.key.
-	Named []NamedPair `from:"TLS_SNI_DIR"`
+	// SNIPairs are for clients that ask for another name, as sni/NAME.crt and sni/NAME.key.
+	SNIPairs []SNIPair `from:"TLS_SNI_DIR"`
 }
 
-// NamedPair are a certificate and its key, PEM, for clients that ask for a name.
-type NamedPair struct {
+// SNIPair are a certificate and its key, PEM, for clients that ask for a name.
+type SNIPair struct {
 	Name              string
 	CertPath, KeyPath string // where they come from
 	Certificate, Key  []byte
 }
 
-// Free is a port, or 0 if an override gives it to a listener of its own.
-func (d Data) Free(port settings.Port) settings.Port {
-	if strings.Contains(d.Brought.Ports, fmt.Sprintf(" %d ", port)) {
+// FreePort is a port, or 0 if an override gives it to a listener of its own.
+func (d Data) FreePort(port settings.Port) settings.Port {
+	if strings.Contains(d.Overrides.Ports, fmt.Sprintf(" %d ", port)) {
 		return 0
 	}
 	return port
@@ -73,10 +73,10 @@ func (d Data) FirstUID() int {
 	return first
 }
 
-// Owns tells whether mail may be the mail owner's. Where an override has users of its
+// OneMailOwner tells whether mail may be the mail owner's. Where an override has users of its
 // own, and other owners, none is named: lmtp of 2.4.1 would not run.
-func (d Data) Owns() bool {
-	b := d.Brought
+func (d Data) OneMailOwner() bool {
+	b := d.Overrides
 	return !b.Userdb || d.MailUID >= b.FirstUID && (b.LastUID == 0 || d.MailUID <= b.LastUID)
 }
 
@@ -93,10 +93,10 @@ func (in Input) Variables(path string) (names []string) {
 			names = append(names, strings.ToUpper(p)+"_CONCURRENCY", strings.ToUpper(p)+"_MODE")
 		}
 		return append(names, "PROTOCOLS")
-	case "FirstUID", "Owns":
+	case "FirstUID", "OneMailOwner":
 		name = "MailUID"
-	case "Free":
-		name = "Brought"
+	case "FreePort":
+		name = "Overrides"
 	case "Proxy":
 		name = "Role"
 	case "Backend":
@@ -121,11 +121,11 @@ func (in Input) Variables(path string) (names []string) {
 func secrets(data Data) config.Files {
 	s := data.Settings
 	files := config.Files{{Name: config.DirFile, Origin: "pidgeon", Mode: 0o640, Data: []byte(data.Dir + "\n")}}
-	if s.Own() {
+	if s.HasOperatorConfig() {
 		return files
 	}
 	mode := config.AuthFileMode
-	if data.Brought.Auth {
+	if data.Overrides.Auth {
 		mode = 0o640
 	}
 	files = append(files, config.File{Name: "users", Origin: "USERS", Mode: mode, Data: passwd(s.Users, data.User == "")})
@@ -158,7 +158,7 @@ func secrets(data Data) config.Files {
 			config.File{Name: "tls.crt", Origin: string(data.Settings.TLSCertPath), Mode: 0o640, Data: data.Certificate},
 			config.File{Name: "tls.key", Origin: string(data.Settings.TLSKeyPath), Mode: 0o600, Data: data.Key})
 	}
-	for _, named := range data.Named {
+	for _, named := range data.SNIPairs {
 		files = append(files,
 			config.File{Name: "sni/" + named.Name + ".crt", Origin: named.CertPath, Mode: 0o640, Data: named.Certificate},
 			config.File{Name: "sni/" + named.Name + ".key", Origin: named.KeyPath, Mode: 0o600, Data: named.Key})
@@ -166,8 +166,8 @@ func secrets(data Data) config.Files {
 	return files
 }
 
-// Shards is the name of the file that says which backend has which shard.
-const Shards = "shards"
+// ShardsFile is the name of the file that says which backend has which shard.
+const ShardsFile = "shards"
 
 // backends are the tables that a proxy looks users up in: passwd-files of those who are
 // somewhere else, and of all shards.
@@ -178,14 +178,14 @@ func (d Data) backends() config.Files {
 	}
 	var users, shards bytes.Buffer
 	for _, p := range d.Settings.BackendUsers.Users() {
-		users.WriteString(shard.Row(p.Of, p.Host, d.Settings.NameOf(p.Host), fields))
+		users.WriteString(shard.PasswdRow(p.Name, p.Host, d.Settings.NameOf(p.Host), fields))
 	}
 	for n, host := range d.Settings.Shards() {
-		shards.WriteString(shard.Row(shard.Name(n), host, d.Settings.NameOf(host), fields))
+		shards.WriteString(shard.PasswdRow(shard.Name(n), host, d.Settings.NameOf(host), fields))
 	}
 	return config.Files{
 		{Name: "backend-users", Origin: "BACKEND_USERS", Mode: config.AuthFileMode, Data: users.Bytes()},
-		{Name: Shards, Origin: "BACKENDS", Mode: config.AuthFileMode, Data: shards.Bytes()},
+		{Name: ShardsFile, Origin: "BACKENDS", Mode: config.AuthFileMode, Data: shards.Bytes()},
 	}
 }
 
@@ -208,17 +208,17 @@ func foreign(s settings.Settings) config.Files {
 		write(&lookups, key, "userdb_named=1 userdb_tempfail=y userdb_reason="+NotServed)
 	}
 	for _, p := range s.BackendUsers.Users() {
-		if !s.Serves(p) {
-			refuse(p.Of)
+		if !s.ServesPlacement(p) {
+			refuse(p.Name)
 			continue
 		}
-		write(&logins, p.Of, "noauthenticate=y named=1")
-		write(&masters, p.Of, "noauthenticate=y named=1")
-		write(&named, p.Of, "userdb_named=1")
+		write(&logins, p.Name, "noauthenticate=y named=1")
+		write(&masters, p.Name, "noauthenticate=y named=1")
+		write(&named, p.Name, "userdb_named=1")
 	}
 	for n, host := range s.Shards() {
-		p, _ := s.BackendUsers.Of(settings.ShardKey(n))
-		if !s.Serves(settings.Placement{Host: host, Held: p.Held}) {
+		p, _ := s.BackendUsers.Find(settings.ShardKey(n))
+		if !s.ServesPlacement(settings.Placement{Host: host, Held: p.Held}) {
 			refuse("shard/" + shard.Name(n))
 		}
 	}

@@ -16,12 +16,12 @@ import (
 
 // Input is all that a rendering depends on.
 type Input struct {
-	Builtin   fs.FS        // the templates of one dialect
-	Templates config.Files // replace or add templates
-	Overrides config.Files // *.conf and *.conf.tmpl
-	Scripts   config.Files // for Sieve
-	Own       config.Files // a configuration of the operator's own, its main file first
-	Data      Data
+	Builtin        fs.FS        // the templates of one dialect
+	Templates      config.Files // replace or add templates
+	Overrides      config.Files // *.conf and *.conf.tmpl
+	Scripts        config.Files // for Sieve
+	OperatorConfig config.Files // a configuration of the operator's own, its main file first
+	Data           Data
 
 	marked bool // for Attribute
 }
@@ -50,8 +50,8 @@ func last(names []string, name string) []string {
 // Render returns the files, or a finding.List that names every template that
 // fails.
 func Render(in Input) (config.Files, error) {
-	if len(in.Own) > 0 {
-		in.Data.Own = string(in.Own[0].Data)
+	if len(in.OperatorConfig) > 0 {
+		in.Data.OperatorConfig = string(in.OperatorConfig[0].Data)
 	}
 	t := parseAll(in)
 	if len(t.faults) > 0 {
@@ -85,7 +85,7 @@ func Render(in Input) (config.Files, error) {
 	for _, f := range files {
 		t.in.Data.Includes = append(t.in.Data.Includes, f.Name)
 	}
-	if brought := in.Data.Brought; brought.Passdb || brought.Userdb {
+	if brought := in.Data.Overrides; brought.Passdb || brought.Userdb {
 		t.in.Data.Includes = last(t.in.Data.Includes, usersFile)
 	}
 	t.in.Data.Includes = last(t.in.Data.Includes, ownedFile)
@@ -93,10 +93,10 @@ func Render(in Input) (config.Files, error) {
 	if len(t.faults) > 0 {
 		return nil, t.faults
 	}
-	if len(in.Own) > 0 { // of which the main file is the beginning, line by line
-		own := in.Own[0]
+	if len(in.OperatorConfig) > 0 { // of which the main file is the beginning, line by line
+		own := in.OperatorConfig[0]
 		own.Data = main.Data
-		main, files = own, append(files, in.Own[1:]...)
+		main, files = own, append(files, in.OperatorConfig[1:]...)
 	}
 	return slices.Concat(config.Files{main}, files, beside, in.Scripts, secrets(in.Data)), nil
 }

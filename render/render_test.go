@@ -299,7 +299,7 @@ func TestFor(t *testing.T) {
 	in := one(t, "10-x.conf.tmpl", "# {{ .Dir }}/y\n")
 	for _, dir := range []string{"/var/lib/pidgeon/good", "/x", here + "7", here} {
 		files := renderAll(t, in)
-		moved := files.For(dir)
+		moved := files.Relocate(dir)
 		in := in
 		in.Data.Dir = dir
 		if want := renderAll(t, in); listing(moved) != listing(want) {
@@ -308,12 +308,12 @@ func TestFor(t *testing.T) {
 		if want := renderAll(t, one(t, "10-x.conf.tmpl", "# {{ .Dir }}/y\n")); listing(files) != listing(want) {
 			t.Errorf("moving to %s changes what was there", dir)
 		}
-		if back := moved.For(here); listing(back) != listing(files) {
+		if back := moved.Relocate(here); listing(back) != listing(files) {
 			t.Errorf("back from %s: %s", dir, firstDifference(listing(back), listing(files)))
 		}
 	}
 	none := config.Files{{Name: "x", Data: []byte("/a/b")}}
-	if got := none.For("/c"); listing(got) != listing(none) {
+	if got := none.Relocate("/c"); listing(got) != listing(none) {
 		t.Errorf("files that do not tell where they were rendered for became %v", got)
 	}
 }

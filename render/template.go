@@ -50,7 +50,7 @@ func parseAll(in Input) *templates {
 // builtin are the templates for a configuration of the operator's own, or else for ours.
 func (in Input) builtin() []string {
 	patterns := []string{"*.*"}
-	if len(in.Own) > 0 {
+	if len(in.OperatorConfig) > 0 {
 		patterns = []string{"60-sizes.conf", "90-owned.conf", "own/*"}
 	}
 	var names []string

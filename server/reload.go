@@ -16,13 +16,13 @@ import (
 // listeners are there, and those that greeted before do so again.
 func (s *Server) Reload(ctx context.Context, r lifecycle.Reload) lifecycle.Event {
 	g := r.Generation
-	if r.Why != lifecycle.Greet && g.Greeted == nil { // a start that is not judged yet: nobody has asked
+	if r.Reason != lifecycle.GreetOnly && g.Greeted == nil { // a start that is not judged yet: nobody has asked
 		g.Greeted, _, _ = s.greetings(ctx, g)
 	}
 	if err := s.load(ctx, r); err != nil && ctx.Err() == nil {
 		var refused *master.Refused
 		whole := errors.As(err, &refused) && !refused.Partial
-		return lifecycle.Unconfirmed{Reload: r, Reasons: []string{err.Error()}, Whole: whole}
+		return lifecycle.ReloadUnconfirmed{Reload: r, Reasons: []string{err.Error()}, KeptPrevious: whole}
 	}
 	greeted, silent, mute := s.greetings(ctx, g)
 	for _, name := range slices.Sorted(maps.Keys(silent)) {
@@ -33,15 +33,15 @@ func (s *Server) Reload(ctx context.Context, r lifecycle.Reload) lifecycle.Event
 		// It all ends. What is published was checked; another SIGHUP now, and with files
 		// that go, would have the master hang for 10 s (2.4.1).
 		return nil
-	case len(mute) > 0 && r.Why != lifecycle.Greet: // else there is nothing to go back to
+	case len(mute) > 0 && r.Reason != lifecycle.GreetOnly: // else there is nothing to go back to
 		err := &master.Refused{Complaints: mute, Partial: true}
-		return lifecycle.Unconfirmed{Reload: r, Reasons: []string{err.Error()}, Mute: true}
+		return lifecycle.ReloadUnconfirmed{Reload: r, Reasons: []string{err.Error()}, SilencedListener: true}
 	}
-	return lifecycle.Confirmed{Reload: r, Greeted: greeted, Silent: silent}
+	return lifecycle.ReloadConfirmed{Reload: r, Greeted: greeted, Silent: silent}
 }
 
 func (s *Server) load(ctx context.Context, r lifecycle.Reload) error {
-	if r.Why == lifecycle.Greet {
+	if r.Reason == lifecycle.GreetOnly {
 		return nil
 	}
 	if err := s.Store.Publish(r.Generation.Dir); err != nil {
@@ -50,14 +50,14 @@ func (s *Server) load(ctx context.Context, r lifecycle.Reload) error {
 	if err := s.master.Reload(ctx, func() error { return s.process.Signal(syscall.SIGHUP) }); err != nil {
 		return err
 	}
-	if missing := master.Missing(r.Generation.Ports()); missing != nil {
+	if missing := master.MissingListeners(r.Generation.Ports()); missing != nil {
 		return missing
 	}
 	return nil
 }
 
-// Keep keeps what works for a start with something that does not.
-func (s *Server) Keep(g lifecycle.Generation) {
+// KeepLastGood keeps what works for a start with something that does not.
+func (s *Server) KeepLastGood(g lifecycle.Generation) {
 	if err := candidate.SaveLastGood(string(s.Settings.StateDir), g.Dir, g.Verdict); err != nil {
 		s.Log.Warn("last good configuration not kept", "error", err)
 	}

@@ -91,12 +91,12 @@ func (s *Server) Ended() <-chan struct{} {
 	return s.process.Done()
 }
 
-// Died gets the name of each service of which a process has died that logins depend on.
-func (s *Server) Died() <-chan string {
+// ServiceDied gets the name of each service of which a process has died that logins depend on.
+func (s *Server) ServiceDied() <-chan string {
 	if s.master == nil {
 		return nil
 	}
-	return s.master.Died()
+	return s.master.ServiceDied()
 }
 
 const (
@@ -119,7 +119,7 @@ func (s *Server) AwaitReady(ctx context.Context, judgedLater bool) lifecycle.Eve
 	begun := time.Now()
 	if err := s.master.Ready(ctx); errors.Is(ctx.Err(), context.DeadlineExceeded) {
 		s.Log.Error("Dovecot does not serve", "error", err)
-		return lifecycle.Failed{ExitCode: 1}
+		return lifecycle.DovecotFailed{ExitCode: 1}
 	} else if err != nil {
 		return nil // it has ended, or all does
 	}
@@ -131,12 +131,12 @@ func (s *Server) AwaitReady(ctx context.Context, judgedLater bool) lifecycle.Eve
 		}
 	}
 	supervise.ReserveThreads(threads)
-	return lifecycle.Ready{}
+	return lifecycle.DovecotReady{}
 }
 
 // NotStarted is the event of a Start that failed.
 func NotStarted(err error) lifecycle.Event {
-	return lifecycle.Failed{Reasons: []string{err.Error()}, ExitCode: lifecycle.ExitConfig}
+	return lifecycle.DovecotFailed{Reasons: []string{err.Error()}, ExitCode: lifecycle.ExitConfig}
 }
 
 // Forget takes note that Dovecot has ended and is to be started again.
@@ -145,10 +145,10 @@ func (s *Server) Forget() {
 	s.process = nil
 }
 
-// Sweep ends what a Dovecot that did not start has left: for one that finds its
+// EndOrphans ends what a Dovecot that did not start has left: for one that finds its
 // processes behind their sockets it is running already (2.3.19). They serve nobody
 // yet, and get a second to end.
-func (s *Server) Sweep(ctx context.Context) {
+func (s *Server) EndOrphans(ctx context.Context) {
 	ctx, cancel := context.WithTimeout(ctx, time.Second)
 	defer cancel()
 	s.Children.EndAll(ctx)
@@ -157,7 +157,7 @@ func (s *Server) Sweep(ctx context.Context) {
 // Stop ends Dovecot, and what it leaves behind, within the grace period, and returns its
 // exit code.
 func (s *Server) Stop(signals <-chan os.Signal) int {
-	s.Stderr.Hurry()
+	s.Stderr.DropRelays()
 	s.awaitHearing()
 	code := s.Children.Stop(s.process, signals, time.Duration(s.Settings.StopGrace), master.IsSession)
 	s.master.Close()

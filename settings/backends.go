@@ -66,8 +66,8 @@ func (h *Hosts) UnmarshalText(text []byte) error {
 // Placement is the host that has the mail of a user, or of a shard that is named
 // shard:63. Held, it is refused for the moment, there and everywhere else.
 type Placement struct {
-	Of, Host string
-	Held     bool
+	Name, Host string
+	Held       bool
 }
 
 // Placements are those whose mail is elsewhere than their names say.
@@ -78,8 +78,10 @@ var (
 	heldHost = "/held" // behind the host
 )
 
-// Movable reports whether a name is one that a placement can have.
-func Movable(name string) bool { return userName.MatchString(name) || shardKey.MatchString(name) }
+// IsPlacementName reports whether a name is one that a placement can have.
+func IsPlacementName(name string) bool {
+	return userName.MatchString(name) || shardKey.MatchString(name)
+}
 
 // UnmarshalText accepts name=host and name=host/held, one per line or separated by commas.
 func (p *Placements) UnmarshalText(text []byte) error {
@@ -95,7 +97,7 @@ func (p *Placements) UnmarshalText(text []byte) error {
 			wrong = append(wrong, fmt.Sprintf("entry %d is neither user=host nor shard:63=host", i+1))
 		case valid.UnmarshalText([]byte(host)) != nil:
 			wrong = append(wrong, fmt.Sprintf("entry %d names no host for %q", i+1, name))
-		case slices.ContainsFunc(*p, func(other Placement) bool { return other.Of == name }):
+		case slices.ContainsFunc(*p, func(other Placement) bool { return other.Name == name }):
 			wrong = append(wrong, fmt.Sprintf("entry %d names %q twice", i+1, name))
 		default:
 			*p = append(*p, Placement{name, host, held})
@@ -107,9 +109,9 @@ func (p *Placements) UnmarshalText(text []byte) error {
 	return nil
 }
 
-// Of finds the placement of a user or shard:63.
-func (p Placements) Of(name string) (Placement, bool) {
-	i := slices.IndexFunc(p, func(one Placement) bool { return one.Of == name })
+// Name finds the placement of a user or shard:63.
+func (p Placements) Find(name string) (Placement, bool) {
+	i := slices.IndexFunc(p, func(one Placement) bool { return one.Name == name })
 	if i < 0 {
 		return Placement{}, false
 	}
@@ -118,15 +120,15 @@ func (p Placements) Of(name string) (Placement, bool) {
 
 // Users are the placements of users.
 func (p Placements) Users() Placements {
-	return slices.DeleteFunc(slices.Clone(p), func(one Placement) bool { return shardKey.MatchString(one.Of) })
+	return slices.DeleteFunc(slices.Clone(p), func(one Placement) bool { return shardKey.MatchString(one.Name) })
 }
 
 // ShardKey is how a placement names a shard.
 func ShardKey(n int) string { return "shard:" + shard.Name(n) }
 
-// takeName has BACKENDS be no hosts where it is a name, until it is known what that
+// readBackendsName has BACKENDS be no hosts where it is a name, until it is known what that
 // answers with.
-func (s *Settings) takeName() {
+func (s *Settings) readBackendsName() {
 	if len(s.Backends) == 1 {
 		if name, ok := strings.CutPrefix(s.Backends[0], byName); ok {
 			s.BackendsName, s.Backends = name, nil
@@ -134,9 +136,9 @@ func (s *Settings) takeName() {
 	}
 }
 
-// At are the settings with the addresses that the name of all backends answers with. A
+// WithBackends are the settings with the addresses that the name of all backends answers with. A
 // backend is one of them, whether or not it is reached by that name already.
-func (s Settings) At(addresses []string) (Settings, error) {
+func (s Settings) WithBackends(addresses []string) (Settings, error) {
 	addresses = slices.Clone(addresses)
 	if own, err := parseAddress(string(s.BackendName)); s.Backend() && err == nil {
 		s.BackendName = Host(own.String())
@@ -163,25 +165,25 @@ func (s Settings) NameOf(host string) string {
 func (s Settings) Shards() shard.Table {
 	table := shard.Assign(s.Backends)
 	for n := range table {
-		if p, ok := s.BackendUsers.Of(ShardKey(n)); ok {
+		if p, ok := s.BackendUsers.Find(ShardKey(n)); ok {
 			table[n] = p.Host
 		}
 	}
 	return table
 }
 
-// Rewritten is the text of BACKEND_USERS with the mail of a user or shard:63 at a host, or
+// WithPlacement is the text of BACKEND_USERS with the mail of a user or shard:63 at a host, or
 // without such an entry if the host is that of the name anyhow.
-func (s Settings) Rewritten(text string, p Placement) string {
+func (s Settings) WithPlacement(text string, p Placement) string {
 	var lines []string
 	for _, entry := range entries(text) {
-		if name, _, _ := strings.Cut(strings.TrimSpace(entry), "="); !strings.EqualFold(name, p.Of) {
+		if name, _, _ := strings.Cut(strings.TrimSpace(entry), "="); !strings.EqualFold(name, p.Name) {
 			lines = append(lines, strings.TrimSpace(entry))
 		}
 	}
 	without := s
-	without.BackendUsers = slices.DeleteFunc(slices.Clone(s.BackendUsers), func(one Placement) bool { return one.Of == p.Of })
-	if p != without.Place(p.Of) {
+	without.BackendUsers = slices.DeleteFunc(slices.Clone(s.BackendUsers), func(one Placement) bool { return one.Name == p.Name })
+	if p != without.PlacementOf(p.Name) {
 		lines = append(lines, p.String())
 	}
 	return strings.Join(lines, "\n") + "\n"
@@ -190,24 +192,26 @@ func (s Settings) Rewritten(text string, p Placement) string {
 // String is an entry of BACKEND_USERS.
 func (p Placement) String() string {
 	if p.Held {
-		return p.Of + "=" + p.Host + heldHost
+		return p.Name + "=" + p.Host + heldHost
 	}
-	return p.Of + "=" + p.Host
+	return p.Name + "=" + p.Host
 }
 
-// Place is where the mail of a user or shard:63 is.
-func (s Settings) Place(name string) Placement {
-	if p, ok := s.BackendUsers.Of(name); ok {
+// PlacementOf is where the mail of a user or shard:63 is.
+func (s Settings) PlacementOf(name string) Placement {
+	if p, ok := s.BackendUsers.Find(name); ok {
 		return p
 	}
 	n := shard.Of(name)
 	if key, is := strings.CutPrefix(name, "shard:"); is {
-		n = shard.Named(key)
-	} else if p, ok := s.BackendUsers.Of(ShardKey(n)); ok {
+		n = shard.Number(key)
+	} else if p, ok := s.BackendUsers.Find(ShardKey(n)); ok {
 		return Placement{name, p.Host, p.Held}
 	}
-	return Placement{Of: name, Host: shard.Assign(s.Backends)[n]}
+	return Placement{Name: name, Host: shard.Assign(s.Backends)[n]}
 }
 
-// Serves reports whether this backend has the mail that is placed so, and serves it.
-func (s Settings) Serves(p Placement) bool { return !p.Held && p.Host == string(s.BackendName) }
+// ServesPlacement reports whether this backend has the mail that is placed so, and serves it.
+func (s Settings) ServesPlacement(p Placement) bool {
+	return !p.Held && p.Host == string(s.BackendName)
+}

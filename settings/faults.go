@@ -93,13 +93,13 @@ func nearest(name string, known map[string]bool) string {
 // contradictions finds values that are fine alone and not together. Variables
 // that are at fault already are not compared.
 func (s Settings) contradictions(faults finding.List) (found finding.List) {
-	if s.Own() {
-		return s.nested()
+	if s.HasOperatorConfig() {
+		return s.nestedDirectories()
 	}
-	if s.Proxy() && !s.Set("BACKENDS") {
+	if s.Proxy() && !s.IsSet("BACKENDS") {
 		found = append(found, fault("BACKENDS", "is not set, and ROLE is proxy", "name the hosts that have the mail: BACKENDS=mail-{0..3}.mail"))
 	}
-	if s.Backend() && !s.Set("BACKENDS") {
+	if s.Backend() && !s.IsSet("BACKENDS") {
 		found = append(found, fault("BACKEND_NAME", "is set, and BACKENDS is not", "set BACKENDS as the proxies have it"))
 	}
 	if _, err := parseAddress(string(s.BackendName)); s.Backend() && s.BackendsName != "" && err != nil {
@@ -147,7 +147,7 @@ func (s Settings) contradictions(faults finding.List) (found finding.List) {
 		}
 		owner[port] = v.Name
 	}
-	return slices.Concat(found, s.nested(), s.misplaced(), s.incomplete(faults))
+	return slices.Concat(found, s.nestedDirectories(), s.misplacedVariables(), s.incomplete(faults))
 }
 
 // privileged are the ends of names that tell Dovecot 2.3 what may be asked on a socket of
@@ -158,7 +158,7 @@ var privileged = regexp.MustCompile(`[/-](login|master|userdb|token|tokenlogin)$
 func (s Settings) incomplete(faults finding.List) (found finding.List) {
 	for _, v := range table() {
 		atFault := slices.ContainsFunc(faults, func(f finding.Finding) bool { return strings.TrimSuffix(blamed(f), "_FILE") == v.Name })
-		if v.required && !atFault && s.Auth.Has(v.database) && !s.Set(v.Name) {
+		if v.required && !atFault && s.Auth.Has(v.database) && !s.IsSet(v.Name) {
 			found = append(found, fault(v.Name, "is not set, and AUTH names "+v.database, fmt.Sprintf("write for example %s=%s, or take %s out of AUTH", v.Name, v.Example, v.database)))
 		}
 	}
@@ -169,7 +169,7 @@ func (s Settings) incomplete(faults finding.List) (found finding.List) {
 		{"LDAP_BIND_DN", "LDAP_BIND_PASSWORD", s.Auth.Has("ldap")},
 		{"RELAY_USER", "RELAY_PASSWORD", s.Protocols.Has("submission")},
 	} {
-		if pair.used && s.Set(pair.name) != s.Set(pair.other) {
+		if pair.used && s.IsSet(pair.name) != s.IsSet(pair.other) {
 			found = append(found, fault(pair.name, "and "+pair.other+" go together, and one of them is not set", "set both, or neither"))
 		}
 	}
@@ -180,10 +180,10 @@ func (s Settings) incomplete(faults finding.List) (found finding.List) {
 	return found
 }
 
-// idle notes what is set for a database that AUTH does not name.
-func (s *Settings) idle() {
+// noteUnusedDatabases notes what is set for a database that AUTH does not name.
+func (s *Settings) noteUnusedDatabases() {
 	for _, v := range table() {
-		if v.database != "" && s.Set(v.Name) && !s.Auth.Has(v.database) && !s.Own() && !s.Proxy() {
+		if v.database != "" && s.IsSet(v.Name) && !s.Auth.Has(v.database) && !s.HasOperatorConfig() && !s.Proxy() {
 			s.Notes = append(s.Notes, fmt.Sprintf("%s has no effect: AUTH does not name %s", v.Name, v.database))
 		}
 	}
@@ -192,21 +192,21 @@ func (s *Settings) idle() {
 // noteBackends notes what has no effect at a server or a proxy.
 func (s *Settings) noteBackends() {
 	switch {
-	case s.Own():
-	case s.Set("BACKENDS") && !s.Proxy() && !s.Backend():
+	case s.HasOperatorConfig():
+	case s.IsSet("BACKENDS") && !s.Proxy() && !s.Backend():
 		s.Notes = append(s.Notes, "BACKENDS has no effect: ROLE is server, and BACKEND_NAME does not say which of them")
 	case s.Backend() && s.BackendsName == "" && !slices.Contains(s.Backends, string(s.BackendName)):
 		s.Notes = append(s.Notes, "BACKEND_NAME is none of BACKENDS: the users of BACKEND_USERS alone are served here")
 	}
 	for _, v := range table() {
-		if s.Proxy() && v.server && s.Set(v.Name) {
+		if s.Proxy() && v.server && s.IsSet(v.Name) {
 			s.Notes = append(s.Notes, v.Name+" has no effect: ROLE is proxy, and that is the backends' business")
 		}
 	}
 }
 
-// misplaced finds homes outside of the mail directory, and such as users would share.
-func (s Settings) misplaced() (found finding.List) {
+// misplacedVariables finds homes outside of the mail directory, and such as users would share.
+func (s Settings) misplacedVariables() (found finding.List) {
 	if s.MailHome == "" {
 		return nil
 	}
@@ -232,9 +232,9 @@ func (s Settings) misplaced() (found finding.List) {
 	return found
 }
 
-// nested finds directories inside one another: RUN_DIR is cleared at each start, and the
+// nestedDirectories finds directories inside one another: RUN_DIR is cleared at each start, and the
 // others are volumes.
-func (s Settings) nested() (found finding.List) {
+func (s Settings) nestedDirectories() (found finding.List) {
 	dirs := []struct {
 		name string
 		path Path

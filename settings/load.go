@@ -25,7 +25,7 @@ const maxSecret = 16 << 20
 func Load(environ []string) (Settings, error) { return Reload(environ, nil) }
 
 // Reload is Load in a running container. What started holds the values that the fixed
-// variables had at its start, as [Settings.Fixed] tells them; one that a file has
+// variables had at its start, as [Settings.FixedValues] tells them; one that a file has
 // changed since is a note.
 func Reload(environ []string, started map[string]string) (Settings, error) {
 	s := Settings{Environ: environment(environ)}
@@ -39,12 +39,12 @@ func Reload(environ []string, started map[string]string) (Settings, error) {
 	if len(faults) > 0 {
 		return s, sorted(faults)
 	}
-	s.idle()
+	s.noteUnusedDatabases()
 	return s, nil
 }
 
-// Fixed are the values that the fixed variables have, for Reload.
-func (s Settings) Fixed() map[string]string {
+// FixedValues are the values that the fixed variables have, for Reload.
+func (s Settings) FixedValues() map[string]string {
 	fixed := map[string]string{}
 	for _, v := range table() {
 		if v.Fixed {
@@ -60,7 +60,7 @@ func (s *Settings) keepFixed(started map[string]string) {
 		if !fixed || value == s.Environ[v.Name] {
 			continue
 		}
-		if s.Set(v.Name + "_FILE") {
+		if s.IsSet(v.Name + "_FILE") {
 			s.Notes = append(s.Notes, v.Name+"_FILE has another value than at the start: it takes effect at the next start")
 		}
 		if s.Environ[v.Name] = value; value == "" {
@@ -69,11 +69,11 @@ func (s *Settings) keepFixed(started map[string]string) {
 	}
 }
 
-// used is the environment without what the operator's own configuration says itself.
-func (s *Settings) used() map[string]string {
+// effectiveEnviron is the environment without what the operator's own configuration says itself.
+func (s *Settings) effectiveEnviron() map[string]string {
 	used := maps.Clone(s.Environ)
 	for _, v := range table() {
-		if v.ours && s.Set("DOVECOT_CONF") && s.Set(v.Name) {
+		if v.ours && s.IsSet("DOVECOT_CONF") && s.IsSet(v.Name) {
 			s.Notes = append(s.Notes, v.Name+" has no effect with DOVECOT_CONF: write it into that configuration, or into an override")
 			delete(used, v.Name)
 		}
@@ -152,7 +152,7 @@ func readSecret(path string) (string, error) {
 }
 
 func (s *Settings) parse() (faults finding.List) {
-	err := env.ParseWithOptions(s, env.Options{Environment: s.used()})
+	err := env.ParseWithOptions(s, env.Options{Environment: s.effectiveEnviron()})
 	if all, ok := errors.AsType[env.AggregateError](err); ok {
 		for _, err := range all.Errors {
 			if wrong, ok := errors.AsType[env.ParseError](err); ok {
@@ -166,7 +166,7 @@ func (s *Settings) parse() (faults finding.List) {
 			faults = append(faults, valueFault(v, s.Environ[v.Name], "is none of "+strings.Join(v.Choices, ", "), ""))
 		}
 	}
-	s.takeName()
+	s.readBackendsName()
 	if s.Hostname == "" {
 		s.Hostname = containerName()
 	}

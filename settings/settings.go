@@ -140,10 +140,10 @@ type Settings struct {
 }
 
 // Proxy reports whether sessions are passed on.
-func (s Settings) Proxy() bool { return s.Role == "proxy" && !s.Own() }
+func (s Settings) Proxy() bool { return s.Role == "proxy" && !s.HasOperatorConfig() }
 
 // Backend reports whether this server has the mail of a share of the users.
-func (s Settings) Backend() bool { return s.BackendName != "" && !s.Proxy() && !s.Own() }
+func (s Settings) Backend() bool { return s.BackendName != "" && !s.Proxy() && !s.HasOperatorConfig() }
 
 // BaseDir is Dovecot's base_dir.
 func (s Settings) BaseDir() string { return filepath.Join(string(s.RunDir), "dovecot") }
@@ -184,11 +184,11 @@ func (s Settings) Demand() []sizing.Protocol {
 	return all
 }
 
-// Own reports whether the configuration is the operator's own.
-func (s Settings) Own() bool { return s.DovecotConf != "" }
+// HasOperatorConfig reports whether the configuration is the operator's own.
+func (s Settings) HasOperatorConfig() bool { return s.DovecotConf != "" }
 
-// Set reports whether a variable has a value that is not its default's.
-func (s Settings) Set(name string) bool { return s.Environ[name] != "" }
+// IsSet reports whether a variable has a value that is not its default's.
+func (s Settings) IsSet(name string) bool { return s.Environ[name] != "" }
 
 // Variable documents one environment variable.
 type Variable struct {
@@ -222,8 +222,8 @@ type Setting struct {
 	Value string `json:"value"`
 }
 
-// Changed lists what is set otherwise than by default.
-func (s Settings) Changed() (changed []Setting) {
+// NonDefault lists what is set otherwise than by default.
+func (s Settings) NonDefault() (changed []Setting) {
 	for _, v := range table() {
 		if value := s.Environ[v.Name]; value != "" && value != v.Default {
 			changed = append(changed, Setting{v.Name, v.Shown(value)})

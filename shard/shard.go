@@ -33,12 +33,12 @@ func Assign(backends []string) (t Table) {
 	return t
 }
 
-// Row is a line of a passwd-file of Dovecot's that passes whoever has the key on to a host,
+// PasswdRow is a line of a passwd-file of Dovecot's that passes whoever has the key on to a host,
 // with other fields for the login process if there are any. It is the same in both dialects.
 // What a proxy refuses is no wrong password, but a host that cannot be found: nodelay has
 // auth of both not hold it against the address, whose next login would wait up to 15 s.
 // An address may have a name, which its certificate has to be for.
-func Row(key, host, name, fields string) string {
+func PasswdRow(key, host, name, fields string) string {
 	if name != "" {
 		host = name + " hostip=" + host
 	}
@@ -73,8 +73,8 @@ func Of(user string) int { return int(md5.Sum([]byte(strings.ToLower(user)))[0])
 // Name is how a shard is called: two hexadecimal digits.
 func Name(shard int) string { return fmt.Sprintf("%02x", shard) }
 
-// Named is the shard of a name as Name gives it.
-func Named(name string) int {
+// Number is the shard of a name as Name gives it.
+func Number(name string) int {
 	n, _ := strconv.ParseUint(name, 16, 8)
 	return int(n)
 }

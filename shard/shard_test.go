@@ -15,7 +15,7 @@ func backends(n int) (names []string) {
 
 func rows(t Table, name, fields string) (text string) {
 	for n, host := range t {
-		text += Row(Name(n), host, name, fields)
+		text += PasswdRow(Name(n), host, name, fields)
 	}
 	return text
 }

@@ -84,7 +84,7 @@ func largest(ask []Protocol) (n int) {
 func withAuto(ask []Protocol, n int) []Protocol {
 	given := slices.Clone(ask)
 	for i, p := range given {
-		if given[i] = p.With(p.Sessions); p.Auto {
+		if given[i] = p.WithSessions(p.Sessions); p.Auto {
 			given[i].Sessions, given[i].Asked = n, max(n, fewAuto)
 		}
 	}
@@ -97,7 +97,7 @@ func withAuto(ask []Protocol, n int) []Protocol {
 func lowered(ask []Protocol, n int) []Protocol {
 	all, most := slices.Clone(ask), largest(ask)
 	for i, p := range all {
-		all[i] = p.With(max(1, p.Sessions*n/max(1, most)))
+		all[i] = p.WithSessions(max(1, p.Sessions*n/max(1, most)))
 		all[i].Asked = max(p.Sessions, p.Asked)
 	}
 	return all

@@ -35,7 +35,7 @@ func TestCapacity(t *testing.T) {
 // More sessions by an override do not make another mode.
 func TestWith(t *testing.T) {
 	auto := sizing.Protocol{Name: "imap", Sessions: 100, Mode: sizing.Auto, Reuse: true}
-	if got, want := auto.With(300), (sizing.Protocol{Name: "imap", Sessions: 300, Mode: sizing.Secure, Reuse: true}); got != want {
+	if got, want := auto.WithSessions(300), (sizing.Protocol{Name: "imap", Sessions: 300, Mode: sizing.Secure, Reuse: true}); got != want {
 		t.Errorf("got %+v, want %+v", got, want)
 	}
 }

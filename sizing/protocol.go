@@ -27,9 +27,9 @@ type Protocol struct {
 	Reuse    bool // a session process may serve one client after another
 	Proxied  bool // its sessions are passed on: the login process keeps them, and no other
 	Share    int  // how many clients a session process serves at once; 0 is one
-	// Wall is the limit of a configuration of the operator's own that Sessions come to
+	// LimitedBy is the limit of a configuration of the operator's own that Sessions come to
 	// where no number was asked for.
-	Wall string
+	LimitedBy string
 	// LoginReady and SessionReady are how many processes overrides want kept ready: the
 	// limits of processes, which Dovecot wants no lower, are sized for them.
 	LoginReady, SessionReady int
@@ -40,8 +40,8 @@ func (p Protocol) Secure() bool {
 	return p.Mode == Secure || p.Mode == Auto && !p.Auto && p.Sessions <= SecureUpTo
 }
 
-// With is the protocol with another number of sessions, in the mode that it has.
-func (p Protocol) With(sessions int) Protocol {
+// WithSessions is the protocol with another number of sessions, in the mode that it has.
+func (p Protocol) WithSessions(sessions int) Protocol {
 	mode := Performance
 	if p.Secure() {
 		mode = Secure

@@ -17,7 +17,7 @@ import (
 // were logged. What logs nothing, like connections that never log in, is found by a
 // count each minute. Of 1000 sessions 50 lie between 95 % and the limit: when more
 // log in within spacing, the second warning comes late.
-func WatchCapacity(ctx context.Context, log *slog.Logger, lines Log, now func() Snapshot) {
+func WatchCapacity(ctx context.Context, log *slog.Logger, lines LogMeter, now func() Snapshot) {
 	look := func(ctx context.Context) []gauge {
 		s := now()
 		all, _ := s.count(ctx)
@@ -26,11 +26,11 @@ func WatchCapacity(ctx context.Context, log *slog.Logger, lines Log, now func() 
 	watch(ctx, lines, look, func(g gauge, reached int) { warn(log, g, reached) })
 }
 
-// Log is what Dovecot logs, as a measure of what happens.
-type Log interface {
-	Lines() int64          // so far
-	WakeAt(lines int64)    // have Busy get a value when there are so many; 0 is never
-	Busy() <-chan struct{} // gets one
+// LogMeter is what Dovecot logs, as a measure of what happens.
+type LogMeter interface {
+	LinesLogged() int64            // so far
+	AlertAt(lines int64)           // have Busy get a value when there are so many; 0 is never
+	LinesReached() <-chan struct{} // gets one
 }
 
 const (
@@ -40,10 +40,10 @@ const (
 )
 
 // watch looks at the gauges. No gauges mean that they cannot be known now.
-func watch(ctx context.Context, lines Log, look func(context.Context) []gauge, say func(g gauge, reached int)) {
+func watch(ctx context.Context, lines LogMeter, look func(context.Context) []gauge, say func(g gauge, reached int)) {
 	told := warnings{}
 	for ctx.Err() == nil {
-		before, pace, wakeAt := lines.Lines(), slow, int64(0)
+		before, pace, wakeAt := lines.LinesLogged(), slow, int64(0)
 		all := look(ctx)
 		for _, g := range all {
 			if reached, news := told.rose(g); news {
@@ -56,7 +56,7 @@ func watch(ctx context.Context, lines Log, look func(context.Context) []gauge, s
 		if n := told.untilNext(all); n > 0 {
 			wakeAt = before + int64(n)
 		}
-		lines.WakeAt(wakeAt)
+		lines.AlertAt(wakeAt)
 		select {
 		case <-ctx.Done():
 		case <-time.After(spacing):
@@ -64,7 +64,7 @@ func watch(ctx context.Context, lines Log, look func(context.Context) []gauge, s
 		select {
 		case <-ctx.Done():
 		case <-time.After(pace - spacing):
-		case <-lines.Busy():
+		case <-lines.LinesReached():
 		}
 	}
 }

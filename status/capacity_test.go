@@ -37,10 +37,10 @@ func (s *server) seen() (looks int, told []string) {
 	return looks, told
 }
 
-func (s *server) Lines() int64          { return s.lines.Load() }
-func (s *server) Busy() <-chan struct{} { return s.busy }
+func (s *server) LinesLogged() int64            { return s.lines.Load() }
+func (s *server) LinesReached() <-chan struct{} { return s.busy }
 
-func (s *server) WakeAt(lines int64) {
+func (s *server) AlertAt(lines int64) {
 	s.wakeAt.Store(lines)
 	s.log(0)
 }

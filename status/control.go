@@ -52,8 +52,8 @@ func Ask(ctx context.Context, runDir string) (d Document, err error) {
 // the volume is that mail lies in, and whether the databases of AUTH answer.
 func AskSessions(ctx context.Context, runDir string) (d Document, err error) {
 	err = ask(ctx, runDir, "/sessions", &d)
-	d.Mail = d.Mail.Measured()
-	return d.Probed(ctx).countedForeign(ctx), err
+	d.Mail = d.Mail.Measure()
+	return d.ProbeDatabases(ctx).countedForeign(ctx), err
 }
 
 // AskLive reads Snapshot.Live into a value.

@@ -43,10 +43,10 @@ func Databases(s settings.Settings) (all []Database) {
 // databasePatience is how long databases may take. Dovecot waits a minute for one.
 const databasePatience = 2 * time.Second
 
-// Probed is the document with what has become of its databases. Dovecot is asked for
+// ProbeDatabases is the document with what has become of its databases. Dovecot is asked for
 // a user whom nobody has, as long as the servers behind it are there: auth of 2.4.1 ends
 // with signal 11 while it waits for LDAP.
-func (d Document) Probed(ctx context.Context) Document {
+func (d Document) ProbeDatabases(ctx context.Context) Document {
 	if len(d.Databases) == 0 || d.Generation == "" {
 		return d
 	}
@@ -72,8 +72,8 @@ func (d Document) Probed(ctx context.Context) Document {
 	return d
 }
 
-// Lost says why nobody can log in: no database of AUTH answers.
-func (d Document) Lost() error {
+// AllDatabasesDown says why nobody can log in: no database of AUTH answers.
+func (d Document) AllDatabasesDown() error {
 	var reasons []string
 	for _, database := range d.Databases {
 		if database.Down == "" {

@@ -35,7 +35,7 @@ func TestLost(t *testing.T) {
 		{"all", Document{Databases: []Database{down}}, true},
 		{"all but USERS", Document{Databases: []Database{down}, OwnUsers: true}, false},
 	} {
-		if err := tt.d.Lost(); (err != nil) != tt.want {
+		if err := tt.d.AllDatabasesDown(); (err != nil) != tt.want {
 			t.Errorf("%s: %v", tt.name, err)
 		}
 	}

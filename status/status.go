@@ -64,8 +64,8 @@ type Document struct {
 	OwnUsers  bool       `json:"own_users,omitempty"` // USERS has some beside them
 	Lookups   string     `json:"lookups,omitempty"`   // the socket where Dovecot looks users up
 
-	Foreign *Foreign `json:"foreign,omitempty"` // at a backend, as counted for whoever asks
-	Stats   string   `json:"stats,omitempty"`   // the socket where Dovecot tells what it has counted
+	Foreign *ForeignRefusals `json:"foreign,omitempty"` // at a backend, as counted for whoever asks
+	Stats   string           `json:"stats,omitempty"`   // the socket where Dovecot tells what it has counted
 
 	Settings []settings.Setting `json:"settings,omitempty"` // that differ from the default
 }
@@ -95,7 +95,7 @@ func (d Document) Unhealthy() error {
 	if !d.Ready {
 		return errors.New("not ready: Dovecot does not serve yet")
 	}
-	if refused := master.Missing(d.Listeners); refused != nil {
+	if refused := master.MissingListeners(d.Listeners); refused != nil {
 		return refused
 	}
 	return nil
@@ -106,7 +106,7 @@ func (d Document) Unready() error {
 	if err := d.Unhealthy(); err != nil {
 		return err
 	}
-	return d.Probed(context.Background()).Lost()
+	return d.ProbeDatabases(context.Background()).AllDatabasesDown()
 }
 
 // document is what is told without counting.

@@ -61,8 +61,8 @@ func writable(fd int32, patience time.Duration) bool {
 	}
 }
 
-// Hurry ends that a Relay waits: what it writes may stop.
-func (e *Stderr) Hurry() { e.hurried.Store(true) }
+// DropRelays ends that a Relay waits: what it writes may stop.
+func (e *Stderr) DropRelays() { e.hurried.Store(true) }
 
 // Relay writes what another process logs. That waits for a reader of the log, as it
 // would without us.

@@ -129,7 +129,7 @@ func (a absence) executable(ctx context.Context, s *statement) (f finding.Findin
 func (a absence) account(ctx context.Context, s *statement, database string, missing finding.Code, what string) (f finding.Finding) {
 	asked := [2]string{database, s.value}
 	if _, known := a.lacks[asked]; !known {
-		a.lacks[asked] = s.value != "" && a.dovecot.Lacks(ctx, database, s.value)
+		a.lacks[asked] = s.value != "" && a.dovecot.LacksEntry(ctx, database, s.value)
 	}
 	if a.lacks[asked] {
 		return s.fault(missing, "the "+what+" "+s.value+" does not exist", "name one that /etc/"+database+" in the image has")

@@ -15,8 +15,8 @@ import (
 // Check has doveconf read the configuration main, whose text is c, and returns all
 // that is wrong with it. An error means that the check itself could not be made.
 func Check(ctx context.Context, d *dovecot.Dovecot, main string, c *Config) (finding.List, error) {
-	if len(c.elsewhere.over) > 0 {
-		return c.elsewhere.over, nil // doveconf would read on
+	if len(c.included.overflow) > 0 {
+		return c.included.overflow, nil // doveconf would read on
 	}
 	said, err := d.Complaints(ctx, main)
 	if err != nil {

@@ -67,8 +67,8 @@ func (c *Config) lastValue(kind, key, value string) (last *statement) {
 	return last
 }
 
-// Listens is the operator's line that gives a listener its port.
-func (c *Config) Listens(port int) (file string, line int) {
+// PortLine is the operator's line that gives a listener its port.
+func (c *Config) PortLine(port int) (file string, line int) {
 	if s := c.lastValue("inet_listener", "port", strconv.Itoa(port)); s != nil {
 		return s.file.Origin, s.last
 	}
@@ -97,7 +97,7 @@ func (c *Config) culprit(said dovecot.Complaint) *statement {
 // understand tells what kind of fault doveconf reports, and what to write
 // instead.
 func understand(problem string) (finding.Code, string) {
-	for _, row := range Rows("verdicts") {
+	for _, row := range TableRows("verdicts") {
 		if strings.Contains(problem, row[0]) {
 			return finding.Code(row[1]), row[2]
 		}
@@ -109,9 +109,9 @@ func understand(problem string) (finding.Code, string) {
 // master repeats itself with a longer pause each time.
 var complaint = regexp.MustCompile(`^(?:[A-Z][a-z]{2} [ \d]\d [\d:]{8} )?(\S.*?: (?:Error|Fatal|Panic): .*?)(?:, throttling for [\d.]+ secs)?$`)
 
-// Logged are the complaints in a log of Dovecot's, each with the line that is likely to
+// LogComplaints are the complaints in a log of Dovecot's, each with the line that is likely to
 // be behind it.
-func (c *Config) Logged(log string) finding.List {
+func (c *Config) LogComplaints(log string) finding.List {
 	var found finding.List
 	seen := map[string]bool{}
 	for line := range strings.Lines(log) {

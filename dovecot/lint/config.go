@@ -18,7 +18,7 @@ import (
 // Dovecot reads it.
 type Config struct {
 	files      []*file // those given
-	elsewhere  *elsewhere
+	included   *includedFiles
 	byPath     map[string]*file // all
 	statements []*statement
 	sections   map[section]*section
@@ -52,30 +52,30 @@ type target struct {
 
 // Parse reads a configuration that lies in dir, and what it includes from elsewhere.
 // Files that are no part of it, such as keys, do not end in .conf.
-func Parse(files config.Files, dir string) *Config { return parse(files, dir, newElsewhere()) }
+func Parse(files config.Files, dir string) *Config { return parse(files, dir, newIncludedFiles()) }
 
-func parse(files config.Files, dir string, elsewhere *elsewhere) *Config {
+func parse(files config.Files, dir string, elsewhere *includedFiles) *Config {
 	c := newConfig(elsewhere)
 	var origins []string
 	// A saved configuration is in the order of its names, and Dovecot begins with Main.
 	isMain := func(f config.File) bool { return f.Name == config.Main }
 	i := max(0, slices.IndexFunc(files, isMain))
 	for _, f := range slices.Concat(files[i:], files[:i]) {
-		if f.Read() {
+		if f.IsConfiguration() {
 			path := filepath.Join(dir, f.Name)
 			c.add(f, path)
 			origins = append(origins, path, f.Origin)
 		}
 	}
 	// What an own configuration includes and does not have.
-	c.origins = strings.NewReplacer(append(origins, filepath.Join(dir, config.OwnDir)+"/", "/")...)
+	c.origins = strings.NewReplacer(append(origins, filepath.Join(dir, config.OperatorConfigDir)+"/", "/")...)
 	c.readAll()
 	return c
 }
 
-func newConfig(elsewhere *elsewhere) *Config {
+func newConfig(elsewhere *includedFiles) *Config {
 	return &Config{
-		elsewhere: elsewhere, byPath: map[string]*file{}, sections: map[section]*section{}, setters: map[target][]*statement{},
+		included: elsewhere, byPath: map[string]*file{}, sections: map[section]*section{}, setters: map[target][]*statement{},
 		mentions: map[string][]int{}, order: map[string]int{}, origins: strings.NewReplacer(),
 	}
 }
@@ -104,16 +104,16 @@ func (c *Config) section(around *section, kind, name string) *section {
 
 func (c *Config) service(name string) *section { return c.section(nil, "service", name) }
 
-// Ready is how many processes of a service overrides want kept ready.
-func (c *Config) Ready(service string) (n int) {
+// ReadyProcesses is how many processes of a service overrides want kept ready.
+func (c *Config) ReadyProcesses(service string) (n int) {
 	if s := c.last(c.service(service), "process_min_avail"); s != nil && s.file.Override {
 		n, _ = strconv.Atoi(s.value)
 	}
 	return n
 }
 
-// Names tells whether a line of an override names a file, or one below a directory.
-func (c *Config) Names(path string) bool {
+// NamesPath tells whether a line of an override names a file, or one below a directory.
+func (c *Config) NamesPath(path string) bool {
 	for s := range c.overrides {
 		if strings.Contains(s.value, path) {
 			return true
@@ -122,8 +122,8 @@ func (c *Config) Names(path string) bool {
 	return false
 }
 
-// Unnamed is how many sections have no name.
-func (c *Config) Unnamed() (n int) {
+// UnnamedSections is how many sections have no name.
+func (c *Config) UnnamedSections() (n int) {
 	for _, s := range c.statements {
 		if s.kind == opening && s.name == "" {
 			n++

@@ -71,8 +71,8 @@ func (s *statement) older() (problem, hint string) {
 		return "dict { } is missing section name", "in Dovecot 2.4 write dict_server { dict NAME { … } }"
 	case s.kind == fromFile && strings.HasSuffix(s.key, "_file"):
 		return s.key + " is given the contents of a file in the place of its path", "in Dovecot 2.4 write " + s.key + " = " + s.value
-	case s.sets() && s.key == "driver" && Gone(s.around(), s.value) != "":
-		return "there is no " + s.around() + " with driver = " + s.value + " any more", "in Dovecot 2.4 " + Gone(s.around(), s.value)
+	case s.sets() && s.key == "driver" && Replacement(s.around(), s.value) != "":
+		return "there is no " + s.around() + " with driver = " + s.value + " any more", "in Dovecot 2.4 " + Replacement(s.around(), s.value)
 	case !s.sets() || s.secret():
 	case old != "":
 		return "the variable " + old + " is of Dovecot 2.3, 2.4 takes it as it stands", now
@@ -99,8 +99,8 @@ func (s *statement) secret() bool {
 var longName = regexp.MustCompile(`%\{\s*(\w+)\s*([|}])`)
 
 // oldVariable finds a variable of 2.3 in a value and says what 2.4 has for it.
-func (p Place) oldVariable(value string) (old, hint string) {
-	p.Variables(value, func(was, now string, err error) {
+func (p ValuePlace) oldVariable(value string) (old, hint string) {
+	p.ConvertVariables(value, func(was, now string, err error) {
 		switch {
 		case old != "" || rowOf("rewritten", strings.Trim(was, "%{}")) != nil:
 		case err != nil:
@@ -120,7 +120,7 @@ func newVariable(value string) (now, old string, found bool) {
 			whole = whole[:end+1]
 		}
 		inner := strings.Join(strings.Fields(strings.ReplaceAll(strings.Trim(whole, "%{}"), "|", " | ")), " ")
-		for _, row := range slices.Concat(Rows("variables"), Rows("rewritten")) {
+		for _, row := range slices.Concat(TableRows("variables"), TableRows("rewritten")) {
 			if inner == row[1] && len(row[0]) > 1 {
 				return whole, "%{" + row[0] + "}", true
 			}

@@ -79,7 +79,7 @@ func (f *faultFinder) write(files config.Files) error {
 			return err
 		}
 	}
-	f.Config = parse(files, f.dir, f.elsewhere)
+	f.Config = parse(files, f.dir, f.included)
 	return nil
 }
 

@@ -93,7 +93,7 @@ func TestIncludedOnce(t *testing.T) {
 	if err := os.WriteFile(filepath.Join(dir, "a"), []byte("x = 2\ny = 3\n"), 0o600); err != nil {
 		t.Fatal(err)
 	}
-	again := parse(config.Files{c.files[0].File}, "/g", c.elsewhere)
+	again := parse(config.Files{c.files[0].File}, "/g", c.included)
 	if got, want := again.Lines(), c.Lines(); !slices.Equal(got, want) || len(got) != 1 {
 		t.Errorf("got %v, want %v", got, want)
 	}

@@ -16,7 +16,7 @@ import (
 // such a listener before does not any more. A protocol that is left without any is
 // a fault.
 func (c *Config) ChangedListeners(s dovecot.Settings, asked []config.Listener) finding.List {
-	if !s.Serves() {
+	if !s.AnyProtocolOn() {
 		return nil // it is meant so
 	}
 	found := c.clientCertificates(s)
@@ -37,7 +37,7 @@ func (c *Config) ChangedListeners(s dovecot.Settings, asked []config.Listener) f
 		}
 		port, set := s.Int(socket.Setting("port"))
 		encrypted, implicit := s[socket.Setting("ssl")], strings.HasSuffix(want.Name, "s")
-		if !s.On(p.Name) {
+		if !s.ProtocolOn(p.Name) {
 			off := changed(nil, "protocols", "is off with its protocol, which PROTOCOLS asks for", "to have no "+p.Name+", take it out of PROTOCOLS")
 			closed[p.Name] = c.blamed(c.section(nil, "protocols", ""), p.Name, off) // 2.4
 			found = append(found, closed[p.Name])
@@ -123,10 +123,10 @@ func (c *Config) WithSockets(s dovecot.Settings) dovecot.Settings {
 // these clients are processes that are kept ready.
 const fewest = 18
 
-// Starved finds limits with which nobody could log in: each process that serves
+// LimitFaults finds limits with which nobody could log in: each process that serves
 // users is a client of auth and of stats. Dovecot warns of a low limit of auth
 // alone, and of one that is merely tight in the same words.
-func (c *Config) Starved(s dovecot.Settings) finding.List {
+func (c *Config) LimitFaults(s dovecot.Settings) finding.List {
 	ready := 0
 	for name := range s {
 		if strings.HasSuffix(name, "/process_min_avail") {
@@ -149,9 +149,9 @@ func (c *Config) Starved(s dovecot.Settings) finding.List {
 	return found
 }
 
-// Owned finds the lines, of whoever they are, that set what the entrypoint relies on to
+// OwnedSettingFaults finds the lines, of whoever they are, that set what the entrypoint relies on to
 // something else, and have the last word.
-func (c *Config) Owned(owned map[string]string) (found finding.List) {
+func (c *Config) OwnedSettingFaults(owned map[string]string) (found finding.List) {
 	for _, s := range c.statements {
 		if want, ok := owned[s.key]; ok && s.sets() && s.in == nil && s.value != want && c.ours(s) == nil {
 			hint := "remove the line"
@@ -167,8 +167,8 @@ func (c *Config) Owned(owned map[string]string) (found finding.List) {
 
 // whole tells whether overrides are a whole configuration, which has a better place.
 func (c *Config) whole() bool {
-	var brought config.Brought
+	var brought config.OverrideDefinitions
 	protocols := c.last(nil, "protocols")
-	c.Brings(&brought)
+	c.ReadDefinitions(&brought)
 	return !c.files[0].Override && (brought.Passdb || brought.Userdb || brought.Inbox || protocols != nil && protocols.file.Override)
 }

@@ -110,7 +110,7 @@ func (r *reader) enter(s *statement) {
 		return
 	}
 	in := section{around: s.in, kind: s.key, name: s.name}
-	if in.name == "" && dovecot.Cumulative(s.key) {
+	if in.name == "" && dovecot.UnnamedSectionsAddUp(s.key) {
 		r.unnamed[s.key]++
 		in.number = r.unnamed[s.key]
 	}
@@ -127,11 +127,11 @@ func (r *reader) include(s *statement) {
 			r.file(f)
 		}
 	}
-	for _, path := range r.elsewhere.glob(pattern) {
+	for _, path := range r.included.glob(pattern) {
 		if r.byPath[path] != nil {
 			continue
 		}
-		if found := r.elsewhere.load(path, s); found != nil {
+		if found := r.included.load(path, s); found != nil {
 			f := &file{File: *found, path: path}
 			r.byPath[path] = f
 			r.file(f)
@@ -144,17 +144,17 @@ func (s *statement) included() string {
 	if filepath.IsAbs(s.value) {
 		return s.value
 	}
-	return s.beside()
+	return s.wholePath()
 }
 
-// elsewhere are files that are included and were not given. They are bounded as those
+// included are files that are included and were not given. They are bounded as those
 // of a mount are, and read once, so that all looks at a configuration see the same.
-type elsewhere struct {
-	files map[string]*config.File // nil for what cannot be read: Dovecot says so
-	globs map[string][]string
-	count int
-	bytes int
-	over  finding.List // what is too much, after which nothing more is read
+type includedFiles struct {
+	files    map[string]*config.File // nil for what cannot be read: Dovecot says so
+	globs    map[string][]string
+	count    int
+	bytes    int
+	overflow finding.List // what is too much, after which nothing more is read
 }
 
 const (
@@ -163,11 +163,11 @@ const (
 	maxTotal = 8 << 20
 )
 
-func newElsewhere() *elsewhere {
-	return &elsewhere{files: map[string]*config.File{}, globs: map[string][]string{}}
+func newIncludedFiles() *includedFiles {
+	return &includedFiles{files: map[string]*config.File{}, globs: map[string][]string{}}
 }
 
-func (e *elsewhere) glob(pattern string) []string {
+func (e *includedFiles) glob(pattern string) []string {
 	found, known := e.globs[pattern]
 	if !known {
 		for _, one := range alternatives(pattern) {
@@ -206,9 +206,9 @@ func alternatives(pattern string) []string {
 	return all
 }
 
-func (e *elsewhere) load(path string, s *statement) *config.File {
+func (e *includedFiles) load(path string, s *statement) *config.File {
 	f, known := e.files[path]
-	if known || len(e.over) > 0 {
+	if known || len(e.overflow) > 0 {
 		return f
 	}
 	data, problem := readRegular(path)
@@ -222,7 +222,7 @@ func (e *elsewhere) load(path string, s *statement) *config.File {
 		problem = fmt.Sprintf("is too much: what is included is larger than %d MiB together", maxTotal>>20)
 	}
 	if problem != "" {
-		e.over = finding.List{s.fault(finding.UnreadableFile, "the file "+path+", which is included here, "+problem, "include only files that belong to the configuration")}
+		e.overflow = finding.List{s.fault(finding.UnreadableFile, "the file "+path+", which is included here, "+problem, "include only files that belong to the configuration")}
 		return nil
 	}
 	if data != nil {

@@ -70,11 +70,11 @@ func TestPairs(t *testing.T) {
 		{Name: "t.conf", Origin: "template", Data: []byte("ssl_cert = </t.crt\nssl_key = </t.key\n")},
 		{Name: "o.conf", Origin: "override", Override: true, Data: []byte("ssl_cert = </o.crt\nlocal_name x {\n  ssl_cert = </x.crt\n  ssl_key = </x.key\n}\n")},
 	}
-	want := []Pair{
+	want := []CertificatePair{
 		{Reference{"/o.crt", "override", 1, true}, Reference{"/t.key", "template", 2, false}},
 		{Reference{"/x.crt", "override", 3, true}, Reference{"/x.key", "override", 4, true}},
 	}
-	if got := Parse(files, "/g").Pairs(); !reflect.DeepEqual(got, want) {
+	if got := Parse(files, "/g").CertificatePairs(); !reflect.DeepEqual(got, want) {
 		t.Errorf("got  %+v\nwant %+v", got, want)
 	}
 }

@@ -9,8 +9,8 @@ import (
 	"pidgeon/finding"
 )
 
-// Pair are the files of a certificate and its key as an override names them.
-type Pair struct {
+// CertificatePair are the files of a certificate and its key as an override names them.
+type CertificatePair struct {
 	Certificate, Key Reference
 }
 
@@ -22,8 +22,8 @@ type Reference struct {
 	Override bool // the line is one's
 }
 
-// Problem blames the line for what is wrong with the file that it names.
-func (r Reference) Problem(f finding.Finding) finding.Finding {
+// Blame blames the line for what is wrong with the file that it names.
+func (r Reference) Blame(f finding.Finding) finding.Finding {
 	if f.File == r.Path {
 		f.Problem = r.Path + ": " + f.Problem
 	}
@@ -31,17 +31,17 @@ func (r Reference) Problem(f finding.Finding) finding.Finding {
 	return f
 }
 
-// Pairs are the certificates and keys that overrides name, each with its other
+// CertificatePairs are the certificates and keys that overrides name, each with its other
 // half: that of the same section, or else the global one.
-func (c *Config) Pairs() []Pair {
-	var found []Pair
-	seen := map[Pair]bool{}
+func (c *Config) CertificatePairs() []CertificatePair {
+	var found []CertificatePair
+	seen := map[CertificatePair]bool{}
 	for s := range c.overrides {
-		for _, names := range Rows("pairs") {
+		for _, names := range TableRows("pairs") {
 			if !s.sets() || !slices.Contains(names, s.key) {
 				continue
 			}
-			pair := Pair{c.named(s.in, names[0]), c.named(s.in, names[1])}
+			pair := CertificatePair{c.named(s.in, names[0]), c.named(s.in, names[1])}
 			if pair.Certificate.Path != "" && pair.Key.Path != "" && !seen[pair] {
 				seen[pair], found = true, append(found, pair)
 			}
@@ -72,7 +72,7 @@ func (c *Config) References() []string {
 			return []string{s.value}
 		case s.kind == include && (filepath.IsAbs(s.value) || s.file.Name == ""):
 			path := s.included()
-			matching := c.elsewhere.glob(path)
+			matching := c.included.glob(path)
 			if i := strings.IndexAny(path, "*?["); i >= 0 {
 				path = path[:i] // of a pattern, what it begins with
 			}
@@ -86,9 +86,9 @@ func (c *Config) References() []string {
 	})
 }
 
-// Followed are files that overrides name and Dovecot looks at by itself: lists of users,
+// FilesDovecotWatches are files that overrides name and Dovecot looks at by itself: lists of users,
 // and scripts of Sieve.
-func (c *Config) Followed() []string {
+func (c *Config) FilesDovecotWatches() []string {
 	return c.paths(func(s *statement) []string {
 		switch {
 		case s.kind != assignment:
@@ -102,8 +102,8 @@ func (c *Config) Followed() []string {
 	})
 }
 
-// Scripts are the scripts of Sieve, and the directories of them, that overrides name.
-func (c *Config) Scripts() (found []Reference) {
+// SieveScripts are the scripts of Sieve, and the directories of them, that overrides name.
+func (c *Config) SieveScripts() (found []Reference) {
 	for s := range c.overrides {
 		if path := s.script(); path != "" && s.kind == assignment {
 			found = append(found, Reference{path, s.file.Origin, s.last, true})

@@ -13,9 +13,9 @@ import (
 	"pidgeon/dovecot"
 )
 
-// Suggest says what a setting that nothing sets and that has no default was
+// SuggestSetting says what a setting that nothing sets and that has no default was
 // probably meant to be.
-func Suggest(ctx context.Context, d *dovecot.Dovecot, setting string) string {
+func SuggestSetting(ctx context.Context, d *dovecot.Dovecot, setting string) string {
 	defaults, err := d.Defaults(ctx)
 	if err != nil {
 		return ""
@@ -33,7 +33,7 @@ func Suggest(ctx context.Context, d *dovecot.Dovecot, setting string) string {
 // section of their own in 2.3, and have none in 2.4. Of several rows the first counts.
 var spellings = sync.OnceValue(func() map[[2]string]spelling {
 	all := map[[2]string]spelling{}
-	for _, row := range slices.Backward(Rows("settings")) {
+	for _, row := range slices.Backward(TableRows("settings")) {
 		for _, s := range []spelling{spelled(row, "2.3"), spelled(row, "2.4")} {
 			for _, name := range s.from {
 				all[[2]string{s.dialect, name}] = s
@@ -51,13 +51,13 @@ var spellings = sync.OnceValue(func() map[[2]string]spelling {
 func otherDialect(section, name, dialect string) string {
 	if section == "plugin" && dialect == "2.4" {
 		plugin, _, _ := strings.Cut(name, "_")
-		switch instead := Gone("plugin", plugin); {
+		switch instead := Replacement("plugin", plugin); {
 		case instead != "":
 			return "in Dovecot 2.4 there is no plugin " + plugin + ": " + instead
 		case listed(name, "same in plugin"):
 			return "in Dovecot 2.4 it stands outside of plugin { }"
 		}
-		name = Numberless(name)
+		name = PluginSettingFamily(name)
 	}
 	s, ok := spellings()[[2]string{dialect, name}]
 	if !ok || section == "plugin" {

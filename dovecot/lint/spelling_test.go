@@ -21,7 +21,7 @@ func TestSpellings(t *testing.T) {
 		listed[dialect] = defaults
 	}
 	known := map[string]map[string]bool{"2.3": {}, "2.4": {}}
-	for _, row := range Rows("settings") {
+	for _, row := range TableRows("settings") {
 		for i, dialect := range dovecottest.Dialects {
 			for _, name := range names(row[i]) {
 				known[dialect][name] = true
@@ -107,7 +107,7 @@ func TestVariables(t *testing.T) {
 		{"x", "%{user|domain}", ""},
 		{"x", "%undefined", ""},
 	} {
-		if _, got := (Place{Key: c.setting}).oldVariable(c.value); strings.TrimPrefix(got, "in Dovecot 2.4 it is ") != c.want {
+		if _, got := (ValuePlace{Key: c.setting}).oldVariable(c.value); strings.TrimPrefix(got, "in Dovecot 2.4 it is ") != c.want {
 			t.Errorf("%s = %s: got %q, want %q", c.setting, c.value, got, c.want)
 		}
 	}

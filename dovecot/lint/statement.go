@@ -71,8 +71,8 @@ func (s *statement) around() string {
 }
 
 // where is what the meaning of its variables depends on.
-func (s *statement) where() Place {
-	p := Place{Key: s.key}
+func (s *statement) where() ValuePlace {
+	p := ValuePlace{Key: s.key}
 	for in := s.in; in != nil; in = in.around {
 		p.Sections = append(p.Sections, in.kind)
 	}
@@ -97,8 +97,8 @@ func (s *statement) warning(code finding.Code, problem, hint string) finding.Fin
 	return f
 }
 
-// Words are what a logical line of a file consists of.
-type Words struct {
+// LogicalLine are what a logical line of a file consists of.
+type LogicalLine struct {
 	First, Last int // lines, 1-based
 	Setting     bool
 	Opens       bool // a section
@@ -111,11 +111,11 @@ type Words struct {
 	Raw         string // as written
 }
 
-// Scan takes a file apart, without a look at what it says.
-func Scan(data []byte) iter.Seq[Words] {
-	return func(yield func(Words) bool) {
+// ScanLines takes a file apart, without a look at what it says.
+func ScanLines(data []byte) iter.Seq[LogicalLine] {
+	return func(yield func(LogicalLine) bool) {
 		for s := range logicalLines(data) {
-			if !yield(Words{s.first, s.last, s.sets(), s.kind == opening, s.kind == closing, s.kind == include, s.kind == fromFile, s.key, s.name, s.value, s.raw}) {
+			if !yield(LogicalLine{s.first, s.last, s.sets(), s.kind == opening, s.kind == closing, s.kind == include, s.kind == fromFile, s.key, s.name, s.value, s.raw}) {
 				return
 			}
 		}

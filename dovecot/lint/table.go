@@ -47,15 +47,15 @@ var Constructs = []string{"settings", "plugins", "values", "structures", "variab
 // Sources are the pages that the rows of a section are from, such as core/plugins/quota.
 func Sources(section string) []string { return sections()[section].sources }
 
-// Rows are those of a section of the table, for who converts what this package names.
-func Rows(section string) [][]string { return sections()[section].columns }
+// TableRows are those of a section of the table, for who converts what this package names.
+func TableRows(section string) [][]string { return sections()[section].columns }
 
-// List is one of the table's lists.
-func List(name string) []string { return list(name) }
+// TableList is one of the table's lists.
+func TableList(name string) []string { return list(name) }
 
 // rowOf is the row of a section of the table that begins with a name, nil if none does.
 func rowOf(section, name string) []string {
-	for _, row := range Rows(section) {
+	for _, row := range TableRows(section) {
 		if row[0] == name {
 			return row
 		}
@@ -74,8 +74,8 @@ func list(name string) (words []string) {
 // listed tells whether a word is in a list of the table's.
 func listed(word, name string) bool { return slices.Contains(list(name), word) }
 
-// Gone says what people use in the place of a section, or a plugin, that 2.4 has no more.
-func Gone(kind, name string) string {
+// Replacement says what people use in the place of a section, or a plugin, that 2.4 has no more.
+func Replacement(kind, name string) string {
 	if row := rowOf("gone", kind+"/"+name); row != nil {
 		return row[1]
 	}
@@ -87,9 +87,9 @@ var (
 	language = regexp.MustCompile(`^(fts_(?:filters|tokenizers))_[a-z]+$`)
 )
 
-// Numberless is a setting of plugin { } without the number, or the language, that tells it
+// PluginSettingFamily is a setting of plugin { } without the number, or the language, that tells it
 // from others.
-func Numberless(key string) string {
+func PluginSettingFamily(key string) string {
 	key = language.ReplaceAllString(key, "${1}_LANGUAGE")
 	return strings.TrimRight(group.ReplaceAllString(key, "imapsieve_mailbox_"), "0123456789")
 }

@@ -49,7 +49,7 @@ func TestSources(t *testing.T) {
 	for _, section := range Constructs {
 		for i, source := range Sources(section) {
 			if !page.MatchString(source) {
-				t.Errorf("%s: %s has the source %q", section, Rows(section)[i][0], source)
+				t.Errorf("%s: %s has the source %q", section, TableRows(section)[i][0], source)
 			}
 		}
 	}
@@ -61,7 +61,7 @@ func TestVerdicts(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	for _, row := range Rows("verdicts") {
+	for _, row := range TableRows("verdicts") {
 		if code, hint := understand("x: " + row[0] + " y"); code != finding.Code(row[1]) || hint != row[2] {
 			t.Errorf("%s comes after one that says %s", row[0], hint)
 		}
@@ -73,7 +73,7 @@ func TestVerdicts(t *testing.T) {
 
 // Each variable of the table is found, and each list names something once.
 func TestVariablesOfTheTable(t *testing.T) {
-	for _, row := range slices.Concat(Rows("variables"), Rows("rewritten")) {
+	for _, row := range slices.Concat(TableRows("variables"), TableRows("rewritten")) {
 		old := "%" + row[0]
 		if len(row[0]) > 1 {
 			old = "%{" + row[0] + "}"
@@ -81,16 +81,16 @@ func TestVariablesOfTheTable(t *testing.T) {
 				t.Errorf("%s: got %s", row[1], got)
 			}
 		}
-		if _, got := (Place{Key: "auth_x"}).oldVariable("/srv/" + old + "/x"); got != "in Dovecot 2.4 it is %{"+row[1]+"}" && rowOf("rewritten", row[0]) == nil {
+		if _, got := (ValuePlace{Key: "auth_x"}).oldVariable("/srv/" + old + "/x"); got != "in Dovecot 2.4 it is %{"+row[1]+"}" && rowOf("rewritten", row[0]) == nil {
 			t.Errorf("%s: got %s", old, got)
 		}
 	}
-	for _, row := range Rows("modifiers") {
-		if _, got := (Place{}).oldVariable("%" + row[0] + "u"); got != "in Dovecot 2.4 it is %{user | "+row[1]+"}" {
+	for _, row := range TableRows("modifiers") {
+		if _, got := (ValuePlace{}).oldVariable("%" + row[0] + "u"); got != "in Dovecot 2.4 it is %{user | "+row[1]+"}" {
 			t.Errorf("%s: got %s", row[0], got)
 		}
 	}
-	for _, row := range Rows("lists") {
+	for _, row := range TableRows("lists") {
 		words := list(row[0])
 		if slices.Sort(words); len(slices.Compact(words)) != len(strings.Fields(row[1])) {
 			t.Errorf("%s names something twice", row[0])

@@ -9,13 +9,13 @@ import (
 	"strings"
 )
 
-// Place is where a value stands: what a variable means depends on that.
-type Place struct {
+// ValuePlace is where a value stands: what a variable means depends on that.
+type ValuePlace struct {
 	Key      string
 	Sections []string // kinds of those around it
 }
 
-func (p Place) inside(kinds ...string) bool {
+func (p ValuePlace) inside(kinds ...string) bool {
 	return slices.ContainsFunc(p.Sections, func(kind string) bool { return slices.Contains(kinds, kind) })
 }
 
@@ -26,9 +26,9 @@ var (
 	shared = regexp.MustCompile(`%%([A-Z]*)(?:([undh])\b|\{(user|username|domain|home)\})`)
 )
 
-// Variables is a value with its variables of 2.3 in the words of 2.4. note hears of each
+// ConvertVariables is a value with its variables of 2.3 in the words of 2.4. note hears of each
 // that has another name, and of each that has no counterpart and stays.
-func (p Place) Variables(value string, note func(old, now string, err error)) string {
+func (p ValuePlace) ConvertVariables(value string, note func(old, now string, err error)) string {
 	if listed(p.Key, "time formats") || !strings.Contains(value, "%") {
 		return value
 	}
@@ -71,7 +71,7 @@ func (p Place) Variables(value string, note func(old, now string, err error)) st
 }
 
 // owner converts a variable of the owner of a shared folder.
-func (p Place) owner(m []string) (string, error) {
+func (p ValuePlace) owner(m []string) (string, error) {
 	name := m[3]
 	if name == "" {
 		name = map[string]string{"u": "user", "n": "username", "d": "domain", "h": "home"}[m[2]]
@@ -88,7 +88,7 @@ func (p Place) owner(m []string) (string, error) {
 }
 
 // variable converts one: its width, modifiers, and letter or long name.
-func (p Place) variable(old, width, modifiers, letter, long string) (string, error) {
+func (p ValuePlace) variable(old, width, modifiers, letter, long string) (string, error) {
 	name, fallback := letter+strings.TrimSpace(long), ""
 	switch provider, rest, provided := strings.Cut(name, ":"); {
 	case old == "%{"+long+"}" && (strings.ContainsAny(name, "| '\"(") || strings.HasPrefix(name, "env:") || strings.HasPrefix(name, "owner_")):
@@ -119,8 +119,8 @@ func (p Place) variable(old, width, modifiers, letter, long string) (string, err
 }
 
 // lookup finds what 2.4 calls a variable of 2.3 here.
-func (p Place) lookup(name string) string {
-	for _, row := range Rows("letters") {
+func (p ValuePlace) lookup(name string) string {
+	for _, row := range TableRows("letters") {
 		if (row[0] == p.Key || row[0] == "*") && row[1] == name {
 			return row[2]
 		}

@@ -25,9 +25,9 @@ func listening() (map[int]bool, error) {
 	return ports, err
 }
 
-// Missing names the listeners, by their ports, that nobody listens for though a
+// MissingListeners names the listeners, by their ports, that nobody listens for though a
 // reload was carried out. It is nil if there are none, or /proc/net cannot be read.
-func Missing(listeners map[string]int) *Refused {
+func MissingListeners(listeners map[string]int) *Refused {
 	there, err := listening()
 	if err != nil {
 		return nil

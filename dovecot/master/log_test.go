@@ -26,7 +26,7 @@ func TestBusy(t *testing.T) {
 			limit = 50 * time.Millisecond
 		}
 		select {
-		case <-m.Busy():
+		case <-m.LinesReached():
 			if !want {
 				t.Errorf("%s: busy", when)
 			}
@@ -38,19 +38,19 @@ func TestBusy(t *testing.T) {
 	}
 	say(5)
 	busy(false, "nobody asked")
-	for m.Lines() < 5 {
+	for m.LinesLogged() < 5 {
 		time.Sleep(time.Millisecond)
 	}
-	m.WakeAt(8)
+	m.AlertAt(8)
 	say(2)
 	busy(false, "7 of 8")
 	say(4)
 	busy(true, "11 of 8")
 	busy(false, "once")
-	m.WakeAt(3)
+	m.AlertAt(3)
 	busy(true, "passed before it was asked for")
-	m.WakeAt(13)
-	m.WakeAt(19)
+	m.AlertAt(13)
+	m.AlertAt(19)
 	say(2)
 	busy(false, "put off")
 }

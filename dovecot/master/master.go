@@ -242,9 +242,9 @@ func (p *Process) note(line []byte) {
 	}
 }
 
-// Died gets the name of a service when one of its processes has failed, unless that
+// ServiceDied gets the name of a service when one of its processes has failed, unless that
 // served a session.
-func (p *Process) Died() <-chan string { return p.died }
+func (p *Process) ServiceDied() <-chan string { return p.died }
 
 // complaints returns the master's error lines since the last call.
 func (p *Process) complaints() []string {
@@ -255,19 +255,19 @@ func (p *Process) complaints() []string {
 	return complaints
 }
 
-// Lines is how many lines Dovecot has logged. A login logs one at least, so it
+// LinesLogged is how many lines Dovecot has logged. A login logs one at least, so it
 // bounds the number of logins between two looks, unless an override silences them.
-func (p *Process) Lines() int64 { return p.lines.Load() }
+func (p *Process) LinesLogged() int64 { return p.lines.Load() }
 
-// WakeAt has Busy get a value when Lines reaches a number; never, when that is 0. It
+// AlertAt has Busy get a value when Lines reaches a number; never, when that is 0. It
 // replaces what it was told before.
-func (p *Process) WakeAt(lines int64) {
+func (p *Process) AlertAt(lines int64) {
 	p.wakeAt.Store(lines)
 	p.wake(p.lines.Load())
 }
 
-// Busy gets a value as WakeAt was told.
-func (p *Process) Busy() <-chan struct{} { return p.busy }
+// LinesReached gets a value as WakeAt was told.
+func (p *Process) LinesReached() <-chan struct{} { return p.busy }
 
 func (p *Process) wake(lines int64) {
 	at := p.wakeAt.Load()

@@ -407,7 +407,7 @@ func TestDied(t *testing.T) {
 	}
 	for _, want := range []string{"anvil", "auth", "log", "stats", "imap-login", "config"} {
 		select {
-		case got := <-m.Died():
+		case got := <-m.ServiceDied():
 			if got != want {
 				t.Errorf("%s died, want %s", got, want)
 			}

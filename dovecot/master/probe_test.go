@@ -82,10 +82,10 @@ func TestGreets(t *testing.T) {
 
 func TestMissing(t *testing.T) {
 	there, gone := says(t, ""), freePort(t)
-	if refused := Missing(map[string]int{"imap": there}); refused != nil {
+	if refused := MissingListeners(map[string]int{"imap": there}); refused != nil {
 		t.Errorf("somebody listens: %v", refused)
 	}
-	refused := Missing(map[string]int{"imap": there, "pop3": gone, "lmtp": gone})
+	refused := MissingListeners(map[string]int{"imap": there, "pop3": gone, "lmtp": gone})
 	want := []string{fmt.Sprintf("nothing listens for lmtp on port %d", gone), fmt.Sprintf("nothing listens for pop3 on port %d", gone)}
 	if refused == nil || !refused.Partial || !slices.Equal(refused.Complaints, want) {
 		t.Errorf("got %v, want %q", refused, want)

@@ -18,7 +18,7 @@ const failed = "the rehearsal failed: "
 // complaints are what the rehearsal's log holds, those with a line to blame first.
 func (p private) complaints() finding.List {
 	log, _ := os.ReadFile(p.path("log"))
-	found := p.Config.Logged(string(log))
+	found := p.Config.LogComplaints(string(log))
 	slices.SortStableFunc(found, func(a, b finding.Finding) int { return cmp.Compare(b.File, a.File) })
 	for i := range found {
 		found[i].Problem = failed + found[i].Problem

@@ -105,7 +105,7 @@ func (p private) tail() string {
 		b.WriteString("import_environment {\n  RES_OPTIONS = timeout:1\n}\n")
 		b.WriteString("auth_mechanisms {\n  plain = yes\n}\n")
 	}
-	moved := p.Effective.MailBelow(p.path("home"))
+	moved := p.Effective.WithMailBelow(p.path("home"))
 	for _, name := range slices.Sorted(maps.Keys(moved)) {
 		b.WriteString(within(name, moved[name]))
 	}
@@ -158,7 +158,7 @@ func (p private) silence(b *strings.Builder) {
 	sockets := p.Effective.Sockets()
 	for _, protocol := range config.Protocols() {
 		for _, name := range protocol.Listeners {
-			if l := dovecot.SocketOf(protocol, name); p.Effective.On(protocol.Name) && !slices.Contains(sockets, l) {
+			if l := dovecot.SocketOf(protocol, name); p.Effective.ProtocolOn(protocol.Name) && !slices.Contains(sockets, l) {
 				sockets = append(sockets, l)
 			}
 		}
@@ -166,7 +166,7 @@ func (p private) silence(b *strings.Builder) {
 	numbered := map[string]bool{} // services
 	for _, s := range sockets {
 		switch {
-		case !p.Effective.Runs(s.Service):
+		case !p.Effective.ServiceRuns(s.Service):
 		case s.Unnamed() && !numbered[s.Service]:
 			numbered[s.Service] = true
 			p.silenceUnnamed(b, s)
@@ -189,7 +189,7 @@ func (p private) silence(b *strings.Builder) {
 // (2.3.19: config-parser.c, section_counter); a number that is another section's makes
 // a listener that is off. Two are in what precedes the candidate.
 func (p private) silenceUnnamed(b *strings.Builder, s dovecot.Socket) {
-	for n := range p.Config.Unnamed() + 2 {
+	for n := range p.Config.UnnamedSections() + 2 {
 		s.Name = strconv.Itoa(n)
 		writeSocket(b, s, "port = 0")
 	}
@@ -226,7 +226,7 @@ func (p private) removeProbes() {
 // openSockets gives each protocol that is on a socket that is the rehearsal's own.
 func (p private) openSockets(b *strings.Builder) {
 	for _, protocol := range config.Protocols() {
-		if p.Effective.On(protocol.Name) {
+		if p.Effective.ProtocolOn(protocol.Name) {
 			writeSocket(b, dovecot.Socket{Service: protocol.Login, Kind: "unix_listener", Name: p.path(protocol.Name)}, "mode = 0666")
 		}
 	}

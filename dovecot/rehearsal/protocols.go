@@ -46,7 +46,7 @@ var stranger = conversation([]string{"* BYE", "a NO", "a BAD", "b OK", "b BAD"},
 // conversation goes through steps. An answer that begins with one of the bad ends it.
 func conversation(bad []string, steps ...step) func(*dialogue, private) error {
 	return func(d *dialogue, p private) error {
-		tls := cmp.Or(p.Effective["protocol/"+d.protocol+"/ssl"], p.Effective["ssl"]) != "no" && !(p.Own && !p.Effective.Certified(d.protocol))
+		tls := cmp.Or(p.Effective["protocol/"+d.protocol+"/ssl"], p.Effective["ssl"]) != "no" && !(p.OperatorConfig && !p.Effective.HasDefaultCertificate(d.protocol))
 		token := base64.StdEncoding.EncodeToString([]byte("\x00" + rehearsalUser + "\x00" + p.password))
 		filled := strings.NewReplacer("{user}", rehearsalUser, "{password}", p.password, "{token}", token)
 		for _, s := range steps {
@@ -70,7 +70,7 @@ func conversation(bad []string, steps ...step) func(*dialogue, private) error {
 func (p private) tryProtocols(ctx context.Context) error {
 	tried := false
 	for _, protocol := range config.Protocols() {
-		if !p.Effective.On(protocol.Name) {
+		if !p.Effective.ProtocolOn(protocol.Name) {
 			continue
 		}
 		if err := p.try(ctx, protocol.Name, protocolTests[protocol.Name]); err != nil {
@@ -108,7 +108,7 @@ const databasePatience = 2 * time.Second
 // askDatabases has a user look for who is in none, so that auth connects to each and
 // logs what comes of it: the verdict must not depend on who is faster.
 func (p private) askDatabases(ctx context.Context) {
-	if !p.Effective.On("imap") {
+	if !p.Effective.ProtocolOn("imap") {
 		return
 	}
 	ctx, cancel := context.WithTimeout(ctx, databasePatience)

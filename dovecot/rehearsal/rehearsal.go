@@ -24,11 +24,11 @@ import (
 
 // Rehearsal is what is rehearsed, and where.
 type Rehearsal struct {
-	Dir       string       // made and removed here; every user must get through to it
-	Candidate string       // the directory of the generation
-	UID, GID  int          // owner of all mail
-	Config    *lint.Config // of the candidate, to name the line behind what is logged
-	Own       bool         // the operator's whole configuration, which may be without a certificate
+	Dir            string       // made and removed here; every user must get through to it
+	Candidate      string       // the directory of the generation
+	UID, GID       int          // owner of all mail
+	Config         *lint.Config // of the candidate, to name the line behind what is logged
+	OperatorConfig bool         // the operator's whole configuration, which may be without a certificate
 	// Effective holds at least every setting that is not at Dovecot's default.
 	Effective dovecot.Settings
 }

@@ -26,7 +26,7 @@ func trimmed(lines []string) []string {
 
 func (u use) locations(value string) (lines []string, err error) {
 	parts := colons(value)
-	if len(parts) > 1 && slices.Contains(lint.List("storage"), parts[0]) {
+	if len(parts) > 1 && slices.Contains(lint.TableList("storage"), parts[0]) {
 		lines, parts = append(lines, "mail_driver = "+parts[0]), parts[1:]
 	}
 	if parts[0] != "" {
@@ -41,9 +41,9 @@ func (u use) locations(value string) (lines []string, err error) {
 		if value, err = u.words(value); err != nil {
 			return nil, err
 		}
-		switch i := slices.IndexFunc(lint.Rows("locations"), func(row []string) bool { return row[0] == key }); {
+		switch i := slices.IndexFunc(lint.TableRows("locations"), func(row []string) bool { return row[0] == key }); {
 		case i >= 0:
-			lines = append(lines, lint.Rows("locations")[i][1]+" = "+value)
+			lines = append(lines, lint.TableRows("locations")[i][1]+" = "+value)
 		case key == "ALTNOCHECK":
 			lines = append(lines, "mail_alt_check = no")
 		case key == "ITERINDEX":
@@ -65,7 +65,7 @@ func (u use) locations(value string) (lines []string, err error) {
 	}
 	if everybody := u.location23(); u.node.up != nil { // which it stands in the place of, and 2.4 adds to
 		driver := driverOf(value, everybody)
-		for _, row := range lint.Rows("locations") {
+		for _, row := range lint.TableRows("locations") {
 			key := ":" + row[0] + "="
 			if strings.Contains(everybody, key) && !strings.Contains(value, key) {
 				lines = append(lines, row[1]+" = "+standard(row[0], driver))
@@ -84,7 +84,7 @@ const legacy = "mailbox_directory_name_legacy = yes"
 // driverOf is that of a mail_location, or of the one that it stands in the place of.
 func driverOf(locations ...string) string {
 	for _, location := range locations {
-		if driver, _, _ := strings.Cut(location, ":"); slices.Contains(lint.List("storage"), driver) {
+		if driver, _, _ := strings.Cut(location, ":"); slices.Contains(lint.TableList("storage"), driver) {
 			return driver
 		}
 	}
@@ -192,7 +192,7 @@ func (u use) sqlDict(name string) ([]string, error) {
 	if !ok {
 		return nil, fmt.Errorf("%s, whose settings belong here, cannot be read: put it beside the configuration", name)
 	}
-	u.Merged = append(u.Merged, f.Name)
+	u.MergedFiles = append(u.MergedFiles, f.Name)
 	lines := []string{"dict " + u.node.Key + " {", "  driver = sql", "  sql_driver = " + u.driver}
 	for _, n := range parse(f, u.node).children {
 		u := use{converter: u.converter, node: n, raw: n.Raw, driver: u.driver}
@@ -284,9 +284,9 @@ func (u use) arguments() (string, error) {
 		if !ok {
 			return "", fmt.Errorf("%s, whose settings belong here, cannot be read: put it beside the configuration", u.node.Value)
 		}
-		u.Merged = append(u.Merged, f.Name)
+		u.MergedFiles = append(u.MergedFiles, f.Name)
 		settings = parse(f, section).children
-		for _, row := range lint.Rows("implied") {
+		for _, row := range lint.TableRows("implied") {
 			key, ok := strings.CutPrefix(row[0], driver+"/")
 			if ok && !slices.ContainsFunc(settings, func(n *node) bool { return n.Key == key }) {
 				n := &node{file: f, up: section}
@@ -345,7 +345,7 @@ func (u use) arguments() (string, error) {
 
 // argument is one of them, as the table has it.
 func (u use) argument(section, driver string) (lines []string, known bool, err error) {
-	for _, row := range lint.Rows("arguments") {
+	for _, row := range lint.TableRows("arguments") {
 		if row[0] != driver+"/"+u.node.Key {
 			continue
 		}
@@ -391,7 +391,7 @@ func (u use) connect() (string, error) {
 				return "", fmt.Errorf("%s has no counterpart in Dovecot 2.4", name)
 			}
 			name = now
-		case u.driver == "mysql" && !slices.Contains(lint.List("mysql"), name):
+		case u.driver == "mysql" && !slices.Contains(lint.TableList("mysql"), name):
 			return "", fmt.Errorf("MySQL takes no parameter %s from Dovecot", name)
 		}
 		rest = append(rest, name+" = "+value)

@@ -35,17 +35,17 @@ func TestDocs(t *testing.T) {
 func tables() string {
 	var b strings.Builder
 	b.WriteString("\n| 2.3 | 2.4 | | Source |\n| --- | --- | --- | --- |\n")
-	for i, row := range lint.Rows("settings") {
+	for i, row := range lint.TableRows("settings") {
 		if row[0] != "-" {
 			fmt.Fprintf(&b, "| `%s` | %s | %s | %s |\n", row[0], code(row[1]), row[2], source("settings", i))
 		}
 	}
 	b.WriteString("\n| Plugin of 2.3 | 2.4 | | Source |\n| --- | --- | --- | --- |\n")
-	for i, row := range lint.Rows("plugins") {
+	for i, row := range lint.TableRows("plugins") {
 		fmt.Fprintf(&b, "| `%s` | %s | %s | %s |\n", row[0], code(row[1]), row[2], source("plugins", i))
 	}
 	b.WriteString("\n| Section of 2.3 | Instead | Source |\n| --- | --- | --- |\n")
-	for i, row := range lint.Rows("gone") {
+	for i, row := range lint.TableRows("gone") {
 		fmt.Fprintf(&b, "| `%s` | %s | %s |\n", row[0], row[1], source("gone", i))
 	}
 	return b.String()

@@ -41,10 +41,10 @@ func Load(path string) (before config.Files, after Result, err error) {
 			}
 		}
 	}
-	after = Convert(before, roots, whole, func(name string) []byte { return Elsewhere(dir, name) })
+	after = Convert(before, roots, whole, func(name string) []byte { return ReadNamedFile(dir, name) })
 	if info.IsDir() && !after.TooLarge {
-		after.Beside = slices.DeleteFunc(slices.Clone(before), func(f config.File) bool {
-			return slices.Contains(after.Merged, f.Name) || slices.ContainsFunc(after.Files, func(now config.File) bool { return now.Name == f.Name })
+		after.OtherFiles = slices.DeleteFunc(slices.Clone(before), func(f config.File) bool {
+			return slices.Contains(after.MergedFiles, f.Name) || slices.ContainsFunc(after.Files, func(now config.File) bool { return now.Name == f.Name })
 		})
 	}
 	return before, after, nil
@@ -52,7 +52,7 @@ func Load(path string) (before config.Files, after Result, err error) {
 
 // alone tells a whole configuration from an override: it says which protocols there are.
 func alone(data []byte) bool {
-	for words := range lint.Scan(data) {
+	for words := range lint.ScanLines(data) {
 		if words.Setting && words.Key == "protocols" {
 			return true
 		}
@@ -82,9 +82,9 @@ func read(dir string) (files config.Files, err error) {
 	return files, err
 }
 
-// Elsewhere reads a file that a configuration in dir names, or the one with its name in
+// ReadNamedFile reads a file that a configuration in dir names, or the one with its name in
 // dir; nil is none.
-func Elsewhere(dir, name string) []byte {
+func ReadNamedFile(dir, name string) []byte {
 	if data := regular(name); filepath.IsAbs(name) && data != nil {
 		return data
 	}

@@ -32,12 +32,12 @@ func meaning(name, value string) map[string]string {
 	case "protocols", "mail_plugins":
 		want := map[string]string{}
 		for word := range strings.FieldsSeq(value) {
-			for _, row := range lint.Rows("plugins") {
+			for _, row := range lint.TableRows("plugins") {
 				if leaf == "mail_plugins" && row[0] == word {
 					word = strings.Trim(row[1], "-")
 				}
 			}
-			for _, row := range lint.Rows("values") {
+			for _, row := range lint.TableRows("values") {
 				if row[0] == leaf && row[1] == word {
 					word = ""
 				}
@@ -58,7 +58,7 @@ func meaning(name, value string) map[string]string {
 			value = "unlimited"
 		}
 	}
-	for _, row := range slices.Concat(lint.Rows("settings"), lint.Rows("structures")) {
+	for _, row := range slices.Concat(lint.TableRows("settings"), lint.TableRows("structures")) {
 		if row[0] != leaf && !strings.HasSuffix(row[0], "/"+leaf) {
 			continue
 		}
@@ -71,14 +71,14 @@ func meaning(name, value string) map[string]string {
 		}
 		break
 	}
-	for _, row := range lint.Rows("values") {
+	for _, row := range lint.TableRows("values") {
 		if row[0] == leaf {
 			return nil
 		}
 	}
-	place := lint.Place{Key: leaf, Sections: parts[:len(parts)-1]}
+	place := lint.ValuePlace{Key: leaf, Sections: parts[:len(parts)-1]}
 	unknown := false
-	value = place.Variables(value, func(_, _ string, err error) { unknown = unknown || err != nil })
+	value = place.ConvertVariables(value, func(_, _ string, err error) { unknown = unknown || err != nil })
 	if unknown {
 		return nil
 	}

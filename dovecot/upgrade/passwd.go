@@ -29,7 +29,7 @@ func (u use) passwdFile(path string) (lines []string) {
 	}
 	f, ok := u.beside(u.node, path)
 	if !ok {
-		u.Differs = append(u.Differs, finding.Finding{
+		u.Differences = append(u.Differences, finding.Finding{
 			Code: finding.CarriedOver, File: u.node.file.Origin, Line: u.node.Last, Warning: true,
 			Problem: path + " cannot be read, and Dovecot 2.4 passes over userdb_quota_rule and userdb_mail in it",
 			Hint:    "put it beside the configuration where it has any of them",
@@ -72,7 +72,7 @@ func (u use) passwdFile(path string) (lines []string) {
 // extraFields are the last column of a passwd-file.
 func (u use) extraFields(data []byte) (fields map[string]said, users int) {
 	fields = map[string]said{}
-	place := lint.Place{Key: "fields", Sections: []string{"userdb"}}
+	place := lint.ValuePlace{Key: "fields", Sections: []string{"userdb"}}
 	number := 0
 	for line := range strings.Lines(string(data)) {
 		number++
@@ -90,7 +90,7 @@ func (u use) extraFields(data []byte) (fields map[string]said, users int) {
 				field.line = number
 			}
 			field.values = append(field.values, value)
-			now := place.Variables(value, func(string, string, error) {})
+			now := place.ConvertVariables(value, func(string, string, error) {})
 			if now != value && field.why == nil {
 				field.old, field.why = number, fmt.Errorf("it has a variable of 2.3: write %s", strings.ReplaceAll(now, " | ", "|"))
 			}

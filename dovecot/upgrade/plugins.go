@@ -28,7 +28,7 @@ func (u use) acl() (string, error) {
 		case !ok:
 			return "", fmt.Errorf("the rights in %s, which cannot be read, are written mailbox NAME { acl WHO { rights = … } }", part)
 		}
-		u.Merged = append(u.Merged, f.Name)
+		u.MergedFiles = append(u.MergedFiles, f.Name)
 		for line := range strings.Lines(string(f.Data)) {
 			if m := right.FindStringSubmatch(strings.TrimSpace(line)); m != nil {
 				lines = append(lines, "mailbox "+u.filter(strings.Trim(m[1], `"`))+" {", "  acl "+m[2]+" {", "    rights = "+m[3], "  }", "}")
@@ -209,7 +209,7 @@ func (u use) grace() (string, error) {
 	if size := u.allowed(); err == nil && size > 0 {
 		return fmt.Sprintf("quota_storage_grace = %dK", size>>10*int64(n)/100), nil
 	}
-	u.Differs = append(u.Differs, finding.Finding{
+	u.Differences = append(u.Differences, finding.Finding{
 		Code: finding.CarriedOver, File: u.node.file.Origin, Line: u.node.Last, Warning: true,
 		Problem: u.node.Key + " = " + u.node.Value + " is left to Dovecot 2.4's default, which is 10M",
 		Hint:    "it is no share of the quota any more: set quota_storage_grace to a size where 10M do not suit",

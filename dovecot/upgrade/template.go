@@ -59,7 +59,7 @@ func opaque(n *node, spec string) error {
 	}
 	for _, use := range action.FindAllString(spec, -1) {
 		for _, word := range functions.FindAllString(use, -1) {
-			if !slices.Contains(lint.List("as it is"), word) {
+			if !slices.Contains(lint.TableList("as it is"), word) {
 				return errors.New("what becomes of it depends on its value, which the template makes: write it in 2.4's words")
 			}
 		}

@@ -19,18 +19,18 @@ import (
 
 // Result is what came of an upgrade.
 type Result struct {
-	Files    config.Files    // what Dovecot reads, for 2.4; what was merged is missing
-	Left     finding.List    // what was not carried over
-	Differs  finding.List    // warnings of what is not quite the same
-	TooLarge bool            // nothing was looked at
-	left     map[string]bool // origins of files that something is left of
-	Carried  map[string]int  // settings and sections that are written anew, by their file's origin
-	Merged   []string        // the paths of files that are part of others now
-	Beside   config.Files    // what else lies in the directory, as it is
+	Files          config.Files    // what Dovecot reads, for 2.4; what was merged is missing
+	NotCarriedOver finding.List    // what was not carried over
+	Differences    finding.List    // warnings of what is not quite the same
+	TooLarge       bool            // nothing was looked at
+	left           map[string]bool // origins of files that something is left of
+	CarriedOver    map[string]int  // settings and sections that are written anew, by their file's origin
+	MergedFiles    []string        // the paths of files that are part of others now
+	OtherFiles     config.Files    // what else lies in the directory, as it is
 }
 
-// Whole tells whether all of a file was carried over.
-func (r Result) Whole(f config.File) bool { return !r.left[f.Origin] }
+// FullyCarriedOver tells whether all of a file was carried over.
+func (r Result) FullyCarriedOver(f config.File) bool { return !r.left[f.Origin] }
 
 // version is the oldest that every 2.4 from Debian 13 on takes.
 const version = "2.4.0"
@@ -55,7 +55,7 @@ type converter struct {
 // is a configuration that is complete by itself.
 func Convert(files config.Files, roots []string, whole bool, elsewhere func(path string) []byte) Result {
 	c := converter{files: files, elsewhere: elsewhere, whole: whole, seen: map[string]bool{}, names: map[string]bool{}, plugin: map[string]*node{}, written: map[string]bool{}}
-	c.Carried, c.left = map[string]int{}, map[string]bool{}
+	c.CarriedOver, c.left = map[string]int{}, map[string]bool{}
 	c.files = slices.Clone(files)
 	for i, f := range files {
 		c.files[i] = c.mask(f)
@@ -83,7 +83,7 @@ const (
 // fits tells whether a file is one to read, with those before.
 func (c *converter) fits(data []byte) bool {
 	depth := 0
-	for words := range lint.Scan(data) {
+	for words := range lint.ScanLines(data) {
 		switch c.statements++; {
 		case words.Opens:
 			depth++
@@ -135,7 +135,7 @@ func (c *converter) file(name string, around *node) {
 	}
 	c.seen[name] = true
 	f := c.files[i]
-	place, left := len(c.Files), len(c.Left)
+	place, left := len(c.Files), len(c.NotCarriedOver)
 	c.Files = append(c.Files, f)
 	root := parse(f, around)
 	lines := append(c.block(root.children), root.after...)
@@ -152,7 +152,7 @@ func (c *converter) file(name string, around *node) {
 		c.Files[place].Lines = append(c.Files[place].Lines, at)
 	}
 	c.Files[place].Data = []byte(strings.Join(lines, "\n"))
-	c.left[f.Origin] = len(c.Left) > left
+	c.left[f.Origin] = len(c.NotCarriedOver) > left
 }
 
 // defaults are what 2.3 had where nothing was said, and 2.4 wants to be told: the place of
@@ -217,7 +217,7 @@ func (c *converter) beside(from *node, name string) (f config.File, ok bool) {
 // where that stood.
 func (c *converter) block(nodes []*node) (out []string) {
 	for _, n := range nodes {
-		left := len(c.Left)
+		left := len(c.NotCarriedOver)
 		lines, err := c.lines(n)
 		if err != nil && n.Setting && n.Value == "" && !n.FromFile {
 			lines, err = nil, nil
@@ -228,8 +228,8 @@ func (c *converter) block(nodes []*node) (out []string) {
 		switch changed := !slices.Equal(lines, n.text); {
 		case err != nil:
 			lines = c.leave(n, err.Error())
-		case !n.Opens && changed && len(c.Left) == left, n.Opens && n.Key != "plugin" && (len(lines) == 0 || lines[0] != n.text[0]):
-			c.Carried[n.file.Origin]++
+		case !n.Opens && changed && len(c.NotCarriedOver) == left, n.Opens && n.Key != "plugin" && (len(lines) == 0 || lines[0] != n.text[0]):
+			c.CarriedOver[n.file.Origin]++
 		}
 		lines = slices.Clone(lines)
 		for i, line := range lines {
@@ -291,7 +291,7 @@ func (c *converter) leave(n *node, why string) []string {
 
 // note reports what cannot be carried over, and says so in a comment.
 func (c *converter) note(n *node, what, why string) string {
-	c.Left = append(c.Left, finding.Finding{Code: finding.OtherDialect, File: n.file.Origin, Line: n.Last, Problem: what + " cannot be carried over to Dovecot 2.4", Hint: why})
+	c.NotCarriedOver = append(c.NotCarriedOver, finding.Finding{Code: finding.OtherDialect, File: n.file.Origin, Line: n.Last, Problem: what + " cannot be carried over to Dovecot 2.4", Hint: why})
 	return "# pidgeon upgrade: " + what + " cannot be carried over: " + why
 }
 
@@ -326,7 +326,7 @@ func (c *converter) section(n *node) ([]string, error) {
 			all = append(all, c.within(n, "local_name "+name+" {")...)
 		}
 		return all, nil
-	case n.Name == "" && (slices.Contains(lint.List("named"), kind) || kind == "inet_listener"):
+	case n.Name == "" && (slices.Contains(lint.TableList("named"), kind) || kind == "inet_listener"):
 		lines := c.within(n, kind+" "+quoted(c.name(n))+" {")
 		if kind == "passdb" && n.up == nil && !c.written["weak schemes"] && c.weakly(n) {
 			c.written["weak schemes"] = true
@@ -350,7 +350,7 @@ func (c *converter) gone(n *node) (why string, needless bool) {
 	if n.Key == "passdb" || n.Key == "userdb" {
 		name = n.value("driver")
 	}
-	for _, row := range lint.Rows("gone") {
+	for _, row := range lint.TableRows("gone") {
 		if row[0] == n.Key+"/"+name {
 			set := slices.ContainsFunc(c.all, func(n *node) bool { return n.Setting && n.Key == row[2] && n.Value != "" })
 			return row[1], row[2] != "" && !set
@@ -393,7 +393,7 @@ func (c *converter) setting(n *node) ([]string, error) {
 		if !ok {
 			return nil, fmt.Errorf("its value stands in %s, which cannot be read: put it beside the configuration", n.Value)
 		}
-		c.Merged = append(c.Merged, f.Name)
+		c.MergedFiles = append(c.MergedFiles, f.Name)
 		inline := *n
 		inline.Value = strings.TrimSpace(string(f.Data))
 		inline.Raw, inline.FromFile = inline.Value, false
@@ -414,9 +414,9 @@ func (c *converter) setting(n *node) ([]string, error) {
 	case spec != "" && spec != "-":
 		lines, err := u.expand(spec)
 		return indented(c.ofRoot(n, lines), n.indent(), n.remark()), err
-	case row == nil && n.around() == "plugin" && lint.Gone("plugin", strings.Split(n.Key, "_")[0]) != "":
-		return nil, errors.New(lint.Gone("plugin", strings.Split(n.Key, "_")[0]))
-	case row == nil && n.around() == "plugin" && !slices.Contains(lint.List("same in plugin"), n.Key):
+	case row == nil && n.around() == "plugin" && lint.Replacement("plugin", strings.Split(n.Key, "_")[0]) != "":
+		return nil, errors.New(lint.Replacement("plugin", strings.Split(n.Key, "_")[0]))
+	case row == nil && n.around() == "plugin" && !slices.Contains(lint.TableList("same in plugin"), n.Key):
 		return nil, errors.New("ask the plugin's documentation what it is in Dovecot 2.4, where plugin { } is gone")
 	case row == nil:
 		return c.plain(u, n.Key)
@@ -434,7 +434,7 @@ func (c *converter) setting(n *node) ([]string, error) {
 
 // structure is what the table writes for a setting whose name stays.
 func (u use) structure() string {
-	for _, row := range lint.Rows("structures") {
+	for _, row := range lint.TableRows("structures") {
 		if row[0] == u.node.Key || row[0] == u.node.around()+"/"+u.node.Key {
 			return row[1]
 		}
@@ -472,12 +472,12 @@ func (c *converter) plain(u use, key string) ([]string, error) {
 func rowFor(around, key string) []string {
 	var wanted []string
 	if around == "plugin" {
-		wanted = []string{"plugin/" + key, "plugin/" + lint.Numberless(key), "plugin/" + lint.Numberless(rootNumber.ReplaceAllString(key, "quota_"))}
+		wanted = []string{"plugin/" + key, "plugin/" + lint.PluginSettingFamily(key), "plugin/" + lint.PluginSettingFamily(rootNumber.ReplaceAllString(key, "quota_"))}
 	} else {
 		wanted = []string{key, around + "/" + key}
 	}
 	for _, name := range wanted {
-		for _, row := range lint.Rows("settings") {
+		for _, row := range lint.TableRows("settings") {
 			if row[0] == name {
 				return row
 			}

@@ -94,7 +94,7 @@ func TestGolden(t *testing.T) {
 				golden.Files = append(golden.Files, txtar.File{Name: "want/" + f.Name, Data: f.Data})
 			}
 			var left strings.Builder
-			for _, f := range after.Left {
+			for _, f := range after.NotCarriedOver {
 				fmt.Fprintln(&left, strings.ReplaceAll(f.Error(), dir+"/", ""))
 			}
 			golden.Files = append(golden.Files, txtar.File{Name: "left", Data: []byte(left.String())})
@@ -137,8 +137,8 @@ func twice(t *testing.T, after upgrade.Result) {
 			t.Errorf("twice: %s", diff.Diff("once", after.Files[i].Data, "twice", f.Data))
 		}
 	}
-	if len(again.Left) > 0 {
-		t.Errorf("twice: %v", again.Left)
+	if len(again.NotCarriedOver) > 0 {
+		t.Errorf("twice: %v", again.NotCarriedOver)
 	}
 }
 
@@ -218,7 +218,7 @@ func TestComposed(t *testing.T) {
 func outermost(text string) (statements []string) {
 	lines := strings.SplitAfter(text, "\n")
 	depth, from := 0, 0
-	for words := range lint.Scan([]byte(text)) {
+	for words := range lint.ScanLines([]byte(text)) {
 		switch {
 		case words.Opens:
 			depth++
@@ -245,7 +245,7 @@ func TestExamples(t *testing.T) {
 	}
 	wanted := map[string]bool{}
 	for _, section := range lint.Constructs {
-		for _, row := range lint.Rows(section) {
+		for _, row := range lint.TableRows(section) {
 			example := section + "/" + row[0]
 			if section == "values" || section == "letters" {
 				example += "/" + row[1]

@@ -55,7 +55,7 @@ func (u use) imported(field, where, said string) (lines []string, err error) {
 		if !stored.MatchString(said) { // it may say anything
 			said = ":INDEX= :CONTROL= :INBOX= :LAYOUT="
 		}
-		for _, row := range lint.Rows("locations") {
+		for _, row := range lint.TableRows("locations") {
 			if key := ":" + row[0] + "="; strings.Contains(said+everybody, key) {
 				otherwise := ""
 				for _, driver := range []string{"maildir", "mbox"} {
@@ -186,7 +186,7 @@ func (c *converter) weakly(n *node) bool {
 	switch driver {
 	case "sql", "ldap":
 		if f, ok := c.external(n, args); ok {
-			for _, row := range lint.Rows("implied") {
+			for _, row := range lint.TableRows("implied") {
 				if row[0] == driver+"/default_pass_scheme" {
 					scheme = row[1]
 				}

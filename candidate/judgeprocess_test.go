@@ -38,7 +38,7 @@ func TestAsk(t *testing.T) {
 		{"it never stops", undecided + strings.Repeat("x", 2*maxVerdict), nil, Undecided, "it did not end"},
 	} {
 		t.Run(tt.name, func(t *testing.T) {
-			v := Ask(t.Context(), answers(tt.text, tt.end), nil, Request{})
+			v := RunJudge(t.Context(), answers(tt.text, tt.end), nil, Request{})
 			if v.Outcome != tt.outcome || v.Findings.Faults().Error() != tt.faults {
 				t.Errorf("got %s %v", v.Outcome, v.Findings)
 			}

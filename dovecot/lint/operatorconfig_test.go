@@ -35,7 +35,7 @@ func TestReadOwn(t *testing.T) {
 		write("more/deep.ext", "login_greeting = deep\n")
 		write("host", "mail.example.com")
 		write("listen", "127.0.0.1")
-		own, found := ReadOwn(filepath.Join(etc, "dovecot.conf"))
+		own, found := ReadOperatorConfig(filepath.Join(etc, "dovecot.conf"))
 		if len(found) > 0 {
 			t.Fatal(found)
 		}
@@ -107,7 +107,7 @@ func TestFilesThatAreNamed(t *testing.T) {
 		if got := c.References(); !slices.Equal(got, tt.references) {
 			t.Errorf("%s: references %v, not %v", tt.text, got, tt.references)
 		}
-		if got := c.Followed(); !slices.Equal(got, tt.followed) {
+		if got := c.FilesDovecotWatches(); !slices.Equal(got, tt.followed) {
 			t.Errorf("%s: followed %v, not %v", tt.text, got, tt.followed)
 		}
 	}

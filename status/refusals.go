@@ -10,9 +10,9 @@ import (
 	"time"
 )
 
-// Foreign is how often users of other backends were refused, since Dovecot's stats process
+// ForeignRefusals is how often users of other backends were refused, since Dovecot's stats process
 // began, which a reload replaces.
-type Foreign struct {
+type ForeignRefusals struct {
 	Logins     int `json:"logins"`
 	Deliveries int `json:"deliveries"`
 }
@@ -24,7 +24,7 @@ const (
 )
 
 // String is for people.
-func (f Foreign) String() string {
+func (f ForeignRefusals) String() string {
 	return fmt.Sprintf("%d logins and %d deliveries refused: of users who are another backend's", f.Logins, f.Deliveries)
 }
 
@@ -43,7 +43,7 @@ func (d Document) countedForeign(ctx context.Context) Document {
 	if _, err := fmt.Fprint(conn, "VERSION\tstats-reader-client\t2\t0\nDUMP\tcount\n"); err != nil {
 		return d
 	}
-	var found Foreign
+	var found ForeignRefusals
 	for lines := bufio.NewScanner(conn); lines.Scan() && lines.Text() != ""; {
 		name, value, _ := strings.Cut(lines.Text(), "\t")
 		n, err := strconv.Atoi(value)

@@ -17,13 +17,13 @@ func TestStarved(t *testing.T) {
 			}{{3, "", true}, {17, "", true}, {18, "", false}, {40, "", false}, {40, "service imap {\n  process_min_avail = 30\n}\n", true}} {
 				override := fmt.Sprintf("%sservice %s {\n  client_limit = %d\n}\n", tt.ready, service, tt.clients)
 				files, effective := h.Configure(t, override)
-				found := Parse(files, h.Dir).Starved(effective)
+				found := Parse(files, h.Dir).LimitFaults(effective)
 				if len(found) > 0 != tt.starved || tt.starved && (found[0].File != mine || found[0].Line == 0 || found[0].Warning) {
 					t.Errorf("%s: %v", override, found)
 				}
 			}
 		}
-		if files, effective := h.Configure(t, ""); len(Parse(files, h.Dir).Starved(effective)) > 0 {
+		if files, effective := h.Configure(t, ""); len(Parse(files, h.Dir).LimitFaults(effective)) > 0 {
 			t.Error("stock limits are too low")
 		}
 	})
@@ -42,7 +42,7 @@ func TestOwned(t *testing.T) {
 		} {
 			t.Run(dialect+"/"+tt.name, func(t *testing.T) {
 				files := dovecottest.Configuration(t, dialect, t.TempDir(), tt.override)
-				if got := Parse(files, dovecottest.Here).Owned(owned).Error(); got != tt.want {
+				if got := Parse(files, dovecottest.Here).OwnedSettingFaults(owned).Error(); got != tt.want {
 					t.Errorf("got:\n%s\nwant:\n%s", got, tt.want)
 				}
 			})

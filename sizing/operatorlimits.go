@@ -2,17 +2,17 @@ package sizing
 
 import "pidgeon/config"
 
-// ForOwnLimits are the sizes for a configuration that has limits of its own. What holds as many
+// ForOperatorLimits are the sizes for a configuration that has limits of its own. What holds as many
 // as are needed stays as it is, and what does not is raised. own has what is written there,
 // by the names of the services; zero is what is not.
-func (s Sizes) ForOwnLimits(own map[string]Service, protocols []Protocol, machine Machine) Sizes {
+func (s Sizes) ForOperatorLimits(own map[string]Service, protocols []Protocol, machine Machine) Sizes {
 	inForce := make([]Service, len(s.Services))
 	for i, service := range s.Services {
 		inForce[i], _ = service.withOwn(own[service.Name])
 	}
 	unasked := map[string]bool{}
 	for _, p := range protocols {
-		unasked[p.Name] = p.Wall != ""
+		unasked[p.Name] = p.LimitedBy != ""
 	}
 	s = s.Resize(inForce, protocols, machine)
 	var sized []Service

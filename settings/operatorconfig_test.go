@@ -15,7 +15,7 @@ func TestOwnConfigurationIgnoresOurVariables(t *testing.T) {
 		"DOVECOT_CONF=/etc/dovecot/dovecot.conf", "TLS=flavour", "PROTOCOLS=submission", "IMAP_PORT=24", "LMTP_PORT=24",
 		"USERS=alice:secret", "IMAP_CONCURRENCY=7",
 	})
-	if err != nil || !s.Own() || s.IMAPConcurrency != 7 || len(s.Users) > 0 {
+	if err != nil || !s.HasOperatorConfig() || s.IMAPConcurrency != 7 || len(s.Users) > 0 {
 		t.Fatalf("%v, %+v", err, s)
 	}
 	var told []string

@@ -13,55 +13,55 @@ import (
 	"pidgeon/sizing"
 )
 
-// sizeOwn sizes a configuration of the operator's own: for the sessions that were asked
+// sizeOperatorConfig sizes a configuration of the operator's own: for the sessions that were asked
 // for, around the limits that it sets itself. A protocol without a number holds what its
 // limits come to.
-func (h Host) sizeOwn(c Candidate, effective dovecot.Settings) Candidate {
+func (h Host) sizeOperatorConfig(c Candidate, effective dovecot.Settings) Candidate {
 	c.Demand, c.Settings.Protocols = nil, nil
 	for _, p := range config.Protocols() {
-		if effective.On(p.Name) {
+		if effective.ProtocolOn(p.Name) {
 			c.Settings.Protocols = append(c.Settings.Protocols, p.Name)
 		}
 	}
-	written := c.written(effective)
+	written := c.writtenLimits(effective)
 	asked := false
 	for _, p := range c.Settings.Demand() {
-		if p = unasked(p, c.Settings, effective); p.Wall == "" {
-			asked, p = true, inMode(p, c.Settings, written)
+		if p = withOwnSessions(p, c.Settings, effective); p.LimitedBy == "" {
+			asked, p = true, withOwnMode(p, c.Settings, written)
 		}
 		c.Demand = append(c.Demand, p)
 	}
 	c.Demand = h.Demand(c.Sources, c.Demand)
 	if c.Sizes = (sizing.Sizes{}); asked {
-		c.Sizes = sizing.Size(c.Demand, h.Facts.Machine).ForOwnLimits(written, c.Demand, h.Facts.Machine)
+		c.Sizes = sizing.Size(c.Demand, h.Facts.Machine).ForOperatorLimits(written, c.Demand, h.Facts.Machine)
 	}
 	return c
 }
 
 func variableOf(protocol, of string) string { return strings.ToUpper(protocol) + of }
 
-// unasked is a protocol with the sessions that its own limits come to, if no number was
+// withOwnSessions is a protocol with the sessions that its own limits come to, if no number was
 // asked for.
-func unasked(p sizing.Protocol, s settings.Settings, effective dovecot.Settings) sizing.Protocol {
-	if s.Set(variableOf(p.Name, "_CONCURRENCY")) {
+func withOwnSessions(p sizing.Protocol, s settings.Settings, effective dovecot.Settings) sizing.Protocol {
+	if s.IsSet(variableOf(p.Name, "_CONCURRENCY")) {
 		return p
 	}
 	p.Mode = sizing.Secure
 	if _, clients, _, _ := effective.Limits(config.ProtocolNamed(p.Name).Login); clients > 1 {
 		p.Mode = sizing.Performance
 	}
-	if all := walls(effective, config.ProtocolNamed(p.Name)); len(all) > 0 {
-		p.Sessions, p.Wall = all[0].sessions, all[0].limit
+	if all := protocolLimits(effective, config.ProtocolNamed(p.Name)); len(all) > 0 {
+		p.Sessions, p.LimitedBy = all[0].sessions, all[0].limit
 	}
 	return p
 }
 
-// inMode is a protocol in the mode that its own configuration has, unless another was
+// withOwnMode is a protocol in the mode that its own configuration has, unless another was
 // asked for.
-func inMode(p sizing.Protocol, s settings.Settings, written map[string]sizing.Service) sizing.Protocol {
+func withOwnMode(p sizing.Protocol, s settings.Settings, written map[string]sizing.Service) sizing.Protocol {
 	login := written[config.ProtocolNamed(p.Name).Login]
 	switch {
-	case s.Set(variableOf(p.Name, "_MODE")):
+	case s.IsSet(variableOf(p.Name, "_MODE")):
 		login.Requests = 0
 		written[login.Name] = login
 	case login.Requests == 1:
@@ -72,10 +72,10 @@ func inMode(p sizing.Protocol, s settings.Settings, written map[string]sizing.Se
 	return p
 }
 
-// ownCeiling is that of a protocol whose limits its own configuration has a part in.
-func ownCeiling(now sizing.Ceiling, m Meaning, p sizing.Protocol) sizing.Ceiling {
-	all := walls(m.Effective, config.ProtocolNamed(p.Name))
-	if len(all) == 0 || p.Wall == "" && all[0].sessions >= p.Sessions {
+// operatorCeiling is that of a protocol whose limits its own configuration has a part in.
+func operatorCeiling(now sizing.Ceiling, m Interpretation, p sizing.Protocol) sizing.Ceiling {
+	all := protocolLimits(m.Effective, config.ProtocolNamed(p.Name))
+	if len(all) == 0 || p.LimitedBy == "" && all[0].sessions >= p.Sessions {
 		return now
 	}
 	now.Limit, now.By = min(now.MaxConnections, all[0].sessions), sizing.Configuration
@@ -83,8 +83,8 @@ func ownCeiling(now sizing.Ceiling, m Meaning, p sizing.Protocol) sizing.Ceiling
 	return now
 }
 
-// wall is a limit, and how many sessions it lets in.
-type wall struct {
+// protocolLimit is a limit, and how many sessions it lets in.
+type protocolLimit struct {
 	sessions int
 	limit    string
 }
@@ -92,9 +92,9 @@ type wall struct {
 // statsReserve are clients of stats that are no sessions (measured).
 const statsReserve = 20
 
-// walls are the limits of a protocol, the first one that is reached first.
-func walls(s dovecot.Settings, p config.Protocol) []wall {
-	var all []wall
+// protocolLimits are the limits of a protocol, the first one that is reached first.
+func protocolLimits(s dovecot.Settings, p config.Protocol) []protocolLimit {
+	var all []protocolLimit
 	perSession := 0.0 // processes
 	for _, service := range p.Services() {
 		processes, clients, _, ok := s.Limits(service)
@@ -106,21 +106,21 @@ func walls(s dovecot.Settings, p config.Protocol) []wall {
 			limit = "process_limit × client_limit of " + service
 		}
 		sessions := sizing.Service{ProcessLimit: processes, ClientLimit: clients}.Capacity()
-		all = append(all, wall{min(sessions, sizing.MaxSessions), limit})
+		all = append(all, protocolLimit{min(sessions, sizing.MaxSessions), limit})
 		if service == p.Session || clients == 1 {
 			perSession += 1 / float64(clients)
 		}
 	}
 	if _, clients, _, ok := s.Limits("stats"); ok && perSession > 0 {
-		all = append(all, wall{max(0, int(float64(clients-statsReserve)/perSession)), "client_limit of stats"})
+		all = append(all, protocolLimit{max(0, int(float64(clients-statsReserve)/perSession)), "client_limit of stats"})
 	}
-	slices.SortStableFunc(all, func(a, b wall) int { return cmp.Compare(a.sessions, b.sessions) })
+	slices.SortStableFunc(all, func(a, b protocolLimit) int { return cmp.Compare(a.sessions, b.sessions) })
 	return all
 }
 
-// written are the limits of services that the operator's files set themselves; those
+// writtenLimits are the limits of services that the operator's files set themselves; those
 // that they leave to Dovecot are zero.
-func (c Candidate) written(effective dovecot.Settings) map[string]sizing.Service {
+func (c Candidate) writtenLimits(effective dovecot.Settings) map[string]sizing.Service {
 	all := map[string]sizing.Service{}
 	set := map[string]bool{}
 	for _, l := range c.Lint.Lines() {

@@ -13,17 +13,17 @@ import (
 	"pidgeon/finding"
 )
 
-// Own is a configuration of the operator's own as it was read.
-type Own struct {
+// OperatorConfig is a configuration of the operator's own as it was read.
+type OperatorConfig struct {
 	Files    config.Files // copies for a generation, the main file first
 	Included []string     // files that are included, or would be if they were there
 	Dirs     []string     // that patterns of included files look into
 }
 
-// ReadOwn reads the configuration main with everything that it includes. The copies
+// ReadOperatorConfig reads the configuration main with everything that it includes. The copies
 // include one another and name all other files by their whole paths; what stands in a
 // line stays in that line.
-func ReadOwn(main string) (own Own, found finding.List) {
+func ReadOperatorConfig(main string) (own OperatorConfig, found finding.List) {
 	data, problem := readRegular(main)
 	if data == nil && problem == "" {
 		_, err := os.ReadFile(main)
@@ -35,24 +35,24 @@ func ReadOwn(main string) (own Own, found finding.List) {
 			Hint: "name the main file of a Dovecot configuration in DOVECOT_CONF",
 		}}
 	}
-	c := newConfig(newElsewhere())
+	c := newConfig(newIncludedFiles())
 	c.add(config.File{Origin: main, Override: true, Data: data}, main)
 	c.readAll()
 	for _, f := range c.byPath {
 		// The copies may hold passwords, and root alone reads them.
-		copied := config.File{Name: config.OwnDir + f.path, Origin: f.path, Override: true, Mode: 0o600}
+		copied := config.File{Name: config.OperatorConfigDir + f.path, Origin: f.path, Override: true, Mode: 0o600}
 		if f.path == main {
 			copied.Name = config.Main
 		}
-		copied.Data = f.copied(copied.Name)
+		copied.Data = f.copyContents(copied.Name)
 		own.Files = append(own.Files, copied)
 		own.noteIncludes(f)
 	}
 	slices.SortFunc(own.Files, func(a, b config.File) int { return c.order[a.Origin] - c.order[b.Origin] })
-	return own, c.elsewhere.over
+	return own, c.included.overflow
 }
 
-func (o *Own) noteIncludes(f *file) {
+func (o *OperatorConfig) noteIncludes(f *file) {
 	o.Included = append(o.Included, f.path)
 	for _, s := range f.statements {
 		if s.kind != include {
@@ -68,11 +68,11 @@ func (o *Own) noteIncludes(f *file) {
 	}
 }
 
-// copied is a file as it has to be to mean the same as a copy with that name.
-func (f *file) copied(name string) []byte {
+// copyContents is a file as it has to be to mean the same as a copy with that name.
+func (f *file) copyContents(name string) []byte {
 	lines := bytes.Split(f.Data, []byte("\n"))
 	for _, s := range f.statements {
-		text := s.elsewhere(filepath.Dir(name))
+		text := s.rewrittenPath(filepath.Dir(name))
 		if text == "" {
 			continue
 		}
@@ -84,27 +84,27 @@ func (f *file) copied(name string) []byte {
 	return bytes.Join(lines, []byte("\n"))
 }
 
-// elsewhere is a statement about a file as it reads in a copy of its file that lies in
+// includedFiles is a statement about a file as it reads in a copy of its file that lies in
 // dir, empty where it is the same. Dovecot looks for what has no whole path beside the
 // file that names it (2.3.19, 2.4.1: fix_relative_path).
-func (s *statement) elsewhere(dir string) string {
+func (s *statement) rewrittenPath(dir string) string {
 	switch {
 	case s.kind == include:
-		path, err := filepath.Rel(dir, config.OwnDir+s.included())
+		path, err := filepath.Rel(dir, config.OperatorConfigDir+s.included())
 		if err != nil {
 			return ""
 		}
 		return s.key + " " + path
 	case filepath.IsAbs(s.value) || s.value == "":
 	case s.kind == fromFile && s.value[0] != '<': // else 2.4 reads on to a word at the beginning of a line
-		return s.key + " = <" + s.beside()
+		return s.key + " = <" + s.wholePath()
 	case s.kind == assignment && strings.HasSuffix(s.key, "_file"): // of 2.4
-		if _, err := os.Stat(s.beside()); err == nil {
-			return s.key + " = " + s.beside()
+		if _, err := os.Stat(s.wholePath()); err == nil {
+			return s.key + " = " + s.wholePath()
 		}
 	}
 	return ""
 }
 
-// beside is the path that a value without a whole one means.
-func (s *statement) beside() string { return filepath.Join(filepath.Dir(s.file.path), s.value) }
+// wholePath is the path that a value without a whole one means.
+func (s *statement) wholePath() string { return filepath.Join(filepath.Dir(s.file.path), s.value) }

@@ -7,9 +7,9 @@ import (
 	"pidgeon/config"
 )
 
-// Brings notes what overrides have that is their own, and not a section of pidgeon's
+// ReadDefinitions notes what overrides have that is their own, and not a section of pidgeon's
 // templates that they change.
-func (c *Config) Brings(brought *config.Brought) {
+func (c *Config) ReadDefinitions(brought *config.OverrideDefinitions) {
 	templates := map[*section]bool{}
 	for _, s := range c.statements {
 		templates[s.in] = templates[s.in] || !s.file.Override

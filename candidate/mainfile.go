@@ -14,13 +14,13 @@ var (
 	versionLine  = regexp.MustCompile(`(?m)^[ \t]*dovecot_(config|storage)_version[ \t]*=[ \t]*(\S+)[ \t\r]*$`)
 )
 
-// stock is where a configuration that was written for a Dovecot without pidgeon lies.
-const stock = "/etc/dovecot"
+// dovecotDir is where a configuration that was written for a Dovecot without pidgeon lies.
+const dovecotDir = "/etc/dovecot"
 
-// adopt changes the copies of overrides so that they mean what they mean where the
+// rewriteForMainFile changes the copies of overrides so that they mean what they mean where the
 // operator has them: relative paths become whole ones, and the versions that 2.4 wants
 // in the main file, and nowhere else (2.4.1), go there.
-func adopt(files config.Files) (brought config.Brought) {
+func rewriteForMainFile(files config.Files) (brought config.OverrideDefinitions) {
 	for i, f := range files {
 		if !f.Override || path.Dir(f.Name) != "overrides" {
 			continue
@@ -28,7 +28,7 @@ func adopt(files config.Files) (brought config.Brought) {
 		dir := filepath.Dir(f.Origin)
 		data := relativePath.ReplaceAllFunc(f.Data, func(line []byte) []byte {
 			m := relativePath.FindSubmatch(line)
-			return bytes.Join([][]byte{m[1], []byte(whole(dir, string(m[2]))), m[3]}, nil)
+			return bytes.Join([][]byte{m[1], []byte(wholePath(dir, string(m[2]))), m[3]}, nil)
 		})
 		files[i].Data = versionLine.ReplaceAllFunc(data, func(line []byte) []byte {
 			m := versionLine.FindSubmatch(line)
@@ -43,13 +43,13 @@ func adopt(files config.Files) (brought config.Brought) {
 	return brought
 }
 
-// whole is the path that a relative one in an override of dir stands for: beside it, or
+// wholePath is the path that a relative one in an override of dir stands for: beside it, or
 // else where Dovecot keeps its own files.
-func whole(dir, relative string) string {
+func wholePath(dir, relative string) string {
 	beside := filepath.Join(dir, relative)
 	if found, _ := filepath.Glob(beside); len(found) == 0 {
-		if found, _ = filepath.Glob(filepath.Join(stock, relative)); len(found) > 0 {
-			return filepath.Join(stock, relative)
+		if found, _ = filepath.Glob(filepath.Join(dovecotDir, relative)); len(found) > 0 {
+			return filepath.Join(dovecotDir, relative)
 		}
 	}
 	return beside

@@ -17,9 +17,9 @@ type Volume struct {
 // almostNothing is less than Dovecot needs to make a user's mailboxes.
 const almostNothing = 1 << 20
 
-// Measured is how full it is. It is for whoever asks the entrypoint, which does not look
+// Measure is how full it is. It is for whoever asks the entrypoint, which does not look
 // itself: a mount that hangs would keep it.
-func (v Volume) Measured() Volume {
+func (v Volume) Measure() Volume {
 	var fs unix.Statfs_t
 	if v.Dir == "" || unix.Statfs(v.Dir, &fs) != nil {
 		return v

@@ -12,12 +12,12 @@ import (
 
 // words are a value with its variables in the words of 2.4.
 func (u use) words(value string) (string, error) {
-	place := lint.Place{Key: u.node.Key}
+	place := lint.ValuePlace{Key: u.node.Key}
 	for up := u.node.up; up != nil; up = up.up {
 		place.Sections = append(place.Sections, up.Key)
 	}
 	var faults []error
-	now := place.Variables(value, func(old, _ string, err error) {
+	now := place.ConvertVariables(value, func(old, _ string, err error) {
 		if err != nil {
 			faults = append(faults, fmt.Errorf("%s: %w", old, err))
 		}
@@ -59,12 +59,12 @@ func (u use) secret() bool {
 // called something else. ok is false where the line can stay.
 func (u use) list(key string) (lines []string, ok bool) {
 	words := strings.Fields(strings.ReplaceAll(u.node.Value, ",", " "))
-	signed := slices.Contains(lint.List("signed"), key) && strings.ContainsAny(u.node.Value, "+-")
+	signed := slices.Contains(lint.TableList("signed"), key) && strings.ContainsAny(u.node.Value, "+-")
 	adds := slices.Contains(words, "$"+key)
 	plugins := key == "mail_plugins"
 	before := len(words)
 	words = slices.DeleteFunc(words, func(word string) bool {
-		return slices.ContainsFunc(lint.Rows("values"), func(row []string) bool { return row[0] == key && row[1] == strings.TrimLeft(word, "+-") })
+		return slices.ContainsFunc(lint.TableRows("values"), func(row []string) bool { return row[0] == key && row[1] == strings.TrimLeft(word, "+-") })
 	})
 	if !adds && !signed && !plugins && len(words) == before {
 		return nil, false
@@ -110,7 +110,7 @@ func (u use) list(key string) (lines []string, ok bool) {
 // plugin is what 2.4 calls a plugin, nothing for one that is always there or has settings
 // instead.
 func plugin(name string) (now, instead, why string) {
-	for _, row := range lint.Rows("plugins") {
+	for _, row := range lint.TableRows("plugins") {
 		switch {
 		case row[0] != name:
 		case row[1] != "-":

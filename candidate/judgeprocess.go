@@ -24,13 +24,13 @@ type Request struct {
 	// SelfSigned is the directory of the certificate that is made where there is none.
 	SelfSigned string `json:"self_signed"`
 
-	Live     Live       `json:"live"`
-	Known    []Subject  `json:"known"`   // what need not be judged again
-	Proven   config.Sum `json:"proven"`  // what has worked, and need not be rehearsed
-	LastGood bool       `json:"good"`    // judge the last good copy in the place of the sources
-	Trust    bool       `json:"trust"`   // no judgement where none is needed before it serves
-	Patient  bool       `json:"patient"` // look whether the sources stay as they are
-	All      bool       `json:"all"`     // name every line that is warned of
+	Live              Live        `json:"live"`
+	AlreadyJudged     []SourcesID `json:"known"`   // what need not be judged again
+	ProvenFingerprint config.Sum  `json:"proven"`  // what has worked, and need not be rehearsed
+	LastGood          bool        `json:"good"`    // judge the last good copy in the place of the sources
+	Trust             bool        `json:"trust"`   // no judgement where none is needed before it serves
+	AwaitStable       bool        `json:"patient"` // look whether the sources stay as they are
+	AllWarnings       bool        `json:"all"`     // name every line that is warned of
 }
 
 // Command is the command of this program that judges; it is not for people.
@@ -43,29 +43,29 @@ const (
 	maxVerdict = 1 << 20 // bytes
 )
 
-// Ask has a process of its own judge, with everything that it starts, and returns its
+// RunJudge has a process of its own judge, with everything that it starts, and returns its
 // verdict; where it was ended, or ended itself, the last one that it gave before.
-func Ask(ctx context.Context, run dovecot.Runner, environ []string, r Request) Verdict {
+func RunJudge(ctx context.Context, run dovecot.Runner, environ []string, r Request) Verdict {
 	ctx, cancel := context.WithTimeoutCause(ctx, patience, fmt.Errorf("it takes longer than %v", patience))
 	defer cancel()
 	request, err := json.Marshal(r)
 	if err != nil {
 		return Failure(fmt.Errorf("asking for a judgement: %w", err))
 	}
-	var said limited
+	var said boundedBuffer
 	cmd := exec.Command("/proc/self/exe", Command)
 	cmd.Env, cmd.Stdin, cmd.Stdout = environ, bytes.NewReader(request), &said
 	cmd.SysProcAttr = &syscall.SysProcAttr{Setsid: true}
 	err = run(ctx, cmd)
-	verdict, ok := last(&said.Buffer)
+	verdict, ok := lastVerdict(&said.Buffer)
 	if !ok {
 		return Failure(fmt.Errorf("judging the configuration: no verdict: %w", err))
 	}
 	return verdict
 }
 
-// last is the last verdict that was written whole.
-func last(written io.Reader) (verdict Verdict, ok bool) {
+// lastVerdict is the last verdict that was written whole.
+func lastVerdict(written io.Reader) (verdict Verdict, ok bool) {
 	for in := json.NewDecoder(written); ; {
 		var v Verdict
 		if err := in.Decode(&v); err != nil {
@@ -75,10 +75,10 @@ func last(written io.Reader) (verdict Verdict, ok bool) {
 	}
 }
 
-// limited drops what would be too much.
-type limited struct{ bytes.Buffer }
+// boundedBuffer drops what would be too much.
+type boundedBuffer struct{ bytes.Buffer }
 
-func (l *limited) Write(p []byte) (int, error) {
+func (l *boundedBuffer) Write(p []byte) (int, error) {
 	l.Buffer.Write(p[:min(len(p), maxVerdict-l.Len())])
 	return len(p), nil
 }

@@ -9,7 +9,7 @@ import (
 // What overrides bring is theirs only where it is no section of the templates.
 func TestBrings(t *testing.T) {
 	const template = "ssl = required\npassdb users {\n  driver = x\n}\nuserdb {\n  driver = x\n}\nnamespace inbox {\n  inbox = yes\n}\nservice imap-login {\n  inet_listener imap {\n    port = 143\n  }\n}\n"
-	for override, want := range map[string]config.Brought{
+	for override, want := range map[string]config.OverrideDefinitions{
 		"login_greeting = x\n":                              {},
 		"passdb users {\n  driver = y\n}\n":                 {},
 		"passdb {\n  driver = y\n}\n":                       {Passdb: true},
@@ -34,8 +34,8 @@ func TestBrings(t *testing.T) {
 			{Name: "a.conf", Data: []byte(template)},
 			{Name: "b.conf", Override: true, Data: []byte(override)},
 		}, "/g")
-		var got config.Brought
-		if c.Brings(&got); got != want {
+		var got config.OverrideDefinitions
+		if c.ReadDefinitions(&got); got != want {
 			t.Errorf("%q: got %+v, want %+v", override, got, want)
 		}
 	}

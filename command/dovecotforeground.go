@@ -10,9 +10,9 @@ import (
 	"pidgeon/dovecot"
 )
 
-// OwnConfiguration takes a command that runs Dovecot in the foreground, with any path to
+// DovecotForeground takes a command that runs Dovecot in the foreground, with any path to
 // the program, for the wish to have its configuration run; ok is false for all others.
-func (c Call) OwnConfiguration() (run Call, ok bool) {
+func (c Call) DovecotForeground() (run Call, ok bool) {
 	flags, conf := c.flags(), ""
 	foreground := flags.Bool("F", false, "")
 	flags.StringVar(&conf, "c", "", "")

@@ -388,7 +388,7 @@ func (u use) trash() (string, error) {
 	if !ok {
 		return "", fmt.Errorf("what stands in %s, which cannot be read, is written mailbox NAME { trash_priority = … }", u.node.Value)
 	}
-	u.Merged = append(u.Merged, f.Name)
+	u.MergedFiles = append(u.MergedFiles, f.Name)
 	var lines []string
 	for line := range strings.Lines(string(f.Data)) {
 		priority, name, ok := strings.Cut(strings.TrimSpace(line), " ")

@@ -9,7 +9,7 @@ import (
 
 // node is a statement with what stands around it in its file.
 type node struct {
-	lint.Words
+	lint.LogicalLine
 	file     config.File
 	before   []string // lines without a statement
 	text     []string // as written
@@ -25,9 +25,9 @@ func parse(f config.File, around *node) *node {
 	lines := strings.Split(string(f.Data), "\n")
 	root := &node{file: f, up: around}
 	open, at := []*node{root}, 0
-	for words := range lint.Scan(f.Data) {
+	for words := range lint.ScanLines(f.Data) {
 		in := open[len(open)-1]
-		n := &node{Words: words, file: f, before: lines[at : words.First-1], text: lines[words.First-1 : words.Last], up: in}
+		n := &node{LogicalLine: words, file: f, before: lines[at : words.First-1], text: lines[words.First-1 : words.Last], up: in}
 		if in == root {
 			n.up = around
 		}

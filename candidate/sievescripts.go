@@ -55,11 +55,11 @@ func (h Host) compile(ctx context.Context, c Candidate) (finding.List, error) {
 // and delivers without those that are wrong, whatever is said of it here.
 func (h Host) compileNamed(ctx context.Context, c Candidate) (found finding.List) {
 	tried := map[string]bool{}
-	for _, named := range c.Lint.Scripts() {
+	for _, named := range c.Lint.SieveScripts() {
 		warn := func(problem, hint string) {
 			f := finding.Warn(finding.ScriptError, named.Path, problem)
 			f.Hint = hint
-			found = append(found, named.Problem(f))
+			found = append(found, named.Blame(f))
 		}
 		scripts := []string{named.Path}
 		info, err := os.Stat(named.Path)
