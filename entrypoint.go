@@ -29,8 +29,8 @@ import (
 	"pidgeon/watch"
 )
 
-// entrypoint carries out the life of a container, which package lifecycle decides. One
-// goroutine, that of live, owns it; a job works beside it with values that it is given.
+// entrypoint carries out what package lifecycle decides. The goroutine of live owns it; a
+// job in the background gets values and returns one event.
 type entrypoint struct {
 	version  string
 	environ  []string
@@ -42,27 +42,27 @@ type entrypoint struct {
 	server   *server.Server
 	watcher  *watch.Watcher
 
-	state     lifecycle.State
-	logged    map[string]bool // the warnings of the last verdict and of those since
-	announced bool            // what this container holds was said
-	snapshot  atomic.Pointer[status.Snapshot]
-	jobs      background // the last one that was begun
-	exporter  background
-	events    chan lifecycle.Event // of jobs
-	closing   closers
+	state    lifecycle.State
+	logged   map[string]bool // warnings since the last verdict that passed, its own included
+	snapshot atomic.Pointer[status.Snapshot]
+	jobs     background // the last one begun, which waits for those before it
+	exporter background
+	events   chan lifecycle.Event // of jobs
+	closing  closers
 }
 
-// idleMemory is what the runtime shall make do with when Dovecot serves, in bytes. That
-// is less than it can: it keeps no garbage then. A start would spend 50 ms on collecting.
+// idleMemory is the runtime's memory limit once Dovecot serves, in bytes. It is lower than
+// the runtime can reach, so that it keeps no garbage; set before the start, it would cost
+// 50 ms of collecting.
 const idleMemory = 2 << 20
 
-// runEntrypoint lives the life of the container and returns its exit code.
+// runEntrypoint runs Dovecot until it ends or a signal stops it, and returns the exit code.
 func runEntrypoint(c command.Call) int {
 	if len(c.Args) > 0 {
 		return c.Usage("run takes no arguments")
 	}
 	signals := make(chan os.Signal, 16)
-	supervise.Notify(signals) // to the very end: as PID 1 we would exit with 2 at a signal that nobody handles
+	supervise.Notify(signals) // never undone, because a signal without a handler would end PID 1 with code 2
 	s, err := settings.Load(c.Environ)
 	stderr := &supervise.Stderr{}
 	log := command.NewLogger(s, stderr)
@@ -83,7 +83,7 @@ func runEntrypoint(c command.Call) int {
 	return e.live()
 }
 
-// open acquires what the life needs; e.closing gives it back.
+// open acquires locks, sockets and the watcher; e.closing releases them.
 func (e *entrypoint) open() (err error) {
 	s := e.settings
 	runDir := string(s.RunDir)
@@ -104,8 +104,8 @@ func (e *entrypoint) open() (err error) {
 	if e.facts.Machine, e.facts.Allowed, err = container.Measure(s.Demand()); err != nil {
 		return err
 	}
-	// What is left to do is done one thing after the other, most of it in other
-	// processes: a processor more would cost memory.
+	// One processor is enough, because other processes do most of the work; each further
+	// one costs memory.
 	runtime.GOMAXPROCS(1)
 	uid, gid := e.facts.Identity.DovecotUser()
 	if e.server.Store, err = publish.Open(runDir, uid, gid); err != nil {
@@ -125,12 +125,12 @@ func (e *entrypoint) open() (err error) {
 	}
 	e.watcher = watch.New(e.log, often)
 	e.watcher.Watch(mount.Dirs(string(s.OverridesDir)), append(s.Files, string(s.TLSCertPath), string(s.TLSKeyPath)))
-	e.closing.add(inBackground(e.watcher.Run).cancel) // it may look at a file system that does not answer
+	e.closing.add(inBackground(e.watcher.Run).cancel) // not awaited, because a file system may not answer
 	return nil
 }
 
-// live is the order of things: whatever comes first of signals, changes, the end of a
-// job and that of Dovecot goes to the state machine, and what it decides is done.
+// live hands signals, changes, the events of jobs and Dovecot's end to the state machine,
+// and carries out the actions that it returns.
 func (e *entrypoint) live() int {
 	e.on(lifecycle.ContainerReady{})
 	for e.state.Phase != lifecycle.Stopping {
@@ -153,7 +153,7 @@ func (e *entrypoint) live() int {
 	return e.finish()
 }
 
-// due receives when something is to be tried again.
+// due receives at the next retry; it is nil if none is planned.
 func (e *entrypoint) due() <-chan time.Time {
 	if at := e.state.NextRetry(); !at.IsZero() {
 		return time.After(time.Until(at))
@@ -169,12 +169,12 @@ func (e *entrypoint) hear(sig os.Signal) {
 		e.on(lifecycle.StopRequested{})
 	case sig == syscall.SIGHUP:
 		e.on(lifecycle.ReloadRequested{})
-	case sig == syscall.SIGUSR1: // open the logs again; most others end it
+	case sig == syscall.SIGUSR1: // Dovecot reopens its logs; most other signals would end it
 		e.server.Signal(sig)
 	}
 }
 
-// on has the state machine decide what an event leads to, and does it.
+// on passes an event to the state machine and carries out the actions that follow.
 func (e *entrypoint) on(event lifecycle.Event) {
 	var actions []lifecycle.Action
 	e.state, actions = e.state.On(time.Now(), event)
@@ -203,6 +203,7 @@ func (e *entrypoint) do(action lifecycle.Action) {
 	case lifecycle.Judge:
 		e.judge(a)
 	case lifecycle.Start:
+		e.facts.Announce(e.log, e.state.Running.Demand, e.server.Dovecot.Dialect)
 		e.start()
 	case lifecycle.KeepLastGood:
 		e.run(func(context.Context) lifecycle.Event { e.server.KeepLastGood(a.Generation); return nil })
@@ -214,15 +215,10 @@ func (e *entrypoint) do(action lifecycle.Action) {
 	}
 }
 
-// heed logs what a verdict warns of and was not logged before, and follows the files
-// that it is about.
+// heed logs the warnings of a verdict that are new, and watches the files it depends on.
 func (e *entrypoint) heed(v candidate.Verdict) {
 	if len(v.WatchDirs) > 0 {
 		e.watcher.Watch(v.WatchDirs, v.WatchFiles)
-	}
-	if !e.announced && v.Demand != nil {
-		e.facts.Announce(e.log, v.Demand, e.server.Dovecot.Dialect)
-		e.announced = true
 	}
 	said := map[string]bool{}
 	for _, f := range v.Findings.Warnings() {
@@ -231,12 +227,12 @@ func (e *entrypoint) heed(v candidate.Verdict) {
 		}
 		e.logged[f.Error()] = true
 	}
-	if v.Outcome == candidate.Passed && !v.Trusted { // a shorter list is not the whole
+	if v.Outcome == candidate.Passed && !v.Trusted { // other verdicts have only a part of the warnings
 		e.logged = said
 	}
 }
 
-// run has a job done in the background, after the one before. Its event comes to live.
+// run starts a job that waits for the one before; live receives its event.
 func (e *entrypoint) run(work func(context.Context) lifecycle.Event) {
 	before := e.jobs
 	e.jobs = inBackground(func(ctx context.Context) {
@@ -247,7 +243,7 @@ func (e *entrypoint) run(work func(context.Context) lifecycle.Event) {
 	})
 }
 
-// endJob ends what goes on in the background, and drops what came of it.
+// endJob cancels the running job and drops its event.
 func (e *entrypoint) endJob() {
 	e.jobs.end()
 	select {
@@ -256,7 +252,7 @@ func (e *entrypoint) endJob() {
 	}
 }
 
-// judge has a process of its own judge.
+// judge starts the judging process as a job.
 func (e *entrypoint) judge(j lifecycle.Judge) {
 	if j.EndOrphans {
 		e.server.Forget()
@@ -276,7 +272,7 @@ func (e *entrypoint) judge(j lifecycle.Judge) {
 	})
 }
 
-// start starts Dovecot.
+// start starts Dovecot, and a job that waits until it serves.
 func (e *entrypoint) start() {
 	err, trusted := e.server.Start(e.state.Running), e.state.Running.Trusted
 	e.run(func(ctx context.Context) lifecycle.Event {
@@ -287,7 +283,7 @@ func (e *entrypoint) start() {
 	})
 }
 
-// finish ends what runs and returns the exit code: Dovecot's own, if it came to run.
+// finish stops Dovecot and returns its exit code, or that of the state machine.
 func (e *entrypoint) finish() int {
 	e.exporter.cancel()
 	e.endJob()
@@ -299,10 +295,9 @@ func (e *entrypoint) finish() int {
 	return cmp.Or(e.state.ExitCode, code)
 }
 
-// now is the state of the moment.
 func (e *entrypoint) now() status.Snapshot { return *e.snapshot.Load() }
 
-// publishState lets others see the state.
+// publishState stores a copy of the state for the goroutines that answer status requests.
 func (e *entrypoint) publishState() {
 	s, g := e.state, e.state.Running
 	serving := s.Live()
@@ -317,7 +312,7 @@ func (e *entrypoint) publishState() {
 		},
 		Ceilings: g.Capacity.Bound(g.Ceilings), Capacity: g.Capacity, BaseDir: g.BaseDir, Backend: e.settings.Backend(), Live: live, AnvilDied: s.AnvilDied,
 	}
-	if !e.settings.HasOperatorConfig() { // else it lies where that says
+	if !e.settings.HasOperatorConfig() { // which may keep mail elsewhere
 		snapshot.Mail.Dir = string(e.settings.MailDir)
 		snapshot.Databases, snapshot.OwnUsers = status.Databases(e.settings), e.settings.Auth.Has("users") && len(e.settings.Users) > 0
 	}
@@ -330,7 +325,7 @@ func (e *entrypoint) publishState() {
 	e.snapshot.Store(&snapshot)
 }
 
-// closers give back what was acquired, last first.
+// closers release what was acquired, in reverse order.
 type closers []func()
 
 func (c *closers) add(f func()) { *c = append(*c, f) }
@@ -341,7 +336,7 @@ func (c *closers) close() {
 	}
 }
 
-// background is work that goes on beside.
+// background is a function that runs in its own goroutine.
 type background struct {
 	cancel context.CancelFunc
 	done   chan struct{}
@@ -357,10 +352,10 @@ func inBackground(work func(context.Context)) background {
 	return b
 }
 
-// endPatience bounds the wait for work that a file system holds up.
+// endPatience bounds the wait for work that is blocked by a file system.
 const endPatience = time.Second
 
-// end ends it and waits for that.
+// end cancels the work and waits until it has returned.
 func (b background) end() {
 	b.cancel()
 	select {

@@ -1,6 +1,6 @@
-// Pidgeon is PID 1 for Dovecot in a container: it reads the environment, renders
-// Dovecot's configuration together with what is mounted, runs Dovecot, and
-// reloads it when something changes that is worth it.
+// Pidgeon is PID 1 for Dovecot in a container: it renders a configuration from the
+// environment and the mounted overrides, runs Dovecot, and reloads it when a change of
+// those alters the configuration.
 package main
 
 import (
@@ -22,7 +22,7 @@ var templates embed.FS
 // version is set by the linker.
 var version = "development"
 
-// commands are all but those that main answers itself; the last two are not for people.
+// commands are all commands but version and help; the program calls the last two itself.
 var commands = map[string]func(command.Call) int{
 	"run":             runEntrypoint,
 	"check":           command.Check,

@@ -167,7 +167,7 @@ func (in Sources) without(faults finding.List) Sources {
 	return in
 }
 
-// writtenLimits are the files of the operator's that count.
+// written are the files of the operator's that count.
 func (in Sources) written() config.Files {
 	return slices.Concat(in.Overrides.Conf, in.Overrides.Templates, in.OperatorConfig.Files, in.Scripts)
 }

@@ -216,7 +216,7 @@ func (c Candidate) queried() []string {
 	})
 }
 
-// boundedBuffer are the services whose limits are asked for: those that are sized, or could be.
+// limited are the services whose limits are asked for: those that are sized, or could be.
 func (c Candidate) limited() (names []string) {
 	if !c.Settings.HasOperatorConfig() {
 		for _, service := range c.Sizes.Services {

@@ -6,35 +6,35 @@ import (
 	"pidgeon/candidate"
 )
 
-// An Event is what has happened: one of the types below.
+// An Event is one of the types below.
 type Event any
 
 type (
-	// ContainerReady is that the container is ready to begin.
+	// ContainerReady reports that directories, locks and sockets are acquired.
 	ContainerReady struct{}
-	// Judged is what came of a Judge.
+	// Judged reports the verdict that a Judge asked for.
 	Judged struct {
 		candidate.Verdict
 		Judge
 	}
-	// DovecotReady is that Dovecot serves what it was started with.
+	// DovecotReady reports that Dovecot serves the generation it was started with.
 	DovecotReady struct{}
-	// DovecotFailed is that it does not, and has not ended either, or was never started.
+	// DovecotFailed reports that Dovecot was not started, or runs and does not serve.
 	DovecotFailed struct {
 		Reasons  []string
 		ExitCode int
 	}
-	// ChangeSuspected is that the sources may have changed.
+	// ChangeSuspected reports that the sources may have changed.
 	ChangeSuspected struct{}
-	// ForceReload is that the operator wants the configuration loaded, changed or not.
+	// ReloadRequested reports SIGHUP: the configuration is to be loaded, changed or not.
 	ReloadRequested struct{}
-	// ReloadConfirmed is that Dovecot runs what it was told to reload.
+	// ReloadConfirmed reports that Dovecot runs the generation of a Reload.
 	ReloadConfirmed struct {
 		Reload
 		Greeted []string
-		Silent  map[string]string // why others do not, or are not known to
+		Silent  map[string]string // listeners without a greeting, and why
 	}
-	// ReloadUnconfirmed is that it does not, or, in part, not all of it.
+	// ReloadUnconfirmed reports that Dovecot does not run the generation, or only a part.
 	ReloadUnconfirmed struct {
 		Reload
 		Reasons          []string
@@ -43,7 +43,7 @@ type (
 	}
 	// ServiceDied is that a process has ended that logins depend on.
 	ServiceDied struct{ Service string }
-	// NextRetry is that it is time for what is tried again.
+	// RetryDue is that it is time for what is tried again.
 	RetryDue struct{}
 	// StopRequested is that the container is to end.
 	StopRequested struct{}
@@ -86,18 +86,18 @@ type (
 	}
 )
 
-// ReloadReason is what a Reload is for.
+// ReloadReason says why a Reload takes place.
 type ReloadReason int
 
 const (
-	// GreetOnly is for no reload: Dovecot runs it, and is asked for its greetings.
+	// GreetOnly reloads nothing, and asks the running generation for its greetings.
 	GreetOnly ReloadReason = iota
-	// LoadChange is for what has changed.
+	// LoadChange loads a new generation.
 	LoadChange
-	// LoadAgain is for the operator, who asked for it.
+	// LoadAgain loads the running generation, because the operator sent SIGHUP.
 	LoadAgain
-	// LoadPrevious is for what Dovecot ran before.
+	// LoadPrevious undoes a change that Dovecot has loaded in part.
 	LoadPrevious
-	// LoadToRepair is for what runs, and does not serve as it should.
+	// LoadToRepair loads the running generation, because a process of it has failed.
 	LoadToRepair
 )

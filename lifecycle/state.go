@@ -1,7 +1,6 @@
-// Package lifecycle says what follows from what in the life of a container: a pure
-// state machine. An event and the state before it give the next state and the actions
-// that carry it out; whoever carries them out reports back with the next event. It does
-// nothing itself, so that all of it is tested as a table.
+// Package lifecycle is the state machine of a container. An event and a state give the
+// next state and a list of actions; package main carries these out and reports the next
+// event. The package has no side effects, so that a table can test all of it.
 package lifecycle
 
 import (
@@ -10,85 +9,86 @@ import (
 	"pidgeon/candidate"
 )
 
-// Phase is what a container is at.
+// Phase is the current activity of a container.
 type Phase int
 
 const (
-	// Starting is until Dovecot serves.
+	// Starting lasts until Dovecot serves.
 	Starting Phase = iota
-	// Serving is when nothing else is to be done.
+	// Serving has no job in the background.
 	Serving
-	// Judging is while a candidate is judged, and Dovecot serves.
+	// Judging waits for a verdict while Dovecot serves.
 	Judging
-	// Reloading is while it is made sure that Dovecot runs what it was told to.
+	// Reloading waits for Dovecot to confirm a generation.
 	Reloading
-	// Stopping is the end.
+	// Stopping accepts no further event.
 	Stopping
 )
 
 // ExitConfig is EX_CONFIG of sysexits(3): the configuration cannot be used.
 const ExitConfig = 78
 
-// State is all that the life of a container depends on. The zero value is that of a
-// container that begins.
+// State is everything that a transition depends on. The zero value is a container before
+// its start.
 type State struct {
 	Phase   Phase
 	Policy  Policy
 	Running Generation // without a Dir before the first start
-	Next    Generation // what Dovecot is to load
+	Next    Generation // that Dovecot is about to load
 	Refused []string   // why the last change is not in force
 	Counts  Counts
 
-	// RefusedSources is the last candidate that was refused: the same need not be judged again.
+	// RefusedSources are not judged again.
 	RefusedSources candidate.SourcesID
-	Overtaken      int     // how often in a row the sources have moved while they were judged
-	Retry          Backoff // of a candidate that cannot be judged in time, or was loaded in part
+	Overtaken      int     // how often in a row the sources have changed while they were judged
+	Retry          Backoff // of a candidate that was not judged in time, or loaded in part
 	RereadPending  bool    // the sources may have changed since they were read
-	ReloadPending  bool    // and what runs is to be loaded again, changed or not
+	ReloadPending  bool    // SIGHUP came: the next judgement ends with a reload
 
-	// Silent is why it is not known, of a listener or a process, that clients get in.
+	// Silent names listeners and processes that may turn clients away, and why.
 	Silent      map[string]string
-	NeedsReload bool      // only a reload brings that back
-	ProofRetry  Backoff   // when it is tried again
+	NeedsReload bool      // only a reload repairs them
+	ProofRetry  Backoff   // of the next attempt to reach them
 	Deaths      int       // of processes that logins depend on
-	AnvilDied   time.Time // last; with it went what it knew of the sessions
+	AnvilDied   time.Time // last, when the session counts were lost
 
-	Backends   candidate.BackendLookup // the last one that their name has given
+	Backends   candidate.BackendLookup // the last answer for the name of BACKENDS
 	LastReload time.Time               // or start
-	ExitCode   int                     // where Dovecot has none to give
+	ExitCode   int                     // if Dovecot has none of its own
 }
 
-// Policy is what the operator has chosen for a start.
+// Policy is derived from ON_INVALID.
 type Policy struct {
-	LastGood bool // what last worked is used where the candidate cannot be
-	Trust    bool // what need not be judged before it serves is judged while it does
+	LastGood bool // start with the last good generation if the candidate is refused
+	Trust    bool // start with known sources before they are judged
 }
 
-// Generation is a configuration that Dovecot runs, or is to run.
+// Generation is a configuration that Dovecot runs, or is about to run.
 type Generation struct {
 	candidate.Verdict
 	Greeted []string // the listeners that were seen to greet
 	Since   time.Time
 }
 
-// Counts are reloads that were carried out, and changes that were not.
+// Counts are numbers of reloads, and of changes that were refused.
 type Counts struct {
 	Loaded  int `json:"loaded"`
 	Refused int `json:"refused"`
 }
 
-// Degraded reports whether something else is served than what was asked for last.
+// Degraded reports whether the last change is not in force.
 func (s State) Degraded() bool { return len(s.Refused) > 0 }
 
-// Serves reports whether Dovecot runs what was judged.
+// Serves reports whether Dovecot runs a generation that was judged.
 func (s State) Serves() bool {
 	return s.Phase != Starting && s.Running.Dir != "" && !s.Running.Trusted
 }
 
-// DovecotReady reports whether it serves all that it should, as far as is known.
+// Ready reports whether every listener serves, as far as is known.
 func (s State) Ready() bool { return s.Serves() && len(s.Silent) == 0 }
 
-// NextRetry is when something is tried again; zero if nothing is, or something else goes on.
+// NextRetry is the time of the next RetryDue; zero if there is nothing to retry, or a job
+// runs.
 func (s State) NextRetry() time.Time {
 	due := s.Retry.Due
 	if len(s.Silent) > 0 && (due.IsZero() || s.ProofRetry.Due.Before(due)) {
@@ -100,7 +100,7 @@ func (s State) NextRetry() time.Time {
 	return due
 }
 
-// Live is what a judgement has to know of what runs.
+// Live is the part of the running generation that a judgement needs.
 func (s State) Live() candidate.Live {
 	if s.Phase == Starting {
 		return candidate.Live{Backends: s.Backends}
@@ -111,12 +111,12 @@ func (s State) Live() candidate.Live {
 	}
 }
 
-// Backoff spaces out attempts: a judgement that never comes to a verdict takes up to
-// 10 s of a processor that others may need.
+// Backoff spaces out attempts, because a judgement without a verdict can take 10 s of
+// processor time.
 type Backoff struct {
 	Of   candidate.SourcesID
 	Wait time.Duration
-	Due  time.Time // zero when that attempt is made
+	Due  time.Time // zero while the attempt is made
 }
 
 // After is the backoff after one more attempt at a candidate.
@@ -127,15 +127,15 @@ func (b Backoff) After(attempt candidate.SourcesID, now time.Time) Backoff {
 	return b.longer(now, time.Minute, time.Hour)
 }
 
-// longer has the next attempt be due after twice the time.
+// longer doubles the wait, within the two bounds.
 func (b Backoff) longer(now time.Time, first, longest time.Duration) Backoff {
 	b.Wait = min(max(2*b.Wait, first), longest)
 	b.Due = now.Add(b.Wait)
 	return b
 }
 
-// known is what need not be judged at this time. What was refused is judged again for
-// an operator who asks: what was wrong may have been elsewhere.
+// known are sources that need no judgement now. SIGHUP has refused ones judged again,
+// because the cause may have been outside of them.
 func (s State) known(now time.Time, forced bool) (known []candidate.SourcesID) {
 	add := func(k candidate.SourcesID, ok bool) {
 		if ok && k.Fingerprint != "" {

@@ -11,11 +11,11 @@ import (
 	"pidgeon/candidate"
 )
 
-// maxOvertaken is how often a verdict may be thrown away because the sources have
-// moved: who writes all the time gets one too.
+// maxOvertaken is how many verdicts in a row are dropped because the sources have changed;
+// the next one counts, so that a file that changes all the time gets a verdict too.
 const maxOvertaken = 4
 
-// On returns the state after an event, and what is to be done.
+// On returns the state after an event, and the actions that follow.
 func (s State) On(now time.Time, event Event) (State, []Action) {
 	if s.Phase == Stopping {
 		return s, nil
@@ -53,7 +53,7 @@ func (s State) On(now time.Time, event Event) (State, []Action) {
 	return t.State, t.actions
 }
 
-// turn is one step of the machine.
+// turn collects the next state and the actions of one event.
 type turn struct {
 	State
 	now     time.Time
@@ -72,7 +72,7 @@ func (t *turn) discard(dir string) {
 	}
 }
 
-// stop ends it all; reasons are why there is nothing to run.
+// stop ends the container; reasons say why no configuration can be used.
 func (t *turn) stop(code int, reasons ...string) {
 	for _, reason := range reasons {
 		t.say(slog.LevelError, "configuration cannot be used", "reason", reason)
@@ -80,7 +80,7 @@ func (t *turn) stop(code int, reasons ...string) {
 	t.Phase, t.ExitCode = Stopping, code
 }
 
-// judge asks for a judgement, with what need not be judged left out.
+// judge asks for a judgement, and names the sources that need none.
 func (t *turn) judge(j Judge) {
 	j.Request.Live, j.Request.AlreadyJudged = t.Live(), t.known(t.now, j.ForceReload)
 	if t.Running.Trusted && t.Running.WorkedBefore {
@@ -95,14 +95,13 @@ func (t *turn) judge(j Judge) {
 // retries tells whether a candidate is due to be tried again.
 func (t *turn) retries() bool { return !t.Retry.Due.IsZero() && !t.now.Before(t.Retry.Due) }
 
-// reload has Dovecot load a generation, or show that it serves it.
 func (t *turn) reload(why ReloadReason, g Generation) {
 	t.Phase = Reloading
 	t.do(Reload{why, g, t.Deaths})
 }
 
-// look has it proven that clients get in where that is due, or has the sources judged if
-// they may have changed, when nothing else goes on.
+// look starts the next job in phase Serving: to reach silent listeners if their retry is
+// due, or to judge the sources if they may have changed.
 func (t *turn) look() {
 	if t.Phase != Serving {
 		return
@@ -121,7 +120,7 @@ func (t *turn) look() {
 	t.Phase, t.RereadPending, t.ReloadPending = Judging, false, false
 }
 
-// mend has what runs loaded again where that is a cure, and else asked for its greetings.
+// mend reloads the running generation if that can help, or else asks for its greetings.
 func (t *turn) mend() {
 	why := GreetOnly
 	if t.NeedsReload {
@@ -130,10 +129,10 @@ func (t *turn) mend() {
 	t.reload(why, t.Running)
 }
 
-// died has it proven that clients get in all the same. Dovecot starts each process again,
-// but a login process that has lost anvil takes no more clients, and does not end while it
-// has some (2.3.19, 2.4.1: anvil_reconnect_callback), and of a log process that takes the
-// place of another nothing is heard (seen on both); a reload starts others.
+// died checks that listeners greet after the death of a process. Dovecot restarts every
+// process, but anvil and log need a reload: a login process that has lost anvil takes no
+// more clients, and lives on while it has some (2.3.19, 2.4.1: anvil_reconnect_callback),
+// and a restarted log process writes nothing (seen on both).
 func (t *turn) died(e ServiceDied) {
 	t.Deaths++
 	t.say(slog.LevelWarn, "a process of Dovecot's has ended", "service", e.Service)
@@ -148,7 +147,7 @@ func (t *turn) died(e ServiceDied) {
 	t.look()
 }
 
-// silence adds to what does not serve.
+// silence adds to State.Silent, whose map belongs to earlier states too.
 func (t *turn) silence(more map[string]string) {
 	all := maps.Clone(t.Silent)
 	if all == nil {
@@ -158,8 +157,8 @@ func (t *turn) silence(more map[string]string) {
 	t.Silent = all
 }
 
-// proven takes note of what serves, unless something has died meanwhile: then that is
-// asked again.
+// proven updates State.Silent after greetings, unless a process has died since they began:
+// then they are asked for again.
 func (t *turn) proven(e ReloadConfirmed) {
 	t.Running.Greeted = e.Greeted
 	if e.Deaths != t.Deaths {
@@ -177,14 +176,14 @@ func (t *turn) proven(e ReloadConfirmed) {
 	t.ProofRetry = t.ProofRetry.longer(t.now, time.Second, time.Minute)
 }
 
-// unproven has what runs loaded again after a while. With sessions live each reload
-// leaves processes behind.
+// unproven plans another reload, with growing waits, because each reload leaves the
+// processes of live sessions behind.
 func (t *turn) unproven(reasons []string) {
 	t.silence(map[string]string{"reload": strings.Join(reasons, "; ")})
 	t.NeedsReload, t.ProofRetry = true, t.ProofRetry.longer(t.now, time.Second, time.Hour)
 }
 
-// settle is the end of whatever went on.
+// settle goes back to Serving when a job is done.
 func (t *turn) settle() {
 	t.Phase, t.Next = Serving, Generation{}
 	t.look()
@@ -216,8 +215,8 @@ func (t *turn) judged(e Judged) {
 	}
 }
 
-// start has Dovecot start on the first generation. With the last good one it is told
-// why it is not another.
+// start starts Dovecot on the first generation. If that is the last good one, the log says
+// why the candidate was refused.
 func (t *turn) start(e Judged) {
 	t.Running = Generation{Verdict: e.Verdict}
 	if e.Trusted {
@@ -230,7 +229,7 @@ func (t *turn) start(e Judged) {
 	t.do(Start{e.Dir})
 }
 
-// notStarted goes on with what last worked, where the operator wants it.
+// notStarted falls back on the last good generation, unless ON_INVALID=fail.
 func (t *turn) notStarted(e Judged) {
 	reasons := e.Findings.Faults().Sentences()
 	if t.Policy.LastGood && !e.Judge.Request.LastGood {
@@ -241,8 +240,7 @@ func (t *turn) notStarted(e Judged) {
 	t.stop(ExitConfig, slices.Compact(append(t.Refused, reasons...))...)
 }
 
-// ready has what serves without a verdict judged; for the rest it is the end of the
-// start.
+// ready judges a generation that was started on trust; any other has ended its start.
 func (t *turn) ready() {
 	if t.Running.Trusted {
 		t.Phase = Judging
@@ -252,10 +250,10 @@ func (t *turn) ready() {
 	t.serve()
 }
 
-// serve is the end of the start: what serves has been judged.
+// serve ends the start of a generation that was judged.
 func (t *turn) serve() {
 	t.started()
-	if !t.Degraded() { // else it is kept already
+	if !t.Degraded() { // a degraded one is the last good one already
 		t.do(KeepLastGood{t.Running})
 	}
 	t.reload(GreetOnly, t.Running)
@@ -266,8 +264,8 @@ func (t *turn) started() {
 	t.do(AnnounceStart{t.Running})
 }
 
-// unchanged takes note that what was refused was taken back, and obeys an operator who
-// wants a reload all the same.
+// unchanged clears a refusal if the sources are those of the running generation again, and
+// reloads after SIGHUP.
 func (t *turn) unchanged(e Judged) {
 	if t.Degraded() && e.Fingerprint == t.Running.Fingerprint && t.Running.Outcome == candidate.Passed {
 		t.Refused, t.RefusedSources = nil, candidate.SourcesID{}
@@ -300,7 +298,8 @@ func (t *turn) passed(e Judged) {
 	}
 }
 
-// adopt takes over a verdict on what runs already, in a directory of its own.
+// adopt takes over the verdict on a candidate that equals the running generation, and
+// removes the candidate's directory.
 func (t *turn) adopt(v candidate.Verdict) {
 	t.discard(v.Dir)
 	v.Dir = t.Running.Dir
@@ -327,8 +326,8 @@ func (t *turn) refused(e Judged) {
 	t.repeatOrSettle(e.ForceReload)
 }
 
-// refuse says why a change is not in force. A judgement that could not be made is made
-// again, and once said is enough.
+// refuse records why a change is not in force. An undecided judgement is repeated at each
+// look, so its reasons are logged only when they change.
 func (t *turn) refuse(v candidate.Verdict) {
 	reasons := v.Findings.Faults().Sentences()
 	told := v.Outcome == candidate.Undecided && slices.Equal(reasons, t.Refused)
@@ -379,10 +378,9 @@ func (t *turn) reloaded() {
 	t.say(slog.LevelInfo, "reloaded", "generation", filepath.Base(t.Running.Dir))
 }
 
-// unconfirmed goes back to what ran before. It is there still: of it nothing was
-// overwritten. Where Dovecot refused as a whole, nothing need be wrong with the change:
-// the master refuses for 2 s after a refusal too, whatever it is given, so the next
-// poll tries again. What it complained of may pass too.
+// unconfirmed goes back to the generation before, whose directory still exists. A change
+// that Dovecot refused as a whole may be right, because the master refuses every reload for
+// 2 s after a refusal; the next poll tries it again.
 func (t *turn) unconfirmed(e ReloadUnconfirmed) {
 	switch e.Reason {
 	case LoadChange:
@@ -399,7 +397,7 @@ func (t *turn) unconfirmed(e ReloadUnconfirmed) {
 		}
 		t.reload(LoadPrevious, t.Running)
 		return
-	case LoadPrevious: // what Dovecot may still run has to stay where it is
+	case LoadPrevious: // Dovecot may still run Next, so its directory stays
 		t.say(slog.LevelError, "previous generation not reloaded", "error", strings.Join(e.Reasons, "; "))
 		t.reject(t.Refused)
 		t.unproven(e.Reasons)
@@ -414,7 +412,7 @@ func (t *turn) unconfirmed(e ReloadUnconfirmed) {
 	t.settle()
 }
 
-// judgedAtLast ends a start on trust: what came of the judgement is known.
+// judgedAtLast ends a start on trust, whose verdict is known now.
 func (t *turn) judgedAtLast() {
 	if t.Running.Trusted {
 		t.Running.Trusted = false
@@ -422,8 +420,8 @@ func (t *turn) judgedAtLast() {
 	}
 }
 
-// ended is the end, unless Dovecot was started with what was not judged yet: that is
-// judged after all, once.
+// ended stops the container, unless Dovecot ended during a start on trust: then the sources
+// are judged, once.
 func (t *turn) ended() {
 	if t.Phase != Starting || !t.Running.Trusted {
 		t.stop(0)

@@ -12,10 +12,10 @@ import (
 	"pidgeon/sizing"
 )
 
-// greetings connects to every listener that has a place free. It names those that greet,
-// or have greeted before, and tells why others are silent. Mute is why those are that
-// fell silent for certain: what never greeted is not the fault of a change, and what may
-// only be slow is no reason to take one back.
+// greetings connects to every listener with a free place. It returns the listeners that
+// greet or have greeted before, and why others are silent. mute has the reasons of those
+// that greeted before and refuse now: only they speak against a change, because a listener
+// that never greeted was silent before it, and one that says nothing may be slow.
 func (s *Server) greetings(ctx context.Context, g lifecycle.Generation) (greeted []string, silent map[string]string, mute []string) {
 	greeted, silent = slices.Clone(g.Greeted), map[string]string{}
 	probed := withPlaces(g)
@@ -41,11 +41,11 @@ func (s *Server) greetings(ctx context.Context, g lifecycle.Generation) (greeted
 	return greeted, silent, mute
 }
 
-// spare is how many places must be free besides those of the probes: who connects
-// meanwhile shall not be turned away for them. The headroom of a protocol is more.
+// spare is how many places must be free besides those of the probes, so that no client is
+// turned away meanwhile. The headroom of a protocol is larger.
 const spare = 8
 
-// withPlaces leaves out what is full, or nearly.
+// withPlaces leaves out the listeners of protocols that are full, or nearly.
 func withPlaces(g lifecycle.Generation) []config.Listener {
 	full := map[string]bool{}
 	for _, of := range g.Ceilings {

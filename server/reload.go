@@ -12,11 +12,11 @@ import (
 	"pidgeon/lifecycle"
 )
 
-// Reload publishes a generation, has Dovecot load it, and makes sure that it did: its
-// listeners are there, and those that greeted before do so again.
+// Reload publishes a generation, has Dovecot load it, and checks that its listeners exist
+// and that those which greeted before do so again.
 func (s *Server) Reload(ctx context.Context, r lifecycle.Reload) lifecycle.Event {
 	g := r.Generation
-	if r.Reason != lifecycle.GreetOnly && g.Greeted == nil { // a start that is not judged yet: nobody has asked
+	if r.Reason != lifecycle.GreetOnly && g.Greeted == nil { // after a start on trust, which asks for no greeting
 		g.Greeted, _, _ = s.greetings(ctx, g)
 	}
 	if err := s.load(ctx, r); err != nil && ctx.Err() == nil {
@@ -30,10 +30,10 @@ func (s *Server) Reload(ctx context.Context, r lifecycle.Reload) lifecycle.Event
 	}
 	switch {
 	case ctx.Err() != nil:
-		// It all ends. What is published was checked; another SIGHUP now, and with files
-		// that go, would have the master hang for 10 s (2.4.1).
+		// The container stops. Going back needs another SIGHUP, and a master whose files
+		// vanish meanwhile hangs for 10 s (2.4.1).
 		return nil
-	case len(mute) > 0 && r.Reason != lifecycle.GreetOnly: // else there is nothing to go back to
+	case len(mute) > 0 && r.Reason != lifecycle.GreetOnly: // which has no generation to go back to
 		err := &master.Refused{Complaints: mute, Partial: true}
 		return lifecycle.ReloadUnconfirmed{Reload: r, Reasons: []string{err.Error()}, SilencedListener: true}
 	}
@@ -56,7 +56,7 @@ func (s *Server) load(ctx context.Context, r lifecycle.Reload) error {
 	return nil
 }
 
-// KeepLastGood keeps what works for a start with something that does not.
+// KeepLastGood copies a generation to STATE_DIR, and removes older ones from RUN_DIR.
 func (s *Server) KeepLastGood(g lifecycle.Generation) {
 	if err := candidate.SaveLastGood(string(s.Settings.StateDir), g.Dir, g.Verdict); err != nil {
 		s.Log.Warn("last good configuration not kept", "error", err)

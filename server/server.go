@@ -1,6 +1,5 @@
-// Package server is the Dovecot that serves: it is started on a published generation,
-// loads others, and is stopped. What it is told to do it makes sure of, and answers
-// with an event of package lifecycle, which decides what follows.
+// Package server starts Dovecot on a published generation, reloads and stops it. It checks
+// the outcome of each step and returns it as an event of package lifecycle.
 package server
 
 import (
@@ -23,7 +22,7 @@ import (
 	"pidgeon/supervise"
 )
 
-// Server is one Dovecot. Its methods are called one after the other, but for Ended.
+// Server is one Dovecot. Its methods must not be called concurrently, except for Ended.
 type Server struct {
 	Log      *slog.Logger
 	Settings settings.Settings
@@ -34,7 +33,7 @@ type Server struct {
 
 	master  *master.Process
 	process *supervise.Process // nil until it is started
-	hears   bool               // it has said READY=1
+	hears   bool               // READY=1 came, so a SIGTERM is not lost
 }
 
 // Start publishes a generation and starts Dovecot on it.
@@ -66,14 +65,13 @@ func (s *Server) Start(g lifecycle.Generation) error {
 	return nil
 }
 
-// Master is what is seen of the Dovecot that was started last; nil if none was.
+// Master is the master process that was started last; nil if none was.
 func (s *Server) Master() *master.Process { return s.master }
 
-// PID is that of its master.
+// PID is the master's.
 func (s *Server) PID() int { return s.process.PID() }
 
-// Signal sends a signal to its master alone: to its group it would reach every session
-// behind the master's back.
+// Signal sends a signal to the master alone, because its group has every session too.
 func (s *Server) Signal(sig os.Signal) {
 	if s.process == nil {
 		return
@@ -83,7 +81,7 @@ func (s *Server) Signal(sig os.Signal) {
 	}
 }
 
-// Ended is closed when Dovecot has ended; nil, which is never ready, before its start.
+// Ended is closed when Dovecot has ended; before the start it is nil, which blocks.
 func (s *Server) Ended() <-chan struct{} {
 	if s.process == nil {
 		return nil
@@ -91,7 +89,8 @@ func (s *Server) Ended() <-chan struct{} {
 	return s.process.Done()
 }
 
-// ServiceDied gets the name of each service of which a process has died that logins depend on.
+// ServiceDied gets the name of a service when one of its processes has died on which logins
+// depend.
 func (s *Server) ServiceDied() <-chan string {
 	if s.master == nil {
 		return nil
@@ -100,8 +99,8 @@ func (s *Server) ServiceDied() <-chan string {
 }
 
 const (
-	// startPatience is how long Dovecot may take to serve. It takes 50 to 70 ms; a
-	// machine that swaps takes longer.
+	// startPatience is how long Dovecot may take to serve, which is 50 to 70 ms on a
+	// machine that does not swap.
 	startPatience = time.Minute
 	// threads is how many spare OS threads are created ahead, because under pids.max the
 	// runtime aborts when it cannot create one. An idle process uses 8; at most 1 spare
@@ -109,10 +108,9 @@ const (
 	threads = 8
 )
 
-// AwaitReady waits until Dovecot serves. If it is to be judged only then, it waits a
-// little more: up to its first greeting Dovecot takes one and a half times as long, and
-// a judgement, which takes all processors, is not to stand before the first client; nor
-// is a slow machine to wait long for being ready.
+// AwaitReady waits until Dovecot serves. Before a judgement, which takes all processors, it
+// waits as long again or up to 1 s more, so that the first client is greeted first: Dovecot
+// needs half as much time again for its first greeting.
 func (s *Server) AwaitReady(ctx context.Context, judgedLater bool) lifecycle.Event {
 	ctx, cancel := context.WithTimeoutCause(ctx, startPatience, errors.New("it has not said so for a minute"))
 	defer cancel()
@@ -121,7 +119,7 @@ func (s *Server) AwaitReady(ctx context.Context, judgedLater bool) lifecycle.Eve
 		s.Log.Error("Dovecot does not serve", "error", err)
 		return lifecycle.DovecotFailed{ExitCode: 1}
 	} else if err != nil {
-		return nil // it has ended, or all does
+		return nil // Dovecot has ended, or the container stops
 	}
 	s.hears = true
 	if judgedLater {
@@ -134,28 +132,28 @@ func (s *Server) AwaitReady(ctx context.Context, judgedLater bool) lifecycle.Eve
 	return lifecycle.DovecotReady{}
 }
 
-// NotStarted is the event of a Start that failed.
+// NotStarted is the event for an error of Start.
 func NotStarted(err error) lifecycle.Event {
 	return lifecycle.DovecotFailed{Reasons: []string{err.Error()}, ExitCode: lifecycle.ExitConfig}
 }
 
-// Forget takes note that Dovecot has ended and is to be started again.
+// Forget releases an ended master before the next Start.
 func (s *Server) Forget() {
 	s.master.Close()
 	s.process = nil
 }
 
-// EndOrphans ends what a Dovecot that did not start has left: for one that finds its
-// processes behind their sockets it is running already (2.3.19). They serve nobody
-// yet, and get a second to end.
+// EndOrphans ends the processes that a failed start has left, within a second, because a
+// new Dovecot that reaches them over their sockets refuses to start (2.3.19). They serve
+// nobody yet.
 func (s *Server) EndOrphans(ctx context.Context) {
 	ctx, cancel := context.WithTimeout(ctx, time.Second)
 	defer cancel()
 	s.Children.EndAll(ctx)
 }
 
-// Stop ends Dovecot, and what it leaves behind, within the grace period, and returns its
-// exit code.
+// Stop ends Dovecot and every process it leaves behind within the grace period, and returns
+// Dovecot's exit code.
 func (s *Server) Stop(signals <-chan os.Signal) int {
 	s.Stderr.DropRelays()
 	s.awaitHearing()
@@ -165,8 +163,8 @@ func (s *Server) Stop(signals <-chan os.Signal) int {
 	return code
 }
 
-// awaitHearing lets a master that is about to serve come to it: a SIGTERM in its
-// first milliseconds is lost (seen on 2.4.1), and it would go on until it is killed.
+// awaitHearing waits until a starting master handles signals, because a SIGTERM in its first
+// milliseconds is lost (seen on 2.4.1) and the stop would last the whole grace period.
 func (s *Server) awaitHearing() {
 	if s.hears {
 		return

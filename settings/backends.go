@@ -109,7 +109,7 @@ func (p *Placements) UnmarshalText(text []byte) error {
 	return nil
 }
 
-// Name finds the placement of a user or shard:63.
+// Find finds the placement of a user or shard:63.
 func (p Placements) Find(name string) (Placement, bool) {
 	i := slices.IndexFunc(p, func(one Placement) bool { return one.Name == name })
 	if i < 0 {

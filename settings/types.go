@@ -140,7 +140,7 @@ func (l *Layout) UnmarshalText(text []byte) error {
 	return nil
 }
 
-// Find is the path of one user.
+// Of is the path of one user.
 func (l Layout) Of(user string) string {
 	name, domain, _ := strings.Cut(user, "@")
 	return strings.NewReplacer("%{user}", user, "%{username}", name, "%{domain}", domain).Replace(string(l))

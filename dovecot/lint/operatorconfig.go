@@ -84,7 +84,7 @@ func (f *file) copyContents(name string) []byte {
 	return bytes.Join(lines, []byte("\n"))
 }
 
-// includedFiles is a statement about a file as it reads in a copy of its file that lies in
+// rewrittenPath is a statement about a file as it reads in a copy of its file that lies in
 // dir, empty where it is the same. Dovecot looks for what has no whole path beside the
 // file that names it (2.3.19, 2.4.1: fix_relative_path).
 func (s *statement) rewrittenPath(dir string) string {

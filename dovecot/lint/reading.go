@@ -147,7 +147,7 @@ func (s *statement) included() string {
 	return s.wholePath()
 }
 
-// included are files that are included and were not given. They are bounded as those
+// includedFiles are files that are included and were not given. They are bounded as those
 // of a mount are, and read once, so that all looks at a configuration see the same.
 type includedFiles struct {
 	files    map[string]*config.File // nil for what cannot be read: Dovecot says so
