@@ -26,12 +26,12 @@ func TestConf(t *testing.T) {
 func TestConfigurations(t *testing.T) {
 	for _, dialect := range []string{"2.3", "2.4"} {
 		seen := map[string]bool{}
-		for i, c := range of(dialect) {
+		for i, c := range configurations(dialect) {
 			if seen[c.name] || c.source == "" || (i == 0) != (c.name == "stock") {
 				t.Errorf("%s: %+v", dialect, c)
 			}
 			seen[c.name] = true
-			if c.mode != "" && c.limits != nil {
+			if c.ours() && c.limits != nil {
 				t.Errorf("%s sets its own limits", c.name)
 			}
 		}

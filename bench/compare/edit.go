@@ -10,12 +10,14 @@ import (
 	"time"
 )
 
-// A way is how a changed file comes into force.
+// way is how a changed file comes into force.
 type way struct {
 	name  string
 	init  string // of inits; empty for pidgeon
 	after func(*server) error
 }
+
+func (w way) String() string { return w.name }
 
 // ways begin when the file has been renamed into its place.
 var ways = []way{
@@ -45,12 +47,7 @@ func reloadByDoveadm(s *server) error {
 // Dovecot takes; before it comes what pidgeon waits (files settle for 100 ms),
 // checks and rehearses.
 func (b *bench) editToServed() error {
-	var rows []row
-	for _, w := range ways {
-		rows = append(rows, row{w.name, func() (string, error) { return b.timeEdit(w) }})
-	}
-	b.interleave("Edit", rows)
-	return nil
+	return b.interleave("Edit", rowsOf(ways, b.timeEdit))
 }
 
 // edits are made one after the other, with a pause: Dovecot takes no reload
@@ -60,7 +57,7 @@ const (
 	pause = 2 * time.Second
 )
 
-// An edit is what one took until it was served, and of it the part from Dovecot's
+// edit is how long one took until it was served, and of that the part from Dovecot's
 // SIGHUP on.
 type edit struct{ whole, hup time.Duration }
 

@@ -1,13 +1,15 @@
 package main
 
 import (
+	_ "embed"
 	"errors"
 	"fmt"
 	"os"
 	"path/filepath"
+	"strings"
 )
 
-// An init is what can stand before Dovecot as PID 1, beside pidgeon.
+// initProgram is a program other than pidgeon that runs Dovecot as PID 1.
 type initProgram struct {
 	name string
 	// command starts Dovecot on the files that pidgeon rendered.
@@ -20,60 +22,42 @@ const bare = "dovecot-F"
 // inits are compared as far as they could be had.
 var inits = []initProgram{
 	{bare, func(_ *bench, conf, _ string) []string { return []string{"dovecot", "-F", "-c", conf} }},
-	{"tini", func(b *bench, conf, _ string) []string {
-		return []string{b.tool("tini"), "--", "dovecot", "-F", "-c", conf}
-	}},
-	{"dumb-init", func(b *bench, conf, _ string) []string {
-		return []string{b.tool("dumb-init"), "--", "dovecot", "-F", "-c", conf}
-	}},
+	{"tini", before("tini")},
+	{"dumb-init", before("dumb-init")},
 	{"consul-template", (*bench).consulTemplate},
 	{"gomplate", (*bench).gomplate},
 }
 
+// before is a command that an init stands before.
+func before(init string) func(*bench, string, string) []string {
+	return func(b *bench, conf, _ string) []string { return []string{b.tool(init), "--", "dovecot", "-F", "-c", conf} }
+}
+
 func (b *bench) tool(name string) string { return filepath.Join(b.bin, name) }
 
-// had tells why an init cannot be compared.
-func (b *bench) had(i initProgram) error {
-	if i.name == bare {
-		return nil
-	}
-	if _, err := os.Stat(b.tool(i.name)); err != nil {
-		return errors.New("could not be had")
-	}
-	return nil
-}
+//go:embed consul-template.hcl
+var consulTemplate string
 
 // consulTemplate renders the greeting from a file that it watches, which is what
 // it does for a mounted override, and signals Dovecot.
 func (b *bench) consulTemplate(conf, greeting string) []string {
-	text := fmt.Sprintf(`template {
-  contents = "{{ file \"%s.in\" }}"
-  destination = "%s"
-}
-exec {
-  command = ["dovecot", "-F", "-c", "%s"]
-  reload_signal = "SIGHUP"
-  kill_signal = "SIGTERM"
-}
-`, greeting, greeting, conf)
 	path := greeting + ".hcl"
-	_ = os.WriteFile(path, []byte(text), 0o644)
+	_ = os.WriteFile(path, []byte(strings.NewReplacer("GREETING", greeting, "CONF", conf).Replace(consulTemplate)), 0o644)
 	_ = os.WriteFile(greeting+".in", []byte("login_greeting = first\n"), 0o644)
 	return []string{b.tool("consul-template"), "-config", path}
 }
 
 // gomplate renders once, before it starts the command: it follows nothing.
 func (b *bench) gomplate(conf, greeting string) []string {
-	text := "login_greeting = first\n"
-	_ = os.WriteFile(greeting+".in", []byte(text), 0o644)
+	_ = os.WriteFile(greeting+".in", []byte("login_greeting = first\n"), 0o644)
 	return []string{b.tool("gomplate"), "-f", greeting + ".in", "-o", greeting, "--", "dovecot", "-F", "-c", conf}
 }
 
 // rendered starts an init on the files that pidgeon renders for the same sessions
 // and ports. One more file is included at the end, which is what an edit changes.
 func (b *bench) rendered(i initProgram, p ports) (s spec, greeting string, err error) {
-	if err := b.had(i); err != nil {
-		return spec{}, "", err
+	if _, err := os.Stat(b.tool(i.name)); i.name != bare && err != nil {
+		return spec{}, "", errors.New("could not be had")
 	}
 	dir := b.path("rendered-" + p.IMAP)
 	conf, greeting := dir+"/dovecot.conf", dir+".greeting"

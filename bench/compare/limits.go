@@ -38,8 +38,7 @@ func (b *bench) ceilingsKept() error {
 			rows = append(rows, row{mode + "-" + c.name, func() (string, error) { return b.overfill(mode, c.limit) }})
 		}
 	}
-	b.interleave("Limits", rows)
-	return nil
+	return b.interleave("Limits", rows)
 }
 
 func (b *bench) overfill(mode, limit string) (string, error) {

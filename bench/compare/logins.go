@@ -16,12 +16,7 @@ const settled = time.Second
 // processors, and what they take is counted in "logins/CPU-s": on a busy machine that
 // is the figure to compare, as it leaves out who else had the CPU.
 func (b *bench) loginsPerSecond() error {
-	var rows []row
-	for _, c := range of(b.dialect) {
-		rows = append(rows, row{c.name, func() (string, error) { return b.logins(c) }})
-	}
-	b.interleave("Logins", rows)
-	return nil
+	return b.interleave("Logins", rowsOf(configurations(b.dialect), b.logins))
 }
 
 func (b *bench) logins(c configuration) (string, error) {

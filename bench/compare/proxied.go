@@ -24,8 +24,7 @@ func (b *bench) proxied() error {
 		}
 		rows = append(rows, row{name, func() (string, error) { return b.through(name, backends) }})
 	}
-	b.interleave("Proxied", rows)
-	return nil
+	return b.interleave("Proxied", rows)
 }
 
 func (b *bench) through(name string, backends int) (string, error) {

@@ -2,6 +2,7 @@ package main
 
 import (
 	"fmt"
+	"slices"
 	"time"
 
 	"pidgeon/bench/load"
@@ -11,14 +12,8 @@ import (
 // are turned away by reloads, one after the other. A bare Dovecot with the same
 // configuration loses some too.
 func (b *bench) loginsAcrossReloads() error {
-	var rows []row
-	for _, w := range ways {
-		if w.init == bare || w.init == "" {
-			rows = append(rows, row{w.name, func() (string, error) { return b.lose(w) }})
-		}
-	}
-	b.interleave("Reloads", rows)
-	return nil
+	direct := slices.DeleteFunc(slices.Clone(ways), func(w way) bool { return w.init != bare && w.init != "" })
+	return b.interleave("Reloads", rowsOf(direct, b.lose))
 }
 
 func (b *bench) lose(w way) (string, error) {

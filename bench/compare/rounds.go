@@ -7,8 +7,8 @@ import (
 	"strings"
 )
 
-// A row is one of those that are compared. What it measures is the end of a line of
-// Go's benchmark format: numbers with their units.
+// row is one line of a table. measure returns the end of a line of Go's benchmark format:
+// numbers with their units.
 type row struct {
 	name    string // without spaces and slashes, which mean something in that format
 	measure func() (figures string, err error)
@@ -17,7 +17,7 @@ type row struct {
 // interleave measures A B C A B C, so that whatever else this machine does in
 // the meantime falls on all of them alike. What cannot be measured is said once
 // and left out of the further rounds.
-func (b *bench) interleave(benchmark string, rows []row) {
+func (b *bench) interleave(benchmark string, rows []row) error {
 	if b.only != "" {
 		names := strings.Split(b.only, ",")
 		rows = slices.DeleteFunc(rows, func(r row) bool { return !slices.Contains(names, r.name) })
@@ -33,6 +33,15 @@ func (b *bench) interleave(benchmark string, rows []row) {
 			return false
 		})
 	}
+	return nil
+}
+
+// rowsOf are rows that one function measures.
+func rowsOf[T fmt.Stringer](all []T, measure func(T) (string, error)) (rows []row) {
+	for _, one := range all {
+		rows = append(rows, row{one.String(), func() (string, error) { return measure(one) }})
+	}
+	return rows
 }
 
 func printLine(benchmark, row, figures string) {

@@ -24,12 +24,7 @@ func (b *bench) beyond() int { return sizing.Headroom(b.sessions) + b.extra }
 // of pidgeon are where sizing.Costs are from.
 func (b *bench) sessionsHeld() error {
 	fmt.Printf("sessions-asked-for: %d\nsessions-tried: %d\nstate: %s\n", b.sessions, b.sessions+b.beyond(), b.state)
-	var rows []row
-	for _, c := range of(b.dialect) {
-		rows = append(rows, row{c.name, func() (string, error) { return b.hold(c) }})
-	}
-	b.interleave("Sessions", rows)
-	return nil
+	return b.interleave("Sessions", rowsOf(configurations(b.dialect), b.hold))
 }
 
 func (b *bench) hold(c configuration) (string, error) {

@@ -32,8 +32,7 @@ func (b *bench) startToGreeting() error {
 			rows = append(rows, row{name, func() (string, error) { return b.timePidgeon(name, mode, state) }})
 		}
 	}
-	b.interleave("Start", rows)
-	return nil
+	return b.interleave("Start", rows)
 }
 
 // timePidgeon has a state that is kept come from a start on the same ports: on

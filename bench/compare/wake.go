@@ -10,11 +10,13 @@ import (
 	"pidgeon/bench/load"
 )
 
-// A keeping is how many idle sessions one process keeps.
+// keeping is how many idle sessions one process keeps.
 type keeping struct {
 	name   string
 	limits string // an override; empty for pidgeon's own
 }
+
+func (k keeping) String() string { return k.name }
 
 var keepings = []keeping{
 	{"all-in-one", "client_limit = 20000\n process_limit = 1"},
@@ -36,12 +38,7 @@ func (b *bench) wakeUps() error {
 		return fmt.Errorf("%d inotify instances, with which %d sessions do not hibernate: sysctl -w fs.inotify.max_user_instances=%d", have, b.sessions, 2*b.sessions)
 	}
 	fmt.Printf("sessions: %d\n", b.sessions)
-	var rows []row
-	for _, k := range keepings {
-		rows = append(rows, row{k.name, func() (string, error) { return b.wake(k) }})
-	}
-	b.interleave("Wake", rows)
-	return nil
+	return b.interleave("Wake", rowsOf(keepings, b.wake))
 }
 
 // inotifyInstances is how many the host gives each user.
