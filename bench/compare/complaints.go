@@ -1,6 +1,9 @@
 package main
 
-import "regexp"
+import (
+	"regexp"
+	"slices"
+)
 
 var complaint = regexp.MustCompile(`(Warning|Error|Fatal|Panic): .*|level=(WARN|ERROR) .*`)
 
@@ -10,12 +13,10 @@ var number = regexp.MustCompile(`[0-9]+`)
 // complaints are what a server complains of, each once.
 func complaints(logged string) []string {
 	said := map[string]bool{}
-	var all []string
-	for _, line := range complaint.FindAllString(logged, -1) {
-		if alike := number.ReplaceAllString(line, "0"); !said[alike] {
-			said[alike] = true
-			all = append(all, line)
-		}
-	}
-	return all
+	return slices.DeleteFunc(complaint.FindAllString(logged, -1), func(line string) bool {
+		alike := number.ReplaceAllString(line, "0")
+		before := said[alike]
+		said[alike] = true
+		return before
+	})
 }

@@ -30,7 +30,9 @@ var inits = []initProgram{
 
 // before is a command that an init stands before.
 func before(init string) func(*bench, string, string) []string {
-	return func(b *bench, conf, _ string) []string { return []string{b.tool(init), "--", "dovecot", "-F", "-c", conf} }
+	return func(b *bench, conf, _ string) []string {
+		return []string{b.tool(init), "--", "dovecot", "-F", "-c", conf}
+	}
 }
 
 func (b *bench) tool(name string) string { return filepath.Join(b.bin, name) }

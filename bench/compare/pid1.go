@@ -56,18 +56,16 @@ func (b *bench) pidOne() error {
 
 // watch lets all idle for a round, and looks each second whether they did.
 func (b *bench) watch(servers []*server) error {
-	first := activities(servers)
-	last, busy := first, make([]int, len(servers))
+	first, last, busy := activities(servers), activities(servers), make([]int, len(servers))
 	begin := time.Now()
 	for time.Since(begin) < b.duration {
 		time.Sleep(time.Second)
-		now := activities(servers)
-		for i := range now {
-			if now[i] != last[i] {
+		for i, now := range activities(servers) {
+			if now != last[i] {
 				busy[i]++
 			}
+			last[i] = now
 		}
-		last = now
 	}
 	minutes := time.Since(begin).Minutes()
 	for i, s := range servers {
@@ -83,10 +81,9 @@ func (b *bench) watch(servers []*server) error {
 	return nil
 }
 
-func activities(servers []*server) []usage.Activity {
-	all := make([]usage.Activity, len(servers))
-	for i, s := range servers {
-		all[i] = usage.ActivityOf(s.PID())
+func activities(servers []*server) (all []usage.Activity) {
+	for _, s := range servers {
+		all = append(all, usage.ActivityOf(s.PID()))
 	}
 	return all
 }

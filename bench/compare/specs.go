@@ -3,7 +3,6 @@ package main
 import (
 	"fmt"
 	"os"
-	"strconv"
 )
 
 // spec is how a configuration's server is started: pidgeon as PID 1, or Dovecot
@@ -40,20 +39,11 @@ func (b *bench) pidgeon() string { return b.tool("pidgeon") }
 // can be changed from outside.
 func (b *bench) environ(mode string, p ports) []string {
 	return []string{
-		"PROTOCOLS=imap",
-		"LISTEN=127.0.0.1",
-		"IMAP_MODE=" + mode,
-		"IMAP_CONCURRENCY=" + strconv.Itoa(b.sessions),
-		"IMAP_PORT=" + p.IMAP,
-		"IMAPS_PORT=" + p.IMAPS,
-		"USERS_FILE=" + b.path("users"),
-		"TLS_CERT_PATH=" + b.path("tls.crt"),
-		"TLS_KEY_PATH=" + b.path("tls.key"),
-		"MAIL_DIR=" + mailDir,
-		"MAIL_UID=" + strconv.Itoa(mailUID),
-		"MAIL_GID=" + strconv.Itoa(mailUID),
-		"OVERRIDES_DIR=" + b.overrides(p),
-		"STATE_DIR=" + b.path("state-"+p.IMAP),
+		"PROTOCOLS=imap", "LISTEN=127.0.0.1", "IMAP_PORT=" + p.IMAP, "IMAPS_PORT=" + p.IMAPS,
+		"IMAP_MODE=" + mode, fmt.Sprint("IMAP_CONCURRENCY=", b.sessions), "USERS_FILE=" + b.path("users"),
+		"TLS_CERT_PATH=" + b.path("tls.crt"), "TLS_KEY_PATH=" + b.path("tls.key"),
+		"MAIL_DIR=" + mailDir, fmt.Sprint("MAIL_UID=", mailUID), fmt.Sprint("MAIL_GID=", mailUID),
+		"OVERRIDES_DIR=" + b.overrides(p), "STATE_DIR=" + b.path("state-"+p.IMAP),
 	}
 }
 

@@ -66,14 +66,13 @@ func (c *Crowd) Grow(n int) map[string]int {
 	more := make([]*pidgeontest.Session, n)
 	refused := refusals{reasons: map[string]int{}}
 	pidgeontest.Each(n, c.AtOnce, func(i int) {
-		if refused.inARow.Load() >= giveUp {
-			return
+		if refused.inARow.Load() < giveUp {
+			s, err := open(c.Port, c.tried+i)
+			if err == nil {
+				err = c.settle(s)
+			}
+			more[i] = refused.note(s, err)
 		}
-		s, err := open(c.Port, c.tried+i)
-		if err == nil {
-			err = c.settle(s)
-		}
-		more[i] = refused.note(s, err)
 	})
 	c.tried += n
 	c.sessions = append(c.sessions, present(more)...)
@@ -131,30 +130,24 @@ type Woken struct {
 func (c *Crowd) Wake(times int, idle time.Duration) (all Woken) {
 	for range times {
 		time.Sleep(idle)
-		woken := len(c.sessions)
-		begin := time.Now()
-		answers := c.wakeAll()
+		var answers tally
+		begin, woken := time.Now(), len(c.sessions)
+		pidgeontest.Each(woken, c.AtOnce, func(i int) {
+			begin := time.Now()
+			err := c.ask(c.sessions[i])
+			answers.add(time.Since(begin), err)
+			if err == nil {
+				err = c.sessions[i].Idle()
+			}
+			c.drop(i, err)
+		})
+		c.sessions = present(c.sessions)
 		all.Took += time.Since(begin)
-		all.P99 = max(all.P99, answers.Percentile(99))
+		all.P99 = max(all.P99, answers.sorted().Percentile(99))
 		all.Woken += woken
 		all.Lost += woken - len(c.sessions)
 	}
 	return all
-}
-
-func (c *Crowd) wakeAll() Answers {
-	var answers tally
-	pidgeontest.Each(len(c.sessions), c.AtOnce, func(i int) {
-		begin := time.Now()
-		err := c.ask(c.sessions[i])
-		answers.add(time.Since(begin), err)
-		if err == nil {
-			err = c.sessions[i].Idle()
-		}
-		c.drop(i, err)
-	})
-	c.sessions = present(c.sessions)
-	return answers.sorted()
 }
 
 // Leave has all of them hang up.

@@ -24,17 +24,16 @@ func activity(dir string) (a Activity) {
 		status, _ := os.ReadFile(task + "/status")
 		a.Switches += parseSwitches(string(status))
 		schedstat, _ := os.ReadFile(task + "/schedstat")
-		onCPU, _, _ := strings.Cut(string(schedstat), " ")
-		nanoseconds, _ := strconv.Atoi(onCPU)
-		a.CPU += time.Duration(nanoseconds)
+		var nanoseconds time.Duration // on a processor
+		_, _ = fmt.Sscan(string(schedstat), (*int64)(&nanoseconds))
+		a.CPU += nanoseconds
 	}
 	return a
 }
 
 func parseSwitches(status string) (n int) {
 	for line := range strings.Lines(status) {
-		name, value, _ := strings.Cut(line, ":")
-		if name == "voluntary_ctxt_switches" || name == "nonvoluntary_ctxt_switches" {
+		if name, value, _ := strings.Cut(line, ":"); strings.HasSuffix(name, "voluntary_ctxt_switches") {
 			count, _ := strconv.Atoi(strings.TrimSpace(value))
 			n += count
 		}

@@ -28,19 +28,11 @@ func MemoryOf(pids ...int) (sum Memory) {
 
 // parseRollup reads lines like "Pss:   1234 kB".
 func parseRollup(rollup []byte) (m Memory) {
+	fields := map[string]*int{"Rss:": &m.RSS, "Pss:": &m.PSS, "Anonymous:": &m.Anonymous}
 	for line := range bytes.Lines(rollup) {
-		fields := strings.Fields(string(line))
-		if len(fields) != 3 || fields[2] != "kB" {
-			continue
-		}
-		kib, _ := strconv.Atoi(fields[1])
-		switch fields[0] {
-		case "Rss:":
-			m.RSS = kib
-		case "Pss:":
-			m.PSS = kib
-		case "Anonymous:":
-			m.Anonymous = kib
+		name, value, _ := strings.Cut(string(line), " ")
+		if field := fields[name]; field != nil {
+			_, _ = fmt.Sscan(value, field)
 		}
 	}
 	return m
@@ -64,12 +56,8 @@ const tick = 10 * time.Millisecond
 // parseTicks adds up utime, stime, cutime and cstime, fields 14 to 17 of "PID
 // (NAME) STATE …". The name may hold anything.
 func parseTicks(stat string) (sum int) {
-	tail := stat[strings.LastIndexByte(stat, ')')+1:]
-	fields := strings.Fields(tail)
-	if len(fields) < 15 {
-		return 0
-	}
-	for _, field := range fields[11:15] {
+	fields := strings.Fields(stat[strings.LastIndexByte(stat, ')')+1:])
+	for _, field := range fields[min(11, len(fields)):min(15, len(fields))] {
 		n, _ := strconv.Atoi(field)
 		sum += n
 	}

@@ -1,6 +1,7 @@
 package pidgeontest
 
 import (
+	_ "embed"
 	"encoding/json"
 	"errors"
 	"go/build"
@@ -13,44 +14,10 @@ import (
 // does not reach a static binary, and the machine's own clock is everybody's.
 const clockVar = "PIDGEON_TEST_CLOCK"
 
-const (
-	clockRead = "func Now() Time {\n\tsec, nsec, mono := runtimeNow()\n"
-	// The file is read beside time.Now, which timers call where no system call may
-	// be made.
-	clockHook = `
-var testClock atomic.Int64
+const clockRead = "func Now() Time {\n\tsec, nsec, mono := runtimeNow()\n"
 
-func init() {
-	if name, ok := syscall.Getenv("` + clockVar + `"); ok {
-		go func() {
-			for ; ; Sleep(10 * Millisecond) {
-				testClock.Store(readTestClock(name))
-			}
-		}()
-	}
-}
-
-func readTestClock(name string) (off int64) {
-	fd, err := open(name)
-	if err != nil {
-		return 0
-	}
-	defer closefd(fd)
-	var text [20]byte
-	n, _ := read(fd, text[:])
-	sign := int64(1)
-	for _, c := range text[:n] {
-		switch {
-		case c == '-':
-			sign = -1
-		case '0' <= c && c <= '9':
-			off = off*10 + int64(c-'0')
-		}
-	}
-	return sign * off
-}
-`
-)
+//go:embed clock.go.txt
+var clockHook string
 
 // ClockHook writes to dir what Build needs to make a pidgeon whose wall clock
 // jumps, while its monotonic clock goes on: Go's own package time with a time.Now
@@ -61,7 +28,7 @@ func ClockHook(dir string) (flags []string, err error) {
 	if err != nil {
 		return nil, err
 	}
-	hooked := strings.Replace(string(text), clockRead, clockRead+"\tsec += testClock.Load()\n", 1) + clockHook
+	hooked := strings.Replace(string(text), clockRead, clockRead+"\tsec += testClock.Load()\n", 1) + "\n" + clockHook
 	hooked = strings.Replace(hooked, "import (\n", "import (\n\t\"sync/atomic\"\n\t\"syscall\"\n", 1)
 	if !strings.Contains(hooked, "testClock.Load()") {
 		return nil, errors.New("this Go's time.Now is another one: adapt the hook")

@@ -1,7 +1,6 @@
 package pidgeontest
 
 import (
-	"cmp"
 	"errors"
 	"fmt"
 	"io"
@@ -44,7 +43,7 @@ func (c *Container) Start(cmd *exec.Cmd) error {
 	if c.cmd != nil && !c.Over() {
 		return errors.New("the container runs already")
 	}
-	c.Log.begin()
+	c.Log.change(func() { c.Log.mark, c.Log.ended = len(c.Log.lines), false })
 	// A pipe of our own: Wait of os/exec would wait for a log that is not read.
 	read, write, err := os.Pipe()
 	if err != nil {
@@ -64,13 +63,13 @@ func (c *Container) Start(cmd *exec.Cmd) error {
 	go func() {
 		defer close(ended)
 		_ = cmd.Wait()
-		c.Log.hear()
+		c.Log.change(func() { c.Log.deaf = false })
 		select {
 		case <-copied:
 		case <-time.After(2 * time.Second): // somebody else holds it open
 		}
 		read.Close()
-		c.Log.end()
+		c.Log.change(func() { c.Log.ended = true })
 	}()
 	c.cmd, c.ended = cmd, ended
 	c.namespace, _ = os.Readlink(fmt.Sprintf("/proc/%d/ns/pid", c.PID()))
@@ -163,30 +162,17 @@ func (c *Container) Zombies() (names []string) {
 	return names
 }
 
-func (c *Container) processes() []process {
-	var all []process
+func (c *Container) processes() (all []process) {
 	spaces, _ := filepath.Glob("/proc/[0-9]*/ns/pid")
 	for _, space := range spaces {
-		if target, _ := os.Readlink(space); target != c.namespace || target == "" {
-			continue
-		}
-		if p, ok := readProcess(filepath.Dir(filepath.Dir(space))); ok {
-			all = append(all, p)
+		target, _ := os.Readlink(space)
+		stat, err := os.ReadFile(filepath.Join(space, "../../stat"))
+		head, tail, _ := strings.Cut(string(stat), ") ") // PID (NAME) STATE …
+		if number, name, ok := strings.Cut(head, " ("); ok && err == nil && target == c.namespace && target != "" {
+			pid, _ := strconv.Atoi(number)
+			all = append(all, process{pid, name, tail[:1]})
 		}
 	}
-	slices.SortFunc(all, func(a, b process) int { return cmp.Compare(a.pid, b.pid) })
+	slices.SortFunc(all, func(a, b process) int { return a.pid - b.pid })
 	return all
-}
-
-// readProcess reads "PID (NAME) STATE …".
-func readProcess(dir string) (p process, ok bool) {
-	stat, err := os.ReadFile(filepath.Join(dir, "stat"))
-	head, tail, cut := strings.Cut(string(stat), ") ")
-	if err != nil || !cut {
-		return p, false
-	}
-	number, name, _ := strings.Cut(head, " (")
-	p.pid, _ = strconv.Atoi(number)
-	p.name, p.state = name, tail[:1]
-	return p, true
 }

@@ -1,6 +1,7 @@
 package pidgeontest
 
 import (
+	"errors"
 	"fmt"
 	"os"
 	"os/exec"
@@ -74,11 +75,8 @@ func Build(dir string, flags ...string) (binary string, err error) {
 
 // repository is the directory above a test's own that has a go.mod.
 func repository() string {
-	dir, err := os.Getwd()
-	for err == nil && dir != "/" {
-		if _, missing := os.Stat(filepath.Join(dir, "go.mod")); missing == nil {
-			break
-		}
+	dir, _ := os.Getwd()
+	for _, err := os.Stat(filepath.Join(dir, "go.mod")); err != nil && dir != "/"; _, err = os.Stat(filepath.Join(dir, "go.mod")) {
 		dir = filepath.Dir(dir)
 	}
 	return dir
@@ -89,7 +87,7 @@ func repository() string {
 func ShortTempDir(t testing.TB) string {
 	t.Helper()
 	dir, err := os.MkdirTemp("/tmp", "pg")
-	if err != nil {
+	if err = errors.Join(err, os.Chmod(dir, 0o755)); err != nil {
 		t.Fatal(err)
 	}
 	t.Cleanup(func() {
@@ -97,9 +95,6 @@ func ShortTempDir(t testing.TB) string {
 			t.Error(err)
 		}
 	})
-	if err := os.Chmod(dir, 0o755); err != nil {
-		t.Fatal(err)
-	}
 	return dir
 }
 

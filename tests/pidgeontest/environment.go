@@ -2,10 +2,8 @@ package pidgeontest
 
 import (
 	"fmt"
-	"maps"
 	"net"
 	"os"
-	"slices"
 	"strconv"
 	"strings"
 	"sync/atomic"
@@ -32,21 +30,18 @@ func baseline(work string) map[string]string {
 	return env
 }
 
-func (s *Server) environment() []string {
-	var all []string
-	for _, name := range slices.Sorted(maps.Keys(s.Environ)) {
-		all = append(all, name+"="+s.Environ[name])
+func (s *Server) environment() (all []string) {
+	for name, value := range s.Environ {
+		all = append(all, name+"="+value)
 	}
 	return all
 }
 
 // lastPort begins somewhere else in each run, below the ports that the kernel
 // gives to clients.
-var lastPort = func() *atomic.Int32 {
-	var port atomic.Int32
-	port.Store(int32(10000 + os.Getpid()*97%20000))
-	return &port
-}()
+var lastPort atomic.Int32
+
+func init() { lastPort.Store(int32(10000 + os.Getpid()*97%20000)) }
 
 // FreePort is one that nobody listens on.
 func FreePort() string {

@@ -3,6 +3,7 @@ package pidgeontest
 import (
 	"bytes"
 	"regexp"
+	"slices"
 	"strings"
 	"sync"
 	"time"
@@ -50,51 +51,25 @@ func (l *Log) Write(p []byte) (int, error) {
 	}
 }
 
-// begin and end frame what one process writes.
-func (l *Log) begin() {
+// change changes the log under its lock, and wakes those who wait for a change.
+func (l *Log) change(f func()) {
 	l.mu.Lock()
 	defer l.mu.Unlock()
-	l.mark, l.ended = len(l.lines), false
-}
-
-func (l *Log) end() {
-	l.mu.Lock()
-	defer l.mu.Unlock()
-	l.ended = true
+	f()
 	l.more.Broadcast()
 }
 
 // Deafen has nobody read what is written, up to the end of the process that writes it.
-func (l *Log) Deafen() {
-	l.mu.Lock()
-	defer l.mu.Unlock()
-	l.deaf = true
-}
-
-func (l *Log) hear() {
-	l.mu.Lock()
-	defer l.mu.Unlock()
-	l.deaf = false
-	l.more.Broadcast()
-}
+func (l *Log) Deafen() { l.change(func() { l.deaf = true }) }
 
 // Mark has what was written up to now not count.
-func (l *Log) Mark() {
-	l.mu.Lock()
-	defer l.mu.Unlock()
-	l.mark = len(l.lines)
-}
+func (l *Log) Mark() { l.change(func() { l.mark = len(l.lines) }) }
 
 // Matches are the lines after the mark that match.
-func (l *Log) Matches(pattern string) []Line {
+func (l *Log) Matches(pattern string) (found []Line) {
 	expression := regexp.MustCompile(pattern)
 	l.mu.Lock()
 	defer l.mu.Unlock()
-	return l.matching(expression)
-}
-
-func (l *Log) matching(expression *regexp.Regexp) []Line {
-	var found []Line
 	for _, line := range l.lines[l.mark:] {
 		if expression.MatchString(line.Text) {
 			found = append(found, line)
@@ -106,19 +81,15 @@ func (l *Log) matching(expression *regexp.Regexp) []Line {
 // Await waits for a line after the mark that matches.
 func (l *Log) Await(pattern string, limit time.Duration) bool {
 	expression, late := regexp.MustCompile(pattern), false
-	timer := time.AfterFunc(limit, func() {
-		l.mu.Lock()
-		defer l.mu.Unlock()
-		late = true
-		l.more.Broadcast()
-	})
+	matches := func(line Line) bool { return expression.MatchString(line.Text) }
+	timer := time.AfterFunc(limit, func() { l.change(func() { late = true }) })
 	defer timer.Stop()
 	l.mu.Lock()
 	defer l.mu.Unlock()
-	for len(l.matching(expression)) == 0 && !late && !l.ended {
+	for !slices.ContainsFunc(l.lines[l.mark:], matches) && !late && !l.ended {
 		l.more.Wait()
 	}
-	return len(l.matching(expression)) > 0
+	return slices.ContainsFunc(l.lines[l.mark:], matches)
 }
 
 // All is all that was written.
@@ -135,12 +106,7 @@ var chatter = regexp.MustCompile(`: Info: (Logged in|Login|Disconnected)`)
 func (l *Log) Tail(n int) string {
 	l.mu.Lock()
 	defer l.mu.Unlock()
-	var said []Line
-	for _, line := range l.lines {
-		if !chatter.MatchString(line.Text) {
-			said = append(said, line)
-		}
-	}
+	said := slices.DeleteFunc(slices.Clone(l.lines), func(line Line) bool { return chatter.MatchString(line.Text) })
 	return "the server wrote:\n" + joined(said[max(0, len(said)-n):])
 }
 

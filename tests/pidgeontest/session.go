@@ -9,7 +9,6 @@ import (
 	"net"
 	"strings"
 	"sync"
-	"sync/atomic"
 	"time"
 )
 
@@ -221,13 +220,13 @@ func Hold(port string, n, from int, limit time.Duration, atOnce int) (held []*Se
 
 // Each calls f for 0 to n-1, some at once.
 func Each(n, atOnce int, f func(int)) {
-	var next atomic.Int64
 	var all sync.WaitGroup
-	for range atOnce {
+	free := make(chan struct{}, atOnce)
+	for i := range n {
+		free <- struct{}{}
 		all.Go(func() {
-			for i := int(next.Add(1)) - 1; i < n; i = int(next.Add(1)) - 1 {
-				f(i)
-			}
+			f(i)
+			<-free
 		})
 	}
 	all.Wait()
