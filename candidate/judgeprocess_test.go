@@ -64,7 +64,7 @@ func TestVerdictIsSmall(t *testing.T) {
 	for n := range 1000 {
 		lines = append(lines, finding.Finding{Code: finding.SameValue, File: "/overrides/x.conf", Line: n + 1, Problem: "same", Warning: true})
 	}
-	if v := (Verdict{}).with(lines, nil); len(v.Findings) != 2 || v.Findings[1].Problem != "same, and 999 more lines are such: pidgeon check --all names them" {
+	if v := (Verdict{}).with(lines, nil); len(v.Findings) != 2 || v.Findings[1].Problem != "same (999 more lines are such; pidgeon check --all names them)" {
 		t.Errorf("of many lines: %v", v.Findings)
 	}
 	if v := (Verdict{all: true}).with(lines[:100], nil); len(v.Findings) != 100 {

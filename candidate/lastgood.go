@@ -1,6 +1,7 @@
 package candidate
 
 import (
+	"cmp"
 	"context"
 	"encoding/json"
 	"path"
@@ -40,8 +41,11 @@ func LoadLastGood(stateDir string) (good LastGood, ok bool, err error) {
 	_ = json.Unmarshal(files.Data(verdictFile), &good.Verdict) // without it nothing is trusted
 	for _, f := range files {
 		if f.Name != verdictFile && path.Ext(f.Name) != compiled {
-			i := slices.IndexFunc(good.Verdict.Files, func(of config.File) bool { return of.Name == f.Name })
-			f.Origin, f.Override = "last good "+f.Name, i >= 0 && good.Verdict.Files[i].Override
+			origin := f.Name
+			if i := slices.IndexFunc(good.Verdict.Files, func(of config.File) bool { return of.Name == f.Name }); i >= 0 {
+				f.Override, origin = good.Verdict.Files[i].Override, cmp.Or(good.Verdict.Files[i].Origin, origin)
+			}
+			f.Origin = "last good " + origin
 			good.Files = append(good.Files, f)
 		}
 	}

@@ -112,7 +112,7 @@ func collapsed(found finding.List) (kept finding.List) {
 			kept = append(kept, f)
 		} else if !told[f.Code] {
 			told[f.Code] = true
-			f.Problem += fmt.Sprintf(", and %d more lines are such: pidgeon check --all names them", n-1)
+			f.Problem += fmt.Sprintf(" (%d more lines are such; pidgeon check --all names them)", n-1)
 			kept = append(kept, f)
 		}
 	}

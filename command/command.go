@@ -161,6 +161,9 @@ func RunOtherCommand(c Call, ours []string) int {
 	if err != nil { // a shell is how one finds out what is wrong
 		s.StopGrace = settings.Grace(8 * time.Second)
 	}
+	if filepath.Base(c.Name) == "dovecot" && slices.Contains(c.Args, "-F") {
+		log.Warn("Dovecot runs unchecked", "cure", "give it no arguments but -F and -c FILE")
+	}
 	children, err := supervise.New(log)
 	if err != nil {
 		return LogUnusable(log, err)

@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"os"
 	"path/filepath"
+	"slices"
 	"testing"
 )
 
@@ -59,6 +60,32 @@ func TestForeignMisspelt(t *testing.T) {
 		}
 		if code != tt.code || said.String() != want {
 			t.Errorf("%s: exit code %d, said %q, want %d, %q", tt.name, code, &said, tt.code, want)
+		}
+	}
+}
+
+func TestDovecotForeground(t *testing.T) {
+	for _, tt := range []struct {
+		name string
+		args []string
+		conf string
+		ok   bool
+	}{
+		{"dovecot", []string{"-F", "-c", "/c"}, "/c", true},
+		{"/opt/sbin/dovecot", []string{"-c", "/c", "-F"}, "/c", true},
+		{"dovecot", []string{"-Fc", "/c"}, "/c", true},
+		{"dovecot", []string{"-F", "-c/c"}, "/c", true},
+		{"dovecot", []string{"-F", "-c"}, "", false},
+		{"dovecot", []string{"-c", "/c"}, "", false},
+		{"dovecot", []string{"-F", "-n"}, "", false},
+		{"dovecot", []string{"-F", "-o", "mail_debug=yes"}, "", false},
+		{"dovecot", []string{"-F", "reload"}, "", false},
+		{"dovecot", nil, "", false},
+		{"doveadm", []string{"-F", "-c", "/c"}, "", false},
+	} {
+		run, ok := Call{Name: tt.name, Args: tt.args}.DovecotForeground()
+		if ok != tt.ok || ok && !slices.Contains(run.Environ, "DOVECOT_CONF="+tt.conf) {
+			t.Errorf("%s %q: %v, environment %q; want %v, %q", tt.name, tt.args, ok, run.Environ, tt.ok, tt.conf)
 		}
 	}
 }

@@ -1,7 +1,6 @@
 package command
 
 import (
-	"io"
 	"os"
 	"path/filepath"
 	"slices"
@@ -13,11 +12,8 @@ import (
 // DovecotForeground takes a command that runs Dovecot in the foreground, with any path to
 // the program, for the wish to have its configuration run; ok is false for all others.
 func (c Call) DovecotForeground() (run Call, ok bool) {
-	flags, conf := c.flags(), ""
-	foreground := flags.Bool("F", false, "")
-	flags.StringVar(&conf, "c", "", "")
-	flags.SetOutput(io.Discard)
-	if filepath.Base(c.Name) != "dovecot" || flags.Parse(c.Args) != nil || !*foreground || flags.NArg() > 0 {
+	conf, ok := foregroundArguments(c.Args)
+	if !ok || filepath.Base(c.Name) != "dovecot" {
 		return c, false
 	}
 	if dir := filepath.Dir(c.Name); filepath.IsAbs(dir) { // and its doveconf lies near it
@@ -33,4 +29,32 @@ func (c Call) DovecotForeground() (run Call, ok bool) {
 	}
 	c.Name, c.Args, c.Environ = "run", nil, append(slices.Clone(c.Environ), "DOVECOT_CONF="+conf)
 	return c, true
+}
+
+// foregroundArguments reads the arguments of dovecot as getopt does, so also -Fc FILE and
+// -cFILE; ok is false if there are others than -F and -c.
+func foregroundArguments(args []string) (conf string, ok bool) {
+	for len(args) > 0 {
+		options, isOption := strings.CutPrefix(args[0], "-")
+		if args = args[1:]; !isOption || options == "" {
+			return "", false
+		}
+		for options != "" {
+			option := options[0]
+			switch options = options[1:]; option {
+			case 'F':
+				ok = true
+			case 'c':
+				if options == "" && len(args) > 0 {
+					options, args = args[0], args[1:]
+				}
+				if conf, options = options, ""; conf == "" {
+					return "", false
+				}
+			default:
+				return "", false
+			}
+		}
+	}
+	return conf, ok
 }
