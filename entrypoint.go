@@ -90,7 +90,7 @@ func (e *entrypoint) open() (err error) {
 	if e.server.Dovecot, err = dovecot.Find(context.Background(), e.children.Run); err != nil {
 		return err
 	}
-	if err = os.MkdirAll(runDir, 0o755); err != nil {
+	if err = container.MakeDirectories(s); err != nil {
 		return err
 	}
 	if e.facts.Identity, err = container.Identify(runDir); err != nil {

@@ -13,18 +13,44 @@ import (
 
 	"golang.org/x/sys/unix"
 
+	"pidgeon/finding"
 	"pidgeon/settings"
 )
+
+// MakeDirectories makes RUN_DIR and STATE_DIR, and finds all at once which of them cannot
+// be written: in an image that knows nothing of them neither is there.
+func MakeDirectories(s settings.Settings) error {
+	var found finding.List
+	for _, d := range []struct{ variable, path, cure string }{
+		{"RUN_DIR", string(s.RunDir), "mount a tmpfs there"},
+		{"STATE_DIR", string(s.StateDir), "mount a volume there"},
+	} {
+		err := os.MkdirAll(d.path, 0o755)
+		if err == nil {
+			err = unix.Access(d.path, unix.W_OK|unix.X_OK)
+		}
+		if reason := syscall.Errno(0); errors.As(err, &reason) {
+			found = append(found, finding.Finding{
+				Code:    finding.Environment,
+				Problem: fmt.Sprintf("%s %s: user %d cannot write there: %v", d.variable, d.path, os.Geteuid(), reason),
+				Hint:    d.cure + ", or name another directory in " + d.variable,
+			})
+		}
+	}
+	if len(found) > 0 {
+		return found
+	}
+	return nil
+}
 
 // PrepareDirectories makes the directories and takes the locks on those that one entrypoint alone
 // may use. They are held until unlock.
 func PrepareDirectories(s settings.Settings, id Identity) (unlock func(), err error) {
-	for _, dir := range []string{string(s.RunDir), string(s.StateDir), s.DovecotState()} {
-		if err := os.MkdirAll(dir, 0o755); err != nil {
-			return nil, fmt.Errorf("making a directory: %w", err)
-		}
-		// The image has them open to any user it may run as; root needs nobody else.
-		if id.Root() {
+	if err := os.MkdirAll(s.DovecotState(), 0o755); err != nil {
+		return nil, fmt.Errorf("making a directory: %w", err)
+	}
+	if id.Root() { // which needs nobody else there; an image has them open to any user
+		for _, dir := range []string{string(s.RunDir), string(s.StateDir), s.DovecotState()} {
 			if err := os.Chmod(dir, 0o755); err != nil {
 				return nil, fmt.Errorf("closing a directory: %w", err)
 			}
