@@ -1,6 +1,7 @@
 package main
 
 import (
+	"net"
 	"regexp"
 	"time"
 
@@ -114,7 +115,7 @@ func cmdBye(ts *testscript.TestScript, _ bool, args []string) {
 func cmdSilent(ts *testscript.TestScript, _ bool, args []string) {
 	var held []*pidgeontest.Session
 	for range number(ts, args, 1, 0) {
-		s, err := pidgeontest.Connect(ts.Getenv("IMAPS_PORT"), pidgeontest.Patience)
+		s, err := pidgeontest.Connect(&net.Dialer{Timeout: pidgeontest.Patience}, ts.Getenv("IMAPS_PORT"))
 		ts.Check(err)
 		held = append(held, s)
 	}

@@ -15,8 +15,6 @@ import (
 	"pidgeon/bench/load"
 )
 
-func main() { os.Exit(run(os.Args[1:])) }
-
 // exitUsage is EX_USAGE of sysexits(3).
 const exitUsage = 64
 
@@ -30,38 +28,34 @@ type bench struct {
 	state, only      string
 }
 
-func run(args []string) int {
+func main() {
 	b := bench{}
-	flags := flag.NewFlagSet("compare", flag.ContinueOnError)
-	flags.StringVar(&b.root, "root", "", "root file system with Dovecot, made by tools/rootfs.sh")
-	flags.StringVar(&b.bin, "bin", "", "directory with pidgeon and, as far as they could be had, the others")
-	flags.IntVar(&b.rounds, "rounds", 6, "how often each row is measured")
-	flags.IntVar(&b.sessions, "sessions", 1000, "sessions asked for, and tried")
-	flags.IntVar(&b.extra, "extra", 24, "sessions tried beyond those and the headroom")
-	flags.IntVar(&b.users, "users", 0, "users there are, or as many as the sessions take")
-	flags.DurationVar(&b.duration, "duration", 10*time.Second, "of a round of logins, or of the watch over an idle PID 1")
-	flags.DurationVar(&b.settle, "settle", 2*time.Second, "for sessions to come to rest before memory is read; 3m for hibernation")
-	flags.StringVar(&b.state, "state", load.Idle, "what a held session does: login, select or idle")
-	flags.StringVar(&b.only, "only", "", "measure the rows of these names alone, and say more; commas between them")
-	flags.StringVar(&b.dialect, "dialect", "", "of the Dovecot in the root file system: 2.3 or 2.4")
-	if err := flags.Parse(args); err != nil {
-		return exitUsage
-	}
+	flag.StringVar(&b.root, "root", "", "root file system with Dovecot, made by tools/rootfs.sh")
+	flag.StringVar(&b.bin, "bin", "", "directory with pidgeon and, as far as they could be had, the others")
+	flag.IntVar(&b.rounds, "rounds", 6, "how often each row is measured")
+	flag.IntVar(&b.sessions, "sessions", 1000, "sessions asked for, and tried")
+	flag.IntVar(&b.extra, "extra", 24, "sessions tried beyond those and the headroom")
+	flag.IntVar(&b.users, "users", 0, "users there are, or as many as the sessions take")
+	flag.DurationVar(&b.duration, "duration", 10*time.Second, "of a round of logins, or of the watch over an idle PID 1")
+	flag.DurationVar(&b.settle, "settle", 2*time.Second, "for sessions to come to rest before memory is read; 3m for hibernation")
+	flag.StringVar(&b.state, "state", load.Idle, "what a held session does: login, select or idle")
+	flag.StringVar(&b.only, "only", "", "measure the rows of these names alone, and say more; commas between them")
+	flag.StringVar(&b.dialect, "dialect", "", "of the Dovecot in the root file system: 2.3 or 2.4")
+	flag.Parse()
 	measure, ok := map[string]func(*bench) error{
 		"sessions": (*bench).sessionsHeld, "logins": (*bench).loginsPerSecond, "start": (*bench).startToGreeting,
 		"edit": (*bench).editToServed, "pid1": (*bench).pidOne, "wake": (*bench).wakeUps, "reloads": (*bench).loginsAcrossReloads,
 		"limits": (*bench).ceilingsKept, "proxied": (*bench).proxied,
-	}[flags.Arg(0)]
+	}[flag.Arg(0)]
 	known := slices.Contains([]string{load.Login, load.Select, load.Idle}, b.state)
-	if !ok || !known || flags.NArg() != 1 || b.root == "" || b.bin == "" {
+	if !ok || !known || flag.NArg() != 1 || b.root == "" || b.bin == "" {
 		fmt.Fprintln(os.Stderr, "usage: compare -root DIR -bin DIR -dialect 2.3|2.4 [-…] sessions|logins|start|edit|pid1|wake|reloads|limits|proxied")
-		return exitUsage
+		os.Exit(exitUsage)
 	}
 	if err := b.run(measure); err != nil {
 		fmt.Fprintln(os.Stderr, "compare:", err)
-		return 1
+		os.Exit(1)
 	}
-	return 0
 }
 
 func (b *bench) run(measure func(*bench) error) (err error) {

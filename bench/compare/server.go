@@ -31,8 +31,9 @@ func freePorts() ports { return ports{pidgeontest.FreePort(), pidgeontest.FreePo
 type server struct {
 	*pidgeontest.Container
 	spec
-	ports ports
-	gate  io.Writer
+	ports     ports
+	gate      io.Writer
+	greetedIn time.Duration // from open to the first greeting
 }
 
 const prepared = "bench: prepared"
@@ -48,7 +49,7 @@ func (b *bench) launch(s spec, p ports) (*server, error) {
 	if err != nil {
 		return nil, err
 	}
-	server := &server{pidgeontest.NewContainer(), s, p, gate}
+	server := &server{Container: pidgeontest.NewContainer(), spec: s, ports: p, gate: gate}
 	if err := server.Start(cmd); err != nil {
 		return nil, err
 	}
@@ -59,11 +60,8 @@ func (b *bench) launch(s spec, p ports) (*server, error) {
 	return server, nil
 }
 
-// open lets the command run, and returns when that was.
-func (s *server) open() time.Time {
-	fmt.Fprintln(s.gate)
-	return time.Now()
-}
+// open lets the command run.
+func (s *server) open() { fmt.Fprintln(s.gate) }
 
 // start launches, opens and waits for the first greeting.
 func (b *bench) start(s spec, p ports) (*server, error) {
@@ -72,10 +70,12 @@ func (b *bench) start(s spec, p ports) (*server, error) {
 		return nil, err
 	}
 	server.open()
+	begin := time.Now()
 	if err := server.serves(""); err != nil {
 		server.Kill()
 		return nil, err
 	}
+	server.greetedIn = time.Since(begin)
 	return server, nil
 }
 

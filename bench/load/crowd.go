@@ -130,7 +130,7 @@ type Woken struct {
 func (c *Crowd) Wake(times int, idle time.Duration) (all Woken) {
 	for range times {
 		time.Sleep(idle)
-		var answers tally
+		var answers Answers
 		begin, woken := time.Now(), len(c.sessions)
 		pidgeontest.Each(woken, c.AtOnce, func(i int) {
 			begin := time.Now()
@@ -143,7 +143,7 @@ func (c *Crowd) Wake(times int, idle time.Duration) (all Woken) {
 		})
 		c.sessions = present(c.sessions)
 		all.Took += time.Since(begin)
-		all.P99 = max(all.P99, answers.sorted().Percentile(99))
+		all.P99 = max(all.P99, answers.Percentile(99))
 		all.Woken += woken
 		all.Lost += woken - len(c.sessions)
 	}

@@ -22,21 +22,21 @@ func Prepare(port string) {
 
 // Logins says what came of logging in and out.
 type Logins struct {
-	Answers
+	*Answers
 	Lasted time.Duration
 	CPU    time.Duration // that the clients used
 }
 
 // LogInAndOut does so for a while, as fast as it can.
 func LogInAndOut(port string, duration time.Duration) Logins {
-	var answers tally
+	answers := &Answers{}
 	begin, cpu := time.Now(), cpuTime()
 	pidgeontest.Each(atOnce, atOnce, func(worker int) {
 		for i := worker; time.Since(begin) < duration; i += atOnce {
 			answers.add(loginAndOut(port, i%users))
 		}
 	})
-	return Logins{answers.sorted(), time.Since(begin), cpuTime() - cpu}
+	return Logins{answers, time.Since(begin), cpuTime() - cpu}
 }
 
 // loginAndOut returns how long it took from connecting to the answer to the login.
@@ -59,37 +59,28 @@ func cpuTime() time.Duration {
 	return time.Duration(used.Utime.Nano() + used.Stime.Nano())
 }
 
-// Answers are how long those took that came, in order, and how many did not.
+// Answers are how long those took that came, and how many did not.
 type Answers struct {
+	mu     sync.Mutex
 	Took   []time.Duration
 	Failed int
 }
 
 // Percentile is the time within which so many in a hundred came.
-func (a Answers) Percentile(percent int) time.Duration {
+func (a *Answers) Percentile(percent int) time.Duration {
 	if len(a.Took) == 0 {
 		return 0
 	}
+	slices.Sort(a.Took)
 	return a.Took[(len(a.Took)-1)*percent/100]
 }
 
-// tally collects answers.
-type tally struct {
-	mu sync.Mutex
-	Answers
-}
-
-func (t *tally) add(took time.Duration, err error) {
-	t.mu.Lock()
-	defer t.mu.Unlock()
+func (a *Answers) add(took time.Duration, err error) {
+	a.mu.Lock()
+	defer a.mu.Unlock()
 	if err != nil {
-		t.Failed++
+		a.Failed++
 		return
 	}
-	t.Took = append(t.Took, took)
-}
-
-func (t *tally) sorted() Answers {
-	slices.Sort(t.Took)
-	return t.Answers
+	a.Took = append(a.Took, took)
 }

@@ -49,7 +49,7 @@ func Greeted(port string, limit time.Duration) (*Session, error) {
 // Dial does so from where the dialer says. Its timeout holds until the session is open,
 // and then for each answer.
 func Dial(dialer *net.Dialer, port string) (*Session, error) {
-	s, err := connect(dialer, port)
+	s, err := Connect(dialer, port)
 	if err != nil {
 		return nil, err
 	}
@@ -61,14 +61,9 @@ func Dial(dialer *net.Dialer, port string) (*Session, error) {
 	return s, nil
 }
 
-// Connect opens a connection and says nothing, not even in TLS.
-func Connect(port string, limit time.Duration) (*Session, error) {
-	return connect(&net.Dialer{Timeout: limit}, port)
-}
-
 // Greeting is what a client reads first that does without TLS.
 func Greeting(port string, limit time.Duration) (string, error) {
-	s, err := Connect(port, limit)
+	s, err := Connect(&net.Dialer{Timeout: limit}, port)
 	if err != nil {
 		return "", err
 	}
@@ -77,7 +72,8 @@ func Greeting(port string, limit time.Duration) (string, error) {
 	return s.Greeting, err
 }
 
-func connect(dialer *net.Dialer, port string) (*Session, error) {
+// Connect opens a connection and says nothing, not even in TLS.
+func Connect(dialer *net.Dialer, port string) (*Session, error) {
 	conn, err := dialer.Dial("tcp", "127.0.0.1:"+port)
 	if err != nil {
 		return nil, err
@@ -209,11 +205,11 @@ func Hold(port string, n, from int, limit time.Duration, atOnce int) (held []*Se
 		s, err := LogIn(port, fmt.Sprintf("user%d", from+i), "pass", limit)
 		mu.Lock()
 		defer mu.Unlock()
-		if err != nil {
+		if err == nil {
+			held = append(held, s)
+		} else {
 			errs = append(errs, err)
-			return
 		}
-		held = append(held, s)
 	})
 	return held, errs
 }

@@ -13,7 +13,7 @@ import (
 func TestClockJumps(t *testing.T) {
 	long(t)
 	dir := pidgeontest.ShortTempDir(t)
-	flags, err := pidgeontest.ClockHook(dir)
+	flags, err := clockHookIn(dir)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -27,7 +27,7 @@ func TestClockJumps(t *testing.T) {
 		write(t, s.path("certs", "tls.crt"), cert)
 		write(t, s.path("certs", "tls.key"), key)
 		jump := func(d time.Duration) {
-			if err := s.SetClock(fmt.Sprint(int(d.Seconds()))); err != nil {
+			if err := s.setClock(fmt.Sprint(int(d.Seconds()))); err != nil {
 				t.Fatal(err)
 			}
 		}

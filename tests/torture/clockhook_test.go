@@ -1,4 +1,4 @@
-package pidgeontest
+package torture
 
 import (
 	_ "embed"
@@ -19,10 +19,10 @@ const clockRead = "func Now() Time {\n\tsec, nsec, mono := runtimeNow()\n"
 //go:embed clock.go.txt
 var clockHook string
 
-// ClockHook writes to dir what Build needs to make a pidgeon whose wall clock
+// clockHookIn writes to dir what Build needs to make a pidgeon whose wall clock
 // jumps, while its monotonic clock goes on: Go's own package time with a time.Now
 // that looks into a file.
-func ClockHook(dir string) (flags []string, err error) {
+func clockHookIn(dir string) (flags []string, err error) {
 	original := filepath.Join(build.Default.GOROOT, "src", "time", "time.go")
 	text, err := os.ReadFile(original)
 	if err != nil {
@@ -45,8 +45,8 @@ func ClockHook(dir string) (flags []string, err error) {
 	return []string{"-overlay", filepath.Join(dir, "overlay.json")}, nil
 }
 
-// SetClock puts a server's clock off by some seconds. It was built with ClockHook.
-func (s *Server) SetClock(seconds string) error {
+// setClock puts a server's clock off by some seconds. It was built with clockHookIn.
+func (s *server) setClock(seconds string) error {
 	s.Environ[clockVar] = filepath.Join(s.Work, "clock")
 	return os.WriteFile(s.Environ[clockVar], []byte(seconds), 0o644)
 }
