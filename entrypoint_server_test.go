@@ -97,8 +97,8 @@ func cmdRunning(ts *testscript.TestScript, neg bool, args []string) {
 
 func cmdReaped(ts *testscript.TestScript, _ bool, _ []string) {
 	s := serverOf(ts)
-	if !pidgeontest.Within(pidgeontest.Patience, func() bool { return len(s.Zombies()) == 0 }) {
-		ts.Fatalf("zombies: %v", s.Zombies())
+	if !pidgeontest.Within(pidgeontest.Patience, func() bool { return !slices.ContainsFunc(s.Processes(), pidgeontest.Process.Zombie) }) {
+		ts.Fatalf("processes: %v", s.Processes())
 	}
 }
 

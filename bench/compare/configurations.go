@@ -22,8 +22,6 @@ type configuration struct {
 
 func (c configuration) String() string { return c.name }
 
-func (c configuration) ours() bool { return c.mode != "-" }
-
 //go:embed configurations.txt
 var published string
 

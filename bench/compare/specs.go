@@ -9,7 +9,7 @@ import (
 // itself, on the distribution's files with ours after them. Those have the users
 // that PAM knows, so that one line is commented out as an operator would.
 func (b *bench) spec(c configuration, p ports) (spec, error) {
-	if c.ours() {
+	if c.mode != "-" {
 		return b.ours(c.name, c.mode, p)
 	}
 	text, err := b.conf(c, p)

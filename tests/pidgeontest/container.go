@@ -120,49 +120,35 @@ func (c *Container) Enter(args ...string) *exec.Cmd {
 	return exec.Command("nsenter", append([]string{"-t", pid, "-p", "-m", "-r", "-w", "--"}, args...)...)
 }
 
-// process is one of the container.
-type process struct {
-	pid         int
-	name, state string
+// Process is one of the container.
+type Process struct {
+	PID         int // as seen from here
+	Name, State string
 }
 
-// PIDs are those of all its processes, as seen from here.
+// PIDs are those of all its processes.
 func (c *Container) PIDs() (pids []int) {
-	for _, p := range c.processes() {
-		pids = append(pids, p.pid)
+	for _, p := range c.Processes() {
+		pids = append(pids, p.PID)
 	}
 	return pids
 }
 
-// Processes lists them with their names, PID 1 first.
-func (c *Container) Processes() (names []string) {
-	for _, p := range c.processes() {
-		names = append(names, fmt.Sprint(p))
-	}
-	return names
-}
-
-// Find returns the PID of the first process of that name, or 0.
+// Find returns the PID of the first process of that name that has not ended, or 0.
 func (c *Container) Find(name string) int {
-	for _, p := range c.processes() {
-		if p.name == name && p.state != "Z" {
-			return p.pid
+	for _, p := range c.Processes() {
+		if p.Name == name && !p.Zombie() {
+			return p.PID
 		}
 	}
 	return 0
 }
 
-// Zombies are ended processes that nobody has waited for.
-func (c *Container) Zombies() (names []string) {
-	for _, p := range c.processes() {
-		if p.state == "Z" {
-			names = append(names, p.name)
-		}
-	}
-	return names
-}
+// Zombie reports whether a process has ended and nobody has waited for it.
+func (p Process) Zombie() bool { return p.State == "Z" }
 
-func (c *Container) processes() (all []process) {
+// Processes lists all processes, PID 1 first.
+func (c *Container) Processes() (all []Process) {
 	spaces, _ := filepath.Glob("/proc/[0-9]*/ns/pid")
 	for _, space := range spaces {
 		target, _ := os.Readlink(space)
@@ -170,9 +156,9 @@ func (c *Container) processes() (all []process) {
 		head, tail, _ := strings.Cut(string(stat), ") ") // PID (NAME) STATE …
 		if number, name, ok := strings.Cut(head, " ("); ok && err == nil && target == c.namespace && target != "" {
 			pid, _ := strconv.Atoi(number)
-			all = append(all, process{pid, name, tail[:1]})
+			all = append(all, Process{pid, name, tail[:1]})
 		}
 	}
-	slices.SortFunc(all, func(a, b process) int { return a.pid - b.pid })
+	slices.SortFunc(all, func(a, b Process) int { return a.PID - b.PID })
 	return all
 }

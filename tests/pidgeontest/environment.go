@@ -5,7 +5,6 @@ import (
 	"net"
 	"os"
 	"strconv"
-	"strings"
 	"sync/atomic"
 )
 
@@ -58,10 +57,9 @@ func FreePort() string {
 // Users are user0 and those that follow, n of them, with the password "pass", and alice
 // with "secret".
 func Users(n int) []byte {
-	var b strings.Builder
-	b.WriteString("alice:secret\n")
+	all := []byte("alice:secret\n")
 	for i := range n {
-		fmt.Fprintf(&b, "user%d:pass\n", i)
+		all = fmt.Appendf(all, "user%d:pass\n", i)
 	}
-	return []byte(b.String())
+	return all
 }
