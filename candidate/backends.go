@@ -13,28 +13,28 @@ import (
 )
 
 const (
-	// BackendsMaxAge is how long the addresses of a name are taken for those that it has: DNS
-	// tells nobody of a change.
+	// BackendsMaxAge is how old the addresses of the backends may be, because DNS announces
+	// no change.
 	BackendsMaxAge = 10 * time.Second
 
-	// forgetAfter is how long an address may be missing. Answers are told in parts, or lack
-	// a container that starts again, and each change of them would move users.
+	// forgetAfter is how long an address may be missing from the answers. An answer can be
+	// incomplete, or lack a container that restarts, and each change would move users.
 	forgetAfter = 30 * time.Second
 
-	fresh       = 5 * time.Second // a judgement reads twice and more
+	fresh       = 5 * time.Second // one lookup for all readings of a judgement
 	dnsPatience = 3 * time.Second
 )
 
-// BackendLookup is what the name of BACKENDS has answered with.
+// BackendLookup is the last DNS answer for the name of BACKENDS.
 type BackendLookup struct {
 	Name      string               `json:"name"`
 	Asked     time.Time            `json:"asked"`
-	Addresses map[string]time.Time `json:"addresses"` // since when each is missing, if it is
-	Problem   string               `json:"problem"`   // with the last answer
+	Addresses map[string]time.Time `json:"addresses"` // each with the time since when it is missing
+	Problem   string               `json:"problem"`   // of the last answer
 }
 
-// LookUpBackends are settings with the addresses that the name of BACKENDS answers with, if it is
-// one. What cannot be asked leaves those that were there before.
+// LookUpBackends returns the settings with the addresses of the name of BACKENDS, if it is a
+// name. If DNS does not answer, the addresses of before stay.
 func LookUpBackends(s settings.Settings, before BackendLookup) (settings.Settings, BackendLookup, finding.List) {
 	if s.BackendsName == "" || !s.Proxy() && !s.Backend() {
 		return s, before, nil
@@ -60,7 +60,7 @@ func LookUpBackends(s settings.Settings, before BackendLookup) (settings.Setting
 	return s, before, nil
 }
 
-// merge is what is known after another answer.
+// merge adds an answer to the addresses of before.
 func (a BackendLookup) merge(name string, addresses []string, problem string, now time.Time) BackendLookup {
 	next := BackendLookup{Name: name, Asked: now, Addresses: map[string]time.Time{}, Problem: problem}
 	if a.Name == name {
@@ -83,8 +83,8 @@ func (a BackendLookup) merge(name string, addresses []string, problem string, no
 	return next
 }
 
-// lookUp asks DNS for the addresses of a name: of IPv4, or else of IPv6, for a host that has
-// both is one backend. What is wrong is said in words that are the same the next time.
+// lookUp asks DNS for the IPv4 addresses of a name, or else for its IPv6 addresses, because
+// a host with both is one backend. The same problem has the same words each time.
 func lookUp(name string) (addresses []string, problem string) {
 	ctx, cancel := context.WithTimeout(context.Background(), dnsPatience)
 	defer cancel()

@@ -1,7 +1,7 @@
-// Package candidate is a configuration on its way to Dovecot: what it is made of is
-// read, a candidate is rendered from it, staged, and judged. Each stage takes values
-// and returns a value. What follows from a verdict is for others; nothing here
-// publishes anything or touches the Dovecot that runs.
+// Package candidate reads the sources of a configuration, renders and stages a candidate,
+// and judges it. Each stage takes values and returns a value. Package lifecycle decides what
+// follows from a verdict; this package publishes nothing and leaves the running Dovecot
+// alone.
 package candidate
 
 import (
@@ -22,48 +22,46 @@ import (
 	"pidgeon/sizing"
 )
 
-// Host is where candidates are made and judged. It stays the same while a container
-// lives.
+// Host has what all candidates of a container have in common.
 type Host struct {
 	Version   string // pidgeon's
 	Environ   []string
-	Fixed     map[string]string // what settings.Reload keeps
+	Fixed     map[string]string // variables that settings.Reload keeps
 	Facts     container.Facts
 	Dovecot   *dovecot.Dovecot
 	Templates fs.FS // of Dovecot's dialect
 	Run       dovecot.Runner
 
-	SelfSigned string // the directory of the certificate that is made where there is none
-	Rehearsal  string // the directory of a rehearsal, which makes and removes it
+	SelfSigned string // directory of the self-signed certificate
+	Rehearsal  string // directory of a rehearsal, which makes and removes it
 }
 
-// Live is what the Dovecot that runs has to do with the judgement of another
-// candidate; the zero value is that none runs.
+// Live is the part of the running configuration that the judgement of another one needs;
+// the zero value means that none runs.
 type Live struct {
 	Running   bool                  `json:"running"`
-	Serving   bool                  `json:"serving"`  // what runs was judged
+	Serving   bool                  `json:"serving"`  // it was judged
 	Conf      string                `json:"conf"`     // DOVECOT_CONF
 	BaseDir   string                `json:"base_dir"` // Dovecot's
 	Listeners []config.Listener     `json:"listeners"`
-	Overrides map[string]config.Sum `json:"overrides"` // that it has, by the names of their files
+	Overrides map[string]config.Sum `json:"overrides"` // by the names of their files
 	Backends  BackendLookup         `json:"backends,omitzero"`
 }
 
-// Candidate is a configuration that Dovecot may come to run.
+// Candidate is a rendered configuration that Dovecot does not run yet.
 type Candidate struct {
 	Sources
-	Dir                 string // where it lies, or will
+	Dir                 string // where it is staged, or will be
 	Demand              []sizing.Protocol
 	Sizes               sizing.Sizes
-	OverrideDefinitions config.OverrideDefinitions // of the overrides
+	OverrideDefinitions config.OverrideDefinitions
 	Files               config.Files
-	Lint                *lint.Config // what the files say
+	Lint                *lint.Config // parsed from Files
 }
 
-// Build makes a candidate for dir. The error is a finding.List, and names what cannot
-// be rendered.
+// Build renders a candidate for dir. The error is a finding.List of the templates that fail.
 func (h Host) Build(in Sources, dir string) (Candidate, error) {
-	if in.Settings.HasOperatorConfig() { // how much it has to hold, its own limits say too
+	if in.Settings.HasOperatorConfig() { // which sizeOperatorConfig sizes, because it has limits of its own
 		if len(in.OperatorConfig.Files) == 0 {
 			return Candidate{Sources: in}, in.Faults
 		}
@@ -82,7 +80,7 @@ func (h Host) Build(in Sources, dir string) (Candidate, error) {
 	return c, err
 }
 
-// build renders once more where overrides turn out to bring what templates give way to.
+// build renders a second time if the overrides define what templates leave to them.
 func (h Host) build(c Candidate, dir string) (Candidate, error) {
 	for again := true; ; again = false {
 		files, err := render.Render(h.Input(c, dir))
@@ -102,7 +100,7 @@ func (h Host) build(c Candidate, dir string) (Candidate, error) {
 	}
 }
 
-// carriedOver are files with what the operator's templates made in 2.4's words.
+// carriedOver are the files, with the output of the operator's templates converted to 2.4.
 func (h Host) carriedOver(c *Candidate, files config.Files) (config.Files, error) {
 	if h.Dovecot.Dialect != "2.4" || c.Settings.CarryOver != "yes" || !slices.ContainsFunc(files, func(f config.File) bool { return f.Override && strings.HasSuffix(f.Origin, ".tmpl") }) {
 		return files, nil
@@ -118,7 +116,7 @@ func (h Host) carriedOver(c *Candidate, files config.Files) (config.Files, error
 	return files, nil
 }
 
-// ready adds the processes that overrides want kept ready.
+// ready sets the numbers of processes that overrides keep ready.
 func ready(demand []sizing.Protocol, overrides *lint.Config) []sizing.Protocol {
 	demand = slices.Clone(demand)
 	for i, p := range demand {
@@ -128,7 +126,7 @@ func ready(demand []sizing.Protocol, overrides *lint.Config) []sizing.Protocol {
 	return demand
 }
 
-// Input is what the candidate's files are rendered from.
+// Input is the input of render.Render for a candidate.
 func (h Host) Input(c Candidate, dir string) render.Input {
 	uid, gid := h.Facts.Identity.MailOwner(c.Settings)
 	return render.Input{
@@ -147,7 +145,7 @@ func (h Host) Input(c Candidate, dir string) render.Input {
 	}
 }
 
-// anyValues is the map as sprig's functions want it.
+// anyValues is a map of the type that sprig's functions take.
 func anyValues(m map[string]string) map[string]any {
 	values := make(map[string]any, len(m))
 	for k, v := range m {
@@ -156,8 +154,7 @@ func anyValues(m map[string]string) map[string]any {
 	return values
 }
 
-// without leaves out the files that are at fault, so that what else is wrong can be
-// told.
+// without leaves out the files that faults name, so that a check can find further faults.
 func (in Sources) without(faults finding.List) Sources {
 	faulty := func(f config.File) bool {
 		return slices.ContainsFunc(faults, func(at finding.Finding) bool { return at.File == f.Origin })
@@ -167,7 +164,7 @@ func (in Sources) without(faults finding.List) Sources {
 	return in
 }
 
-// written are the files of the operator's that count.
+// written are all files of the operator's.
 func (in Sources) written() config.Files {
 	return slices.Concat(in.Overrides.Conf, in.Overrides.Templates, in.OperatorConfig.Files, in.Scripts)
 }
@@ -182,7 +179,7 @@ func (in Sources) templates() (paths []string) {
 	return paths
 }
 
-// digests tell which overrides a configuration has.
+// digests are the digests of the overrides, by the names of their files.
 func digests(files config.Files) map[string]config.Sum {
 	sums := map[string]config.Sum{}
 	for _, f := range files {
@@ -197,8 +194,8 @@ func digests(files config.Files) map[string]config.Sum {
 
 func (h Host) budget() sizing.Budget { return h.Facts.Budget(h.Dovecot.Dialect) }
 
-// Demand is what each protocol has to hold, as this Dovecot can do it in this
-// container with these overrides: what there is no room for is not let in.
+// Demand fits the sessions of the protocols to this container, this Dovecot and these
+// overrides, so that no session is let in without room for it.
 func (h Host) Demand(in Sources, protocols []sizing.Protocol) []sizing.Protocol {
 	reuse := in.oneOwner()
 	for i, p := range protocols {
@@ -210,11 +207,11 @@ func (h Host) Demand(in Sources, protocols []sizing.Protocol) []sizing.Protocol 
 	return h.budget().Fit(protocols)
 }
 
-// submissionCrashes tells when a submission-login ends, and all its sessions with it. In
-// secure mode it has but one. When it is full, it ends with signal 11: seen on 2.4.1, not on
-// 2.3.19; later versions of 2.4 have the same code. A backend that cannot reach its relay
-// says so in the moment of the login, and goes: 3 of 9 such logins ended a proxy's process
-// with a panic in login_proxy_detach on 2.3.19 and on 2.4.1, and none on 2.4.5.
+// submissionCrashes says why submission-login crashes, if it can: in performance mode it
+// takes all its sessions along, in secure mode it has only one. A full process ends with
+// signal 11 (seen on 2.4.1, not on 2.3.19; later versions of 2.4 have the same code). A
+// proxy's process ended with a panic in login_proxy_detach in 3 of 9 logins at a backend
+// that could not reach its relay (2.3.19, 2.4.1; none on 2.4.5).
 func (h Host) submissionCrashes(s settings.Settings) string {
 	switch {
 	case h.Dovecot.Dialect == "2.4":
@@ -225,15 +222,15 @@ func (h Host) submissionCrashes(s settings.Settings) string {
 	return ""
 }
 
-// elsewhere are words by which an override may say that not all mail belongs to
-// one system user, or includes a file that does.
+// elsewhere finds settings of an override that may give users different system users, and
+// includes of files that may have such settings.
 var elsewhere = regexp.MustCompile(`userdb|passdb|mail_uid|mail_gid|!include`)
 
-// ownUIDs are words by which SQL_USER_QUERY may say so.
+// ownUIDs finds columns of SQL_USER_QUERY that may do so.
 var ownUIDs = regexp.MustCompile(`(?i)\b[ug]id\b|\*`)
 
-// oneOwner tells whether all users share a system user. Only then may a session
-// process serve several of them: it cannot go back to another user (2.3.19, 2.4.1).
+// oneOwner reports whether all users share a system user. Only then may a session process
+// serve several of them, because it cannot switch to another one (2.3.19, 2.4.1).
 func (in Sources) oneOwner() bool {
 	s := in.Settings
 	if slices.ContainsFunc(s.Users, func(u settings.User) bool { return u.UID != 0 && u.UID != s.MailUID }) ||

@@ -13,9 +13,9 @@ import (
 	"pidgeon/sizing"
 )
 
-// limitWarnings finds the overrides that leave a protocol fewer sessions than were asked
-// for, or many times as many, because they take processes for sessions: in performance
-// mode the published cure "process_limit = 200" lets in 200 times what a process holds.
+// limitWarnings warns of overrides that limit a protocol to fewer sessions than were asked
+// for, or let in many times as many because they take processes for sessions: the published
+// advice "process_limit = 200" lets in 200 times what a process of performance mode holds.
 func limitWarnings(effective dovecot.Settings, lines []lint.Line, demand []sizing.Protocol) (warnings finding.List) {
 	for _, p := range demand {
 		for i, service := range p.Services() {
@@ -44,7 +44,7 @@ func limitWarnings(effective dovecot.Settings, lines []lint.Line, demand []sizin
 	return warnings
 }
 
-// overridden tells which limits of a service overrides set, and the last line that does.
+// overridden returns the limits of a service that overrides set, and the last such line.
 func overridden(lines []lint.Line, service string) (last lint.Line, set map[string]bool) {
 	set = map[string]bool{}
 	for _, l := range lines {
@@ -56,8 +56,8 @@ func overridden(lines []lint.Line, service string) (last lint.Line, set map[stri
 	return last, set
 }
 
-// ceilings are what Dovecot was read back to have; capacity is what the container has
-// room for of these.
+// ceilings are the limits in force; capacity is how many of those sessions the container
+// has room for.
 func (h Host) ceilings(c Candidate, m Interpretation) (ceilings []sizing.Ceiling, capacity sizing.Capacity) {
 	held := slices.Clone(c.Demand)
 	bottlenecks := h.budget().Bottlenecks(held)
@@ -73,12 +73,12 @@ func (h Host) ceilings(c Candidate, m Interpretation) (ceilings []sizing.Ceiling
 	return ceilings, sizing.Capacity{Sessions: lowest.Sessions, By: lowest.Limit, Cure: more}
 }
 
-// ceiling is what Dovecot holds of a protocol. If the limits in force differ from the
-// rendered ones, an override has set them; then they are the ceiling.
+// ceiling is the limit of a protocol. If the limits in force differ from the rendered ones,
+// an override has set them, and they are the ceiling.
 func ceiling(c Candidate, m Interpretation, p sizing.Protocol, bottlenecks []sizing.Bottleneck) sizing.Ceiling {
 	services := p.Services()
 	sized := c.Sizes.Service(services[0]).Capacity()
-	variable := strings.ToUpper(p.Name) + "_CONCURRENCY"
+	variable := variableOf(p.Name, "_CONCURRENCY")
 	now := sizing.Ceiling{
 		Protocol: p.Name, Limit: p.Sessions, MaxConnections: sized, By: variable,
 		Ports: portsOf(m.Listeners, p.Name), Proxied: p.Proxied, Cure: fmt.Sprintf("set %s above %d", variable, p.Sessions),

@@ -21,16 +21,16 @@ import (
 	"pidgeon/settings"
 )
 
-// Interpretation is what Dovecot makes of a candidate.
+// Interpretation is a candidate as Dovecot understands it.
 type Interpretation struct {
 	Effective dovecot.Settings
 	Listeners []config.Listener
-	Effect    config.Sum // the same for two that differ in nothing but words
+	Effect    config.Sum // as in Verdict
 }
 
-// Check has doveconf read the staged candidate, looks at what it comes to, and has it
-// rehearsed. effective may be what was asked of it before. An error means that the
-// check could not be made.
+// Check has doveconf read the staged candidate, checks the effective settings, and rehearses
+// it. effective may be settings that Stage has asked for. An error means that the check could
+// not be made.
 func (h Host) Check(ctx context.Context, c Candidate, effective dovecot.Settings, r Request) (Interpretation, finding.List, error) {
 	m, found, err := h.read(ctx, c, effective, r)
 	if err == nil && len(found.Faults()) == 0 && (r.ProvenFingerprint == "" || r.ProvenFingerprint != h.fingerprint(c.Sources, nil, c.readLater())) {
@@ -41,7 +41,7 @@ func (h Host) Check(ctx context.Context, c Candidate, effective dovecot.Settings
 	return m, c.asWritten(r.Live.attribute(found, c.Files, finding.List.Faults)), r.Live.blame(err, c.Files)
 }
 
-// asWritten has findings name the lines that the operator wrote.
+// asWritten replaces line numbers of converted files by those of the operator's files.
 func (c Candidate) asWritten(found finding.List) finding.List {
 	found = slices.Clone(found)
 	for i, f := range found {
@@ -50,8 +50,8 @@ func (c Candidate) asWritten(found finding.List) finding.List {
 	return found
 }
 
-// read is the check without the rehearsal. Each group of faults is told at once; what
-// comes after it could not be understood.
+// read is the check without the rehearsal. It ends at the first group of checks that finds
+// faults, because later groups need a configuration without them.
 func (h Host) read(ctx context.Context, c Candidate, effective dovecot.Settings, r Request) (m Interpretation, found finding.List, err error) {
 	s := c.Settings
 	refused := func(more ...finding.Finding) bool {
@@ -91,11 +91,11 @@ func (h Host) read(ctx context.Context, c Candidate, effective dovecot.Settings,
 	return m, append(found, h.bindFaults(ctx, c, m.Listeners, r.Live.Listeners)...), nil
 }
 
-// pathFaults finds what neither doveconf nor a rehearsal sees: both keep away from
-// the places that the live Dovecot would use.
+// pathFaults checks the paths of sockets and mail, which doveconf and a rehearsal do not
+// touch.
 func (h Host) pathFaults(c Candidate, effective dovecot.Settings) finding.List {
 	found := effective.SocketFaults(string(c.Settings.RunDir))
-	if c.Settings.HasOperatorConfig() { // whose mail may be anybody's, anywhere
+	if c.Settings.HasOperatorConfig() { // whose mail may have any owner and place
 		return found
 	}
 	if uid, gid, known := h.mailOwner(c, effective); known {
@@ -117,7 +117,7 @@ func (h Host) pathFaults(c Candidate, effective dovecot.Settings) finding.List {
 	return found
 }
 
-// understand asks what Dovecot makes of the candidate.
+// understand asks doveconf for the effective settings of the candidate.
 func (h Host) understand(ctx context.Context, c Candidate, effective dovecot.Settings) (m Interpretation, err error) {
 	if effective == nil {
 		if effective, err = h.Dovecot.Effective(ctx, c.main(), c.queried()...); err != nil {
@@ -134,7 +134,7 @@ func (h Host) understand(ctx context.Context, c Candidate, effective dovecot.Set
 	return Interpretation{all, all.Listeners(), effect(dump, c)}, nil
 }
 
-// effect sums up what Dovecot makes of the files, and the files it reads later.
+// effect is the digest of the effective settings, and of the files that Dovecot reads later.
 func effect(dump string, c Candidate) config.Sum {
 	h := sha256.New()
 	h.Write(contentsOf(c.Lint.References()))
@@ -147,8 +147,8 @@ func effect(dump string, c Candidate) config.Sum {
 	return config.SumOf(h)
 }
 
-// rehearse has a private Dovecot serve the candidate before any user meets it. Where
-// none serves that knows a better one, what could not be tried refuses nothing.
+// rehearse has a private Dovecot serve the candidate. A rehearsal that is too slow refuses
+// nothing while no Dovecot serves.
 func (h Host) rehearse(ctx context.Context, c Candidate, m Interpretation, live Live) (finding.List, error) {
 	uid, gid, _ := h.mailOwner(c, m.Effective)
 	h.makeBase(ctx, m.Effective)
@@ -161,11 +161,10 @@ func (h Host) rehearse(ctx context.Context, c Candidate, m Interpretation, live 
 	return c.turnedAway(found), err
 }
 
-// byLDAP tells of what auth says of a directory: "ldap(/etc/x)", in 2.3.13 "LDAP".
+// byLDAP matches what auth logs of an LDAP server: "ldap(/etc/x)", in 2.3.13 "LDAP".
 var byLDAP = regexp.MustCompile(`: (?:ldap\(|LDAP: )`)
 
-// turnedAway names the variables that a database does not take Dovecot's name and
-// password from.
+// turnedAway names the variables with the password that a database has refused.
 func (c Candidate) turnedAway(found finding.List) finding.List {
 	for i, f := range found {
 		switch s := c.Settings; {
@@ -179,8 +178,8 @@ func (c Candidate) turnedAway(found finding.List) finding.List {
 	return found
 }
 
-// makeBase makes the directory that Dovecot would have without pidgeon, and make itself,
-// for the sockets that overrides want there.
+// makeBase makes Dovecot's default base_dir if overrides place sockets there: Dovecot makes
+// only the base_dir that it uses.
 func (h Host) makeBase(ctx context.Context, effective dovecot.Settings) {
 	for _, socket := range effective.Sockets() {
 		dir := filepath.Dir(socket.Name)
@@ -188,13 +187,13 @@ func (h Host) makeBase(ctx context.Context, effective dovecot.Settings) {
 			continue
 		}
 		if base, _ := h.Dovecot.Default(ctx, "base_dir"); strings.TrimPrefix(dir, "/var") == strings.TrimPrefix(base, "/var") {
-			_ = os.MkdirAll(dir, 0o755) // where it cannot, the rehearsal says so
+			_ = os.MkdirAll(dir, 0o755) // the rehearsal reports a failure
 		}
 	}
 }
 
-// owned are the settings that the entrypoint relies on. 2.3.19 panics when base_dir
-// changes on a reload.
+// owned are the settings that pidgeon relies on. 2.3.19 panics when base_dir changes on a
+// reload.
 func owned(s settings.Settings, live Live) map[string]string {
 	owned := map[string]string{"log_path": "/dev/stderr", "shutdown_clients": "no"}
 	switch {
@@ -209,14 +208,15 @@ func owned(s settings.Settings, live Live) map[string]string {
 	return owned
 }
 
-// queried are the settings that are asked for even where they are Dovecot's default.
+// queried are the settings that doveconf is asked for by name, because its dump leaves
+// defaults out.
 func (c Candidate) queried() []string {
 	return slices.Concat(dovecot.PortSettings(), limitNames(c.limited()), []string{
 		"base_dir", "state_dir", "instance_name", "log_path", "info_log_path", "debug_log_path", "shutdown_clients", "listen", "protocols",
 	})
 }
 
-// limited are the services whose limits are asked for: those that are sized, or could be.
+// limited are the services whose limits are queried.
 func (c Candidate) limited() (names []string) {
 	if !c.Settings.HasOperatorConfig() {
 		for _, service := range c.Sizes.Services {
@@ -238,7 +238,7 @@ func limitNames(services []string) []string {
 	return names
 }
 
-// blame names a file for an error that names none.
+// blame adds the changed override to an error that names no file.
 func (l Live) blame(err error, files config.Files) error {
 	if file, ok := l.culprit(files); ok && errors.Is(err, rehearsal.ErrSlow) {
 		return fmt.Errorf("%s: %w", file, err)
@@ -246,8 +246,8 @@ func (l Live) blame(err error, files config.Files) error {
 	return err
 }
 
-// attribute names a file for those of the findings for which Dovecot names none, or the
-// main file, which it blames for what is wrong with the whole.
+// attribute adds the changed override to findings without a file, and to those for which
+// Dovecot names the main file because the whole is at fault.
 func (l Live) attribute(found finding.List, files config.Files, those func(finding.List) finding.List) finding.List {
 	file, ok := l.culprit(files)
 	if !ok {
@@ -263,8 +263,8 @@ func (l Live) attribute(found finding.List, files config.Files, those func(findi
 	return found
 }
 
-// culprit is the one override that differs from what runs, if it is one: what
-// runs was fine.
+// culprit is the only override that differs from the running configuration, which was
+// without fault; ok is false if several do.
 func (l Live) culprit(files config.Files) (origin string, ok bool) {
 	changed := 0
 	sums := digests(files)

@@ -22,28 +22,26 @@ import (
 	"pidgeon/sizing"
 )
 
-// What one who judges may take. The operator's templates can loop for ever or fill the
-// memory, and nothing in text/template stops them.
+// Limits of a judging process. text/template has none for a template that loops for ever or
+// fills the memory.
 const (
 	RenderTimeout = 5 * time.Second
 	MaxMemory     = 192 << 20 // bytes of data; a judgement takes some 20 MiB
 )
 
-// standing is how long the sources of a refused candidate have to stay as they are: a
-// file that somebody is still writing is refused more often than not, and nobody has
-// to read that. To look once more after the judgement, instead of waiting longer before
-// it, brought an edit into force 0.2 s earlier and covers longer pauses of a writer.
+// standing is how long the sources of a refused candidate must stay the same before the
+// refusal is reported, because half-written files are usually refused. A second look after
+// the judgement brought an edit into force 0.2 s earlier than a longer wait before it.
 const standing = 300 * time.Millisecond
 
-// Judge makes a candidate of the sources, stages it in store, and judges it. What does
-// not pass leaves nothing in the store. Before each step that it may not survive, say
-// gets the verdict that then counts. It is for a process of its own, which it ends when
-// rendering takes too long.
+// Judge builds a candidate from the sources, stages it in store, and judges it. A candidate
+// that does not pass is removed from the store. say gets the verdict that counts if the next
+// step ends the process: Judge exits when rendering takes too long.
 func (h Host) Judge(ctx context.Context, store *publish.Store, r Request, say func(Verdict)) Verdict {
 	say(h.interrupted())
 	good, hasGood, _ := LoadLastGood(r.StateDir)
 	if !r.Live.Running {
-		r.Live.Overrides = good.Verdict.Digests // it worked, so what differs is to blame
+		r.Live.Overrides = good.Verdict.Digests // which worked, so an override that differs is at fault
 	}
 	switch {
 	case r.LastGood && !hasGood:
@@ -69,7 +67,7 @@ func (h Host) Judge(ctx context.Context, store *publish.Store, r Request, say fu
 	return v
 }
 
-// interrupted is the verdict of a judgement that does not come to its end.
+// interrupted is the verdict that counts if the process is ended.
 func (h Host) interrupted() Verdict {
 	return Verdict{Outcome: Undecided, Slow: true, Findings: finding.List{{
 		Code: finding.CheckFailed, Problem: "the check did not come to an end", Hint: "it is made again; see pidgeon check",
@@ -111,8 +109,8 @@ func (h Host) judge(ctx context.Context, store *publish.Store, r Request, in Sou
 	return v.keepIfPassed(store, c.Dir)
 }
 
-// renderInTime renders what can be, and names what cannot: all at once. Without Files
-// the candidate is none.
+// renderInTime builds a candidate, without the templates that fail, and returns the faults
+// of these. A candidate without Files could not be built at all.
 func (h Host) renderInTime(in Sources, dir string, say func(overdue finding.List)) (Candidate, finding.List) {
 	if tried := in.templates(); len(tried) > 0 {
 		say(finding.List{{
@@ -160,14 +158,14 @@ func (h Host) Stage(ctx context.Context, store *publish.Store, c Candidate) (Can
 	return c, nil, err
 }
 
-// readLater are the files elsewhere that the configuration is made of.
+// readLater are the files outside of the candidate that Dovecot reads.
 func (c Candidate) readLater() []string {
 	return slices.Concat(c.Lint.References(), c.Lint.FilesDovecotWatches())
 }
 
 func (c Candidate) main() string { return filepath.Join(c.Dir, config.Main) }
 
-// inForce are the limits of the services as Dovecot understood them.
+// inForce are the effective limits of the services.
 func inForce(effective dovecot.Settings, sizes sizing.Sizes) []sizing.Service {
 	var services []sizing.Service
 	for _, service := range sizes.Services {
@@ -180,7 +178,7 @@ func inForce(effective dovecot.Settings, sizes sizing.Sizes) []sizing.Service {
 	return services
 }
 
-// named are the entries of the mount that are no overrides, and that overrides name.
+// named are files of the mount that overrides name and that are no overrides themselves.
 func (c Candidate) named() (paths []string) {
 	for _, entry := range c.Overrides.Ignored {
 		if c.Lint.NamesPath(entry.Path) {
@@ -190,14 +188,15 @@ func (c Candidate) named() (paths []string) {
 	return paths
 }
 
-// withoutNamed leaves out what is said of files that overrides name: Dovecot reads them.
+// withoutNamed drops the finding that a file of the mount is ignored if an override names
+// it, because Dovecot reads it then.
 func (k SourcesID) withoutNamed(found finding.List) finding.List {
 	return slices.DeleteFunc(slices.Clone(found), func(f finding.Finding) bool {
 		return f.Code == finding.IgnoredFile && slices.Contains(k.MountReferences, f.File)
 	})
 }
 
-// describe is the verdict on a candidate with what Dovecot makes of it.
+// describe adds the description of a candidate to a verdict.
 func (h Host) describe(v Verdict, c Candidate, m Interpretation) Verdict {
 	v.Effect, v.Listeners, v.Demand = m.Effect, m.Listeners, c.Demand
 	v.BaseDir = cmp.Or(m.Effective["base_dir"], c.Settings.BaseDir())
@@ -215,7 +214,7 @@ func (h Host) describe(v Verdict, c Candidate, m Interpretation) Verdict {
 	return v
 }
 
-// keepIfPassed is the verdict with the directory of what has passed; what has not is gone.
+// keepIfPassed adds the staged directory to a verdict that passed, and removes it otherwise.
 func (v Verdict) keepIfPassed(store *publish.Store, dir string) Verdict {
 	if v.Outcome == Passed {
 		v.Dir = dir
@@ -225,7 +224,7 @@ func (v Verdict) keepIfPassed(store *publish.Store, dir string) Verdict {
 	return v
 }
 
-// watching is the verdict with everything that a configuration is made of.
+// watching adds the directories and files to watch to a verdict.
 func (v Verdict) watching(in Sources) Verdict {
 	s := in.Settings
 	v.Backends = in.Backends
@@ -233,9 +232,9 @@ func (v Verdict) watching(in Sources) Verdict {
 	if s.OverridesDir != "" {
 		v.WatchDirs = append(v.WatchDirs, mount.Dirs(string(s.OverridesDir))...)
 	}
-	v.WatchDirs = append(v.WatchDirs, in.namedDirs...)
-	for _, named := range in.SNIPairs {
-		v.WatchFiles = append(v.WatchFiles, named.CertPath, named.KeyPath)
+	v.WatchDirs = append(v.WatchDirs, in.sniDirs...)
+	for _, pair := range in.SNIPairs {
+		v.WatchFiles = append(v.WatchFiles, pair.CertPath, pair.KeyPath)
 	}
 	for _, dir := range []settings.Path{s.SieveBefore, s.SieveAfter, s.SpamLearnDir} {
 		if dir != "" {
@@ -250,8 +249,8 @@ func (v Verdict) watching(in Sources) Verdict {
 	return v
 }
 
-// judgeGood judges the copy of what last worked: it may come from another version of
-// Dovecot, and the world has changed.
+// judgeGood judges the last good configuration, because it may come from another version of
+// Dovecot, or depend on files that have changed.
 func (h Host) judgeGood(ctx context.Context, store *publish.Store, r Request, good LastGood) Verdict {
 	in, err := h.Read(Live{})
 	if err != nil {

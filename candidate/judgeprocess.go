@@ -15,13 +15,13 @@ import (
 	"pidgeon/dovecot"
 )
 
-// Request is what a process that judges is asked.
+// Request is the input of a judging process.
 type Request struct {
 	Facts    container.Facts   `json:"facts"`
-	Fixed    map[string]string `json:"fixed"` // what settings.Reload keeps
+	Fixed    map[string]string `json:"fixed"` // variables that settings.Reload keeps
 	Store    string            `json:"store"` // the directory to stage in
 	StateDir string            `json:"state_dir"`
-	// SelfSigned is the directory of the certificate that is made where there is none.
+	// SelfSigned is the directory of the self-signed certificate.
 	SelfSigned string `json:"self_signed"`
 
 	Live              Live        `json:"live"`
@@ -33,18 +33,18 @@ type Request struct {
 	AllWarnings       bool        `json:"all"`     // name every line that is warned of
 }
 
-// Command is the command of this program that judges; it is not for people.
+// Command is the command of this program that judges; only the program itself calls it.
 const Command = "judge"
 
 const (
-	// patience bounds a judgement, which takes 0.3 s: 8 s for a rehearsal that hangs, and
-	// as long for each of some calls of doveconf.
+	// patience bounds a judgement, which takes 0.3 s, and up to 8 s for a rehearsal that
+	// hangs and for each call of doveconf.
 	patience   = time.Minute
 	maxVerdict = 1 << 20 // bytes
 )
 
-// RunJudge has a process of its own judge, with everything that it starts, and returns its
-// verdict; where it was ended, or ended itself, the last one that it gave before.
+// RunJudge runs a judging process in a session of its own, and returns the last verdict that
+// it wrote before its end, however it ended.
 func RunJudge(ctx context.Context, run dovecot.Runner, environ []string, r Request) Verdict {
 	ctx, cancel := context.WithTimeoutCause(ctx, patience, fmt.Errorf("it takes longer than %v", patience))
 	defer cancel()
@@ -64,7 +64,7 @@ func RunJudge(ctx context.Context, run dovecot.Runner, environ []string, r Reque
 	return verdict
 }
 
-// lastVerdict is the last verdict that was written whole.
+// lastVerdict is the last complete verdict.
 func lastVerdict(written io.Reader) (verdict Verdict, ok bool) {
 	for in := json.NewDecoder(written); ; {
 		var v Verdict
@@ -75,7 +75,7 @@ func lastVerdict(written io.Reader) (verdict Verdict, ok bool) {
 	}
 }
 
-// boundedBuffer drops what would be too much.
+// boundedBuffer drops bytes beyond maxVerdict.
 type boundedBuffer struct{ bytes.Buffer }
 
 func (l *boundedBuffer) Write(p []byte) (int, error) {

@@ -15,7 +15,7 @@ import (
 	"pidgeon/settings"
 )
 
-// LastGood is a copy of the configuration that last worked, and what was known of it.
+// LastGood is a copy of the configuration that last worked, with its verdict.
 type LastGood struct {
 	Files   config.Files
 	Verdict Verdict
@@ -23,7 +23,7 @@ type LastGood struct {
 
 const verdictFile = "verdict.json"
 
-// SaveLastGood keeps the generation in dir, and the verdict on it, as the last good one.
+// SaveLastGood saves the generation in dir, and its verdict, as the last good one.
 func SaveLastGood(stateDir, dir string, v Verdict) error {
 	text, err := json.Marshal(v)
 	if err != nil {
@@ -32,13 +32,13 @@ func SaveLastGood(stateDir, dir string, v Verdict) error {
 	return publish.SaveLastGood(stateDir, dir, config.File{Name: verdictFile, Data: text})
 }
 
-// LoadLastGood reads what SaveLastGood has kept; ok is false if there is none.
+// LoadLastGood reads what SaveLastGood has saved; ok is false if there is none.
 func LoadLastGood(stateDir string) (good LastGood, ok bool, err error) {
 	files, ok, err := publish.LoadLastGood(stateDir)
 	if !ok || err != nil {
 		return good, false, err
 	}
-	_ = json.Unmarshal(files.Data(verdictFile), &good.Verdict) // without it nothing is trusted
+	_ = json.Unmarshal(files.Data(verdictFile), &good.Verdict) // without a verdict there is no start on trust
 	for _, f := range files {
 		if f.Name != verdictFile && path.Ext(f.Name) != compiled {
 			origin := f.Name
@@ -55,8 +55,8 @@ func LoadLastGood(stateDir string) (good LastGood, ok bool, err error) {
 	return good, true, nil
 }
 
-// Relocate is what was saved, for the generation dir. It may come from another RUN_DIR or
-// STATE_DIR, and uses those of now.
+// Relocate returns the saved files for the generation dir, with the present RUN_DIR and
+// STATE_DIR.
 func (g LastGood) Relocate(dir string, s settings.Settings) config.Files {
 	files := g.Files.Relocate(dir)
 	if s.HasOperatorConfig() {
@@ -71,13 +71,12 @@ func (g LastGood) Relocate(dir string, s settings.Settings) config.Files {
 	return files
 }
 
-// trust stages what may serve before it is judged, since a judgement takes four times
-// as long as Dovecot takes to serve: what has worked before, to the byte, and, where
-// nothing has, what holds nothing of the operator's own. What is wrong with the sources
-// is for the judgement to say.
+// trust stages a configuration that may serve before it is judged, because a judgement takes
+// four times as long as a start of Dovecot: one that is equal to the last good one or, where
+// there is none, one without files of the operator's. The later judgement reports faults of
+// the sources.
 func (h Host) trust(ctx context.Context, store *publish.Store, good LastGood, hasGood bool) (Verdict, bool) {
-	// One reading will do: what somebody is still writing has not worked before, and
-	// what comes later is a change.
+	// One reading is enough, because half-written sources do not equal the last good ones.
 	in, err := h.Read(Live{})
 	own := len(in.written())
 	worked := hasGood && h.fingerprint(in, err, good.Verdict.References) == good.Verdict.Fingerprint

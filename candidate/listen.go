@@ -15,11 +15,10 @@ import (
 	"pidgeon/settings"
 )
 
-// bindFaults tries each listener before Dovecot does. At the start Dovecot would
-// name only the first that fails, and neither the variable nor the reason; on a
-// reload its master panics when a service is left without any listener (2.3.19,
-// 2.4.1: services_listen_using has closed the old ones by then). A port that the
-// Dovecot that runs has is not at fault: it closes the old socket first.
+// bindFaults binds to each listener before Dovecot does. At a start Dovecot names only the
+// first that fails, without the reason; on a reload its master panics when a service has no
+// listener left (2.3.19, 2.4.1: services_listen_using has closed the old ones by then). A
+// port of the running Dovecot may be in use, because Dovecot closes the old socket first.
 func (h Host) bindFaults(ctx context.Context, c Candidate, listeners, bound []config.Listener) (found finding.List) {
 	ours := map[int]bool{}
 	for _, l := range bound {
@@ -50,8 +49,7 @@ func (h Host) bindFaults(ctx context.Context, c Candidate, listeners, bound []co
 	return found
 }
 
-// resolve asks for the addresses of a name as Dovecot will: where it gets none, it
-// gives up the reload.
+// resolve looks up a name as Dovecot does, which gives up a reload if it has no address.
 func (h Host) resolve(ctx context.Context, address string) ([]string, error) {
 	if address == "*" || net.ParseIP(address) != nil {
 		return []string{address}, nil
@@ -59,7 +57,7 @@ func (h Host) resolve(ctx context.Context, address string) ([]string, error) {
 	return h.Dovecot.Resolve(ctx, address)
 }
 
-// requested are the listeners that the environment asks for.
+// requested are the listeners that the environment sets.
 func requested(s settings.Settings) []config.Listener {
 	ports := map[string]settings.Port{
 		"imap": s.IMAPPort, "imaps": s.IMAPSPort, "pop3": s.POP3Port, "pop3s": s.POP3SPort, "lmtp": s.LMTPPort,
@@ -86,8 +84,8 @@ func requested(s settings.Settings) []config.Listener {
 	return all
 }
 
-// WithoutIPv6 leaves :: out of the addresses where the container has no IPv6:
-// Dovecot would not start, and * was all that could be meant.
+// WithoutIPv6 drops :: from the addresses if the container has no IPv6, because Dovecot
+// would not start.
 func WithoutIPv6(addresses settings.Addresses) (settings.Addresses, bool) {
 	i := slices.Index(addresses, "::")
 	if i < 0 || len(addresses) == 1 {
@@ -112,7 +110,7 @@ func tryBind(address string, port int) error {
 	return err
 }
 
-// Listen listens on a TCP port of an address as settings have it.
+// Listen listens on a TCP port of an address of LISTEN.
 func Listen(address string, port int) (net.Listener, error) {
 	network := "tcp4"
 	switch {
@@ -126,7 +124,7 @@ func Listen(address string, port int) (net.Listener, error) {
 
 const allowLowPorts = "allow low ports with the sysctl net.ipv4.ip_unprivileged_port_start=0"
 
-// lineHint says what to write where nothing can listen.
+// lineHint says what to write in an override if a listener cannot be bound.
 func lineHint(err error) string {
 	switch {
 	case errors.Is(err, syscall.EADDRNOTAVAIL):
@@ -137,7 +135,7 @@ func lineHint(err error) string {
 	return "name another port, or 0 to turn it off"
 }
 
-// BindHint says what to set where nothing can listen.
+// BindHint says which variable to set if a listener cannot be bound.
 func BindHint(name string, err error) string {
 	variable := strings.ToUpper(strings.ReplaceAll(name, "-", "_")) + "_PORT"
 	switch {

@@ -21,8 +21,8 @@ import (
 	"pidgeon/settings"
 )
 
-// mailOwner is who owns mail; known is false where users are told apart, and it is one
-// that may.
+// mailOwner is the owner of all mail; if users have owners of their own, known is false and
+// the IDs are any that Dovecot accepts.
 func (h Host) mailOwner(c Candidate, effective dovecot.Settings) (uid, gid int, known bool) {
 	uid, gid = h.Facts.Identity.MailOwner(c.Settings)
 	if !h.Facts.Identity.Root() {
@@ -47,8 +47,8 @@ func (h Host) mailOwner(c Candidate, effective dovecot.Settings) (uid, gid int, 
 	return uid, gid, effective["mail_privileged_group"]+effective["mail_access_groups"] == ""
 }
 
-// mailFaults finds a place for mail where its owner cannot write. The rehearsal
-// does not see that: it keeps out of real mail.
+// mailFaults finds mail paths where the owner cannot write. The rehearsal does not find
+// them, because it uses other paths.
 func (h Host) mailFaults(effective dovecot.Settings, mailDir string, uid, gid int) finding.List {
 	var found finding.List
 	for _, path := range effective.MailPaths() {
@@ -68,13 +68,12 @@ func (h Host) mailFaults(effective dovecot.Settings, mailDir string, uid, gid in
 	return found
 }
 
-// looked bounds how many homes are looked at.
+// looked bounds the number of homes that are checked.
 const looked = 100
 
 var variable = regexp.MustCompile(`%\{[a-z]+\}`)
 
-// foreignHome finds a home that is somebody else's: its user could log in and not read
-// mail.
+// foreignHome finds a home with another owner, whose user could log in and read no mail.
 func foreignHome(home settings.Layout, mailDir string, uid, gid int) finding.List {
 	homes, _ := filepath.Glob(variable.ReplaceAllString(string(home), "[a-z0-9_]*"))
 	for _, dir := range homes[:min(len(homes), looked)] {
@@ -91,15 +90,13 @@ func foreignHome(home settings.Layout, mailDir string, uid, gid int) finding.Lis
 	return nil
 }
 
-// preparedAtStart reports whether a start would make a mail directory, or give it to
-// its owner.
+// preparedAtStart reports whether a start makes the mail directory or sets its owner.
 func (h Host) preparedAtStart(mailDir string, uid int) bool {
 	used, err := container.MailDirInUse(mailDir, uid)
 	return h.Facts.Identity.Root() && !used && (err == nil || errors.Is(err, os.ErrNotExist))
 }
 
-// existing is the nearest directory on the way up that exists, or the file that
-// stands in the way.
+// existing is the nearest existing parent of a path, which may be a file.
 func existing(path string) string {
 	for path != "/" {
 		if _, err := os.Lstat(path); err == nil {
@@ -110,12 +107,12 @@ func existing(path string) string {
 	return path
 }
 
-// writable asks the kernel as that user: modes alone do not tell (ACLs, file systems
-// with rules of their own). Where it cannot be asked, nothing is said.
+// writable asks the kernel as that user, because ACLs and some file systems decide by more
+// than modes.
 func (h Host) writable(dir string, uid, gid int) bool {
 	answer := make(chan bool)
 	go func() {
-		runtime.LockOSThread() // and not unlocked: a thread that was somebody else ends here
+		runtime.LockOSThread() // never unlocked, so that the thread ends with the goroutine
 		if h.Facts.Identity.Root() {
 			_, _, _ = unix.RawSyscall(unix.SYS_SETGROUPS, 0, 0, 0)
 			_, _ = unix.SetfsgidRetGid(gid)

@@ -14,12 +14,12 @@ var (
 	versionLine  = regexp.MustCompile(`(?m)^[ \t]*dovecot_(config|storage)_version[ \t]*=[ \t]*(\S+)[ \t\r]*$`)
 )
 
-// dovecotDir is where a configuration that was written for a Dovecot without pidgeon lies.
+// dovecotDir is the directory of a distribution's configuration.
 const dovecotDir = "/etc/dovecot"
 
-// rewriteForMainFile changes the copies of overrides so that they mean what they mean where the
-// operator has them: relative paths become whole ones, and the versions that 2.4 wants
-// in the main file, and nowhere else (2.4.1), go there.
+// rewriteForMainFile adapts the copies of overrides to their place in a generation: relative
+// paths become absolute, and the version settings, which 2.4.1 takes in the main file alone,
+// are returned for that.
 func rewriteForMainFile(files config.Files) (brought config.OverrideDefinitions) {
 	for i, f := range files {
 		if !f.Override || path.Dir(f.Name) != "overrides" {
@@ -43,8 +43,8 @@ func rewriteForMainFile(files config.Files) (brought config.OverrideDefinitions)
 	return brought
 }
 
-// wholePath is the path that a relative one in an override of dir stands for: beside it, or
-// else where Dovecot keeps its own files.
+// wholePath is the absolute path of a relative one in an override of dir: in dir, or else in
+// dovecotDir if a file is there.
 func wholePath(dir, relative string) string {
 	beside := filepath.Join(dir, relative)
 	if found, _ := filepath.Glob(beside); len(found) == 0 {

@@ -13,9 +13,9 @@ import (
 	"pidgeon/sizing"
 )
 
-// sizeOperatorConfig sizes a configuration of the operator's own: for the sessions that were asked
-// for, around the limits that it sets itself. A protocol without a number holds what its
-// limits come to.
+// sizeOperatorConfig sizes the operator's configuration for the sessions that were asked
+// for, around the limits that it sets itself. A protocol without a number holds as many
+// sessions as its limits allow.
 func (h Host) sizeOperatorConfig(c Candidate, effective dovecot.Settings) Candidate {
 	c.Demand, c.Settings.Protocols = nil, nil
 	for _, p := range config.Protocols() {
@@ -40,7 +40,7 @@ func (h Host) sizeOperatorConfig(c Candidate, effective dovecot.Settings) Candid
 
 func variableOf(protocol, of string) string { return strings.ToUpper(protocol) + of }
 
-// withOwnSessions is a protocol with the sessions that its own limits come to, if no number was
+// withOwnSessions sets the sessions of a protocol to what its limits allow, if no number was
 // asked for.
 func withOwnSessions(p sizing.Protocol, s settings.Settings, effective dovecot.Settings) sizing.Protocol {
 	if s.IsSet(variableOf(p.Name, "_CONCURRENCY")) {
@@ -56,8 +56,8 @@ func withOwnSessions(p sizing.Protocol, s settings.Settings, effective dovecot.S
 	return p
 }
 
-// withOwnMode is a protocol in the mode that its own configuration has, unless another was
-// asked for.
+// withOwnMode sets the mode of a protocol to that of its configuration, unless one was asked
+// for.
 func withOwnMode(p sizing.Protocol, s settings.Settings, written map[string]sizing.Service) sizing.Protocol {
 	login := written[config.ProtocolNamed(p.Name).Login]
 	switch {
@@ -72,7 +72,7 @@ func withOwnMode(p sizing.Protocol, s settings.Settings, written map[string]sizi
 	return p
 }
 
-// operatorCeiling is that of a protocol whose limits its own configuration has a part in.
+// operatorCeiling is the ceiling of a protocol that the operator's configuration limits.
 func operatorCeiling(now sizing.Ceiling, m Interpretation, p sizing.Protocol) sizing.Ceiling {
 	all := protocolLimits(m.Effective, config.ProtocolNamed(p.Name))
 	if len(all) == 0 || p.LimitedBy == "" && all[0].sessions >= p.Sessions {
@@ -83,7 +83,7 @@ func operatorCeiling(now sizing.Ceiling, m Interpretation, p sizing.Protocol) si
 	return now
 }
 
-// protocolLimit is a limit, and how many sessions it lets in.
+// protocolLimit is a limit of services, and how many sessions it allows.
 type protocolLimit struct {
 	sessions int
 	limit    string
@@ -92,7 +92,7 @@ type protocolLimit struct {
 // statsReserve are clients of stats that are no sessions (measured).
 const statsReserve = 20
 
-// protocolLimits are the limits of a protocol, the first one that is reached first.
+// protocolLimits are the limits of a protocol, the lowest first.
 func protocolLimits(s dovecot.Settings, p config.Protocol) []protocolLimit {
 	var all []protocolLimit
 	perSession := 0.0 // processes
@@ -118,8 +118,7 @@ func protocolLimits(s dovecot.Settings, p config.Protocol) []protocolLimit {
 	return all
 }
 
-// writtenLimits are the limits of services that the operator's files set themselves; those
-// that they leave to Dovecot are zero.
+// writtenLimits are the limits that the operator's files set; others are zero.
 func (c Candidate) writtenLimits(effective dovecot.Settings) map[string]sizing.Service {
 	all := map[string]sizing.Service{}
 	set := map[string]bool{}

@@ -17,8 +17,8 @@ import (
 // maxReferenced bounds how much of a file is compared, in bytes.
 const maxReferenced = 1 << 20
 
-// contentsOf sums up files that the configuration refers to. One that cannot be
-// read counts too: it may appear.
+// contentsOf is a digest of files that the configuration refers to. Missing ones count by
+// their names.
 func contentsOf(paths []string) []byte {
 	h := sha256.New()
 	for _, path := range paths {
@@ -36,8 +36,8 @@ func contentsOf(paths []string) []byte {
 	return h.Sum(nil)
 }
 
-// referenceFaults finds files named by overrides that nobody could read to an end
-// (a FIFO, a device), or that change with every generation.
+// referenceFaults finds files named by overrides that have no end (a FIFO, a device), or
+// that change with every generation.
 func referenceFaults(references []string, runDir string) finding.List {
 	var found finding.List
 	for _, path := range references {
@@ -47,7 +47,7 @@ func referenceFaults(references []string, runDir string) finding.List {
 		case strings.HasPrefix(path, runDir+"/"):
 			problem = "lies in RUN_DIR, which pidgeon writes: name the file it comes from"
 		case err != nil:
-			continue // Dovecot says so
+			continue // doveconf reports it
 		case info.Mode().IsRegular() && info.Size() > maxReferenced:
 			problem = "is larger than 1 MiB"
 		case !info.Mode().IsRegular() && !info.IsDir():
@@ -60,9 +60,8 @@ func referenceFaults(references []string, runDir string) finding.List {
 	return found
 }
 
-// checkPairs looks at the certificates and keys that overrides name. That a file
-// is missing Dovecot says itself; a key of another certificate it does not, and
-// then every TLS login fails.
+// checkPairs checks the certificates and keys that overrides name. doveconf reports a missing
+// file, but not a key of another certificate, with which every TLS login fails.
 func checkPairs(pairs []lint.CertificatePair, now time.Time) finding.List {
 	var found finding.List
 	for _, p := range pairs {
@@ -82,8 +81,7 @@ func checkPairs(pairs []lint.CertificatePair, now time.Time) finding.List {
 	return found
 }
 
-// blameLine names the line of the override: of a pair that does not match it may be
-// either.
+// blameLine names the line of the override for a pair whose halves do not match.
 func blameLine(p lint.CertificatePair, f finding.Finding) finding.Finding {
 	r := p.Key
 	if f.File == p.Certificate.Path || !p.Key.Override {

@@ -23,8 +23,8 @@ const (
 // scriptComplaint is how sievec words what is wrong with a script.
 var scriptComplaint = regexp.MustCompile(`(?m)^[^:\n]*: (?:line (\d+): )?(error|warning): (.*)$`)
 
-// compile has sievec compile the scripts of a staged candidate: who delivers mail could
-// not write beside them.
+// compile has sievec compile the scripts of a staged candidate, because processes that
+// deliver mail cannot write there.
 func (h Host) compile(ctx context.Context, c Candidate) (finding.List, error) {
 	var found finding.List
 	for _, f := range c.Files {
@@ -32,7 +32,7 @@ func (h Host) compile(ctx context.Context, c Candidate) (finding.List, error) {
 		if path.Ext(f.Name) != ".sieve" {
 			continue
 		}
-		// What was compiled has to be younger than the script, by a second.
+		// The compiled script has to be at least a second younger.
 		if err := os.Chtimes(script, time.Time{}, time.Unix(1, 0)); err != nil {
 			return found, err
 		}
@@ -51,8 +51,8 @@ func (h Host) compile(ctx context.Context, c Candidate) (finding.List, error) {
 	return found, nil
 }
 
-// compileNamed tries the scripts that overrides name. Dovecot reads them where they are,
-// and delivers without those that are wrong, whatever is said of it here.
+// compileNamed warns of faulty scripts that overrides name. Dovecot reads them where they
+// are, and delivers without them.
 func (h Host) compileNamed(ctx context.Context, c Candidate) (found finding.List) {
 	tried := map[string]bool{}
 	for _, named := range c.Lint.SieveScripts() {

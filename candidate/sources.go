@@ -25,32 +25,32 @@ import (
 	"pidgeon/settings"
 )
 
-// Sources are what a candidate is made of, read once.
+// Sources are the inputs of a candidate, read once.
 type Sources struct {
 	Settings       settings.Settings
 	Overrides      mount.Tree
 	Scripts        config.Files        // for Sieve
-	OperatorConfig lint.OperatorConfig // the operator's own configuration, if that is to take the place of ours
+	OperatorConfig lint.OperatorConfig // of DOVECOT_CONF
 	Certificate    certificate.Pair
-	Backends       BackendLookup    // what the name of BACKENDS has answered with
-	SNIPairs       []render.SNIPair // for clients that ask for another name
-	namedDirs      []string         // that they may come from
+	Backends       BackendLookup
+	SNIPairs       []render.SNIPair
+	sniDirs        []string // that SNIPairs are read from
 	Warnings       finding.List
-	Faults         finding.List // what could not be read; the rest is as good as it gets
+	Faults         finding.List // of sources that could not be read; the others are complete
 
-	CarriedOver []string // overrides that are used in 2.4's words, with how much of each
-	MergedFiles []string // files that are part of them now
+	CarriedOver []string // overrides that were converted to 2.4, each with its number of settings
+	MergedFiles []string // files that the conversion has merged into overrides
 
 	torn bool // the overrides changed while they were read
 }
 
-// forgetful are the versions that do: of 100 sessions with eight clients at once 11 to 26
-// got no answer any more on 2.4.1, 0 to 2 in secure mode, and none on 2.3.19, on 2.4.5, or
-// without TLS to the backend. 2.4.2 to 2.4.4 were not tried.
+// forgetful are versions whose proxies lose sessions over TLS: of 100 sessions with eight
+// clients at once 11 to 26 got no answer any more on 2.4.1, 0 to 2 in secure mode, and none
+// on 2.3.19, on 2.4.5, or without TLS to the backend. 2.4.2 to 2.4.4 were not tried.
 var forgetful = regexp.MustCompile(`^2\.4\.[0-4]$`)
 
-// Read reads all sources once. A fault of one hides none of the others, but without
-// settings, which is the error, nobody knows where those are.
+// Read reads all sources once, and collects their faults. It returns an error only if the
+// settings are at fault, because these say where the other sources are.
 func (h Host) Read(live Live) (Sources, error) {
 	s, err := settings.Reload(h.Environ, h.Fixed)
 	if err != nil {
@@ -85,7 +85,7 @@ func (h Host) Read(live Live) (Sources, error) {
 	in.readScripts("after", s.SieveAfter)
 	in.findPrograms(s.SpamLearnDir)
 	in.readCertificate(h.SelfSigned, live)
-	in.readNamed()
+	in.readSNIPairs()
 	return in, nil
 }
 
@@ -99,8 +99,8 @@ func (in *Sources) warn(code finding.Code, file, problem string) {
 	in.Warnings = append(in.Warnings, finding.Warn(code, file, problem))
 }
 
-// readOverrides takes a missing directory for a fault if the running configuration
-// has overrides: a lost mount must not remove them.
+// readOverrides reads OVERRIDES_DIR. A missing directory is a fault if the running
+// configuration has overrides, because a lost mount must not remove them.
 func (in *Sources) readOverrides(live Live) {
 	dir := string(in.Settings.OverridesDir)
 	tree, err := mount.Read(dir)
@@ -114,8 +114,7 @@ func (in *Sources) readOverrides(live Live) {
 	}
 }
 
-// mounted tells whether something of what runs comes from the directory of overrides, and
-// not from a configuration of the operator's own.
+// mounted reports whether the running configuration has files of OVERRIDES_DIR.
 func (l Live) mounted() bool {
 	for name := range l.Overrides {
 		if name != config.Main && !strings.HasPrefix(name, config.OperatorConfigDir+"/") {
@@ -125,9 +124,9 @@ func (l Live) mounted() bool {
 	return false
 }
 
-// carriedOver are files in 2.4's words: overrides, or a configuration that begins with
-// its main file, or what templates have made. What is left is a fault: the rest is judged
-// all the same.
+// carriedOver converts the files with an extension to 2.4: overrides, or a configuration
+// that begins with its main file, or the output of templates. Each line that cannot be
+// converted is a fault.
 func (in *Sources) carriedOver(files config.Files, ext, dir string) config.Files {
 	var roots []string
 	whole := len(files) > 0 && files[0].Name == config.Main && ext == ".conf"
@@ -173,8 +172,8 @@ func (in *Sources) readScripts(when string, dir settings.Path) {
 	}
 }
 
-// findPrograms looks for those of SPAM_LEARN_DIR, which Dovecot would miss when a user
-// moves mail.
+// findPrograms checks the programs of SPAM_LEARN_DIR, because Dovecot looks for them only
+// when a user moves mail.
 func (in *Sources) findPrograms(dir settings.Path) {
 	if dir == "" {
 		return
@@ -190,9 +189,9 @@ func (in *Sources) findPrograms(dir settings.Path) {
 	}
 }
 
-// readCertificate falls back to a self-signed pair, also for one that is at fault: what
-// else is wrong can be told all the same. In a running server that one stays, whatever
-// it names: mail programs may have been told to trust it.
+// readCertificate falls back to a self-signed pair, also for a faulty one, so that the check
+// can go on. A running server keeps its self-signed pair, whatever name it has, because mail
+// programs may have been told to trust it.
 func (in *Sources) readCertificate(selfSigned string, live Live) {
 	s := in.Settings
 	if s.TLS == "no" {
@@ -218,25 +217,25 @@ func (in *Sources) readCertificate(selfSigned string, live Live) {
 	in.Certificate = pair
 }
 
-// named are the directories below TLS_SNI_DIR whose name a client may ask for.
-var named = regexp.MustCompile(`^(\*\.)?[A-Za-z0-9_]([A-Za-z0-9_.-]*[A-Za-z0-9_])?$`)
+// sniName matches directories of TLS_SNI_DIR whose names a client may ask for.
+var sniName = regexp.MustCompile(`^(\*\.)?[A-Za-z0-9_]([A-Za-z0-9_.-]*[A-Za-z0-9_])?$`)
 
-// readNamed reads the certificates for other names. A directory that holds neither
-// certificate nor key is none of them, yet.
-func (in *Sources) readNamed() {
+// readSNIPairs reads the certificates of TLS_SNI_DIR, and skips directories with neither a
+// certificate nor a key.
+func (in *Sources) readSNIPairs() {
 	dir := string(in.Settings.TLSSNIDir)
 	entries, err := os.ReadDir(dir)
 	if in.Settings.TLS == "no" || errors.Is(err, fs.ErrNotExist) {
 		return
 	}
 	in.Faults = append(in.Faults, finding.Of(err)...)
-	in.namedDirs = []string{dir}
+	in.sniDirs = []string{dir}
 	for _, entry := range entries {
 		below := filepath.Join(dir, entry.Name())
-		if info, err := os.Stat(below); err != nil || !info.IsDir() || !named.MatchString(entry.Name()) {
+		if info, err := os.Stat(below); err != nil || !info.IsDir() || !sniName.MatchString(entry.Name()) {
 			continue
 		}
-		in.namedDirs = append(in.namedDirs, below)
+		in.sniDirs = append(in.sniDirs, below)
 		found := render.SNIPair{Name: entry.Name(), CertPath: filepath.Join(below, "tls.crt"), KeyPath: filepath.Join(below, "tls.key")}
 		pair, err := certificate.Load(found.CertPath, found.KeyPath)
 		if errors.Is(err, fs.ErrNotExist) {
@@ -253,16 +252,14 @@ func (in *Sources) readNamed() {
 	}
 }
 
-// A writer that is halfway through a file must move on between two readings for them
-// to differ.
+// A half-written file shows only if its writer goes on between two readings.
 const (
 	pause    = 50 * time.Millisecond
 	readings = 40
 )
 
-// ReadStable reads until two readings agree, faults included: a renewal writes a
-// certificate and its key one after the other, and others write their files in
-// parts. stable is false where no two did.
+// ReadStable reads until two readings agree, faults included, because a renewal writes a
+// certificate and its key one after the other. stable is false if no two readings agree.
 func (h Host) ReadStable(ctx context.Context, live Live) (in Sources, stable bool, err error) {
 	in, err = h.Read(live)
 	for range readings {
@@ -298,10 +295,10 @@ func sleep(ctx context.Context, d time.Duration) error {
 	}
 }
 
-// fingerprint identifies what a verdict is about: the sources, the files elsewhere
-// that they refer to, and who judges. Of the environment the variables alone count,
-// or all of it where a template may use it; a container that is made anew has another
-// HOSTNAME.
+// fingerprint identifies the input of a judgement: the sources, the files that they refer
+// to, and the versions of pidgeon and Dovecot. Of the environment only known variables count,
+// because HOSTNAME differs in each new container; with templates of the operator's, which
+// may use any variable, all of them count.
 func (h Host) fingerprint(in Sources, err error, references []string) config.Sum {
 	sum := sha256.New()
 	fmt.Fprintln(sum, h.Version, h.Dovecot.Version, h.Facts, err, in.Faults)
@@ -318,7 +315,7 @@ func (h Host) fingerprint(in Sources, err error, references []string) config.Sum
 		}
 	}
 	for _, name := range names {
-		value := in.Settings.Environ[name] // as it is: to quote 50,000 USERS took 36 ms and more
+		value := in.Settings.Environ[name] // unquoted, because quoting 50,000 USERS took 36 ms
 		fmt.Fprintf(sum, "%s=%d\n%s\n", name, len(value), value)
 	}
 	for _, f := range in.written() {
@@ -331,12 +328,12 @@ func (h Host) fingerprint(in Sources, err error, references []string) config.Sum
 	return config.SumOf(sum)
 }
 
-// expiryWarning is how long before its end a certificate is warned of. Renewals
-// are due 30 days before it; at 14 one has failed more than once.
+// expiryWarning is how long before a certificate expires a warning is due. Renewals begin 30
+// days before, so at 14 days some have failed.
 const expiryWarning = 14 * 24 * time.Hour
 
-// expiry warns of a certificate that ends soon, or has ended: mail programs
-// refuse it, but Dovecot serves it, and to refuse it would take mail down.
+// expiry warns of a certificate that expires soon or has expired. It is no fault, because
+// Dovecot serves an expired certificate, and some mail programs accept it.
 func expiry(path string, notAfter, now time.Time) finding.Finding {
 	date := notAfter.UTC().Format(time.RFC1123)
 	if notAfter.Before(now) {

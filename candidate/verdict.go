@@ -11,59 +11,60 @@ import (
 	"pidgeon/sizing"
 )
 
-// Outcome is what came of a judgement.
+// Outcome is the result of a judgement.
 type Outcome string
 
 const (
-	// Passed is a candidate that Dovecot may run.
+	// Passed means that Dovecot may run the candidate.
 	Passed Outcome = "passed"
-	// Refused is one that is at fault.
+	// Refused means that the candidate has faults.
 	Refused Outcome = "refused"
-	// Undecided is one that could not be judged: another time it may pass.
+	// Undecided means that the judgement failed, and may succeed another time.
 	Undecided Outcome = "undecided"
-	// Unchanged is what was judged before.
+	// Unchanged means that the same sources were judged before.
 	Unchanged Outcome = "unchanged"
 )
 
-// SourcesID identifies what was judged.
+// SourcesID identifies the sources of a judgement.
 type SourcesID struct {
 	Fingerprint     config.Sum `json:"fingerprint"`
 	References      []string   `json:"references"` // files elsewhere whose bytes are in the fingerprint
-	MountReferences []string   `json:"named"`      // that lie in the mount, and are no overrides
+	MountReferences []string   `json:"named"`      // files of the mount that overrides name and that are no overrides
 }
 
-// Verdict is what is known of a candidate. It is kept with the last good one.
+// Verdict is the result of a judgement, and the description of its candidate. A copy is
+// kept with the last good configuration.
 type Verdict struct {
 	Outcome Outcome `json:"outcome"`
 	SourcesID
-	Trusted      bool `json:"trusted,omitempty"` // it was not judged yet
-	WorkedBefore bool `json:"worked,omitempty"`  // it is what last worked
+	Trusted      bool `json:"trusted,omitempty"` // started before it was judged
+	WorkedBefore bool `json:"worked,omitempty"`  // equal to the last good configuration
 	SourcesMoved bool `json:"moved,omitempty"`   // the sources have changed since they were read
-	Slow         bool `json:"slow,omitempty"`    // it took long, and would again
+	Slow         bool `json:"slow,omitempty"`    // the judgement took long, and would again
 
-	Dir         string                `json:"dir,omitempty"` // where it lies staged
-	Effect      config.Sum            `json:"effect"`        // the same for two that differ in nothing but words
+	Dir         string                `json:"dir,omitempty"` // where the candidate is staged
+	Effect      config.Sum            `json:"effect"`        // equal for candidates that Dovecot understands alike
 	Demand      []sizing.Protocol     `json:"demand"`
 	Listeners   []config.Listener     `json:"listeners"`
 	Ceilings    []sizing.Ceiling      `json:"ceilings"`
 	Capacity    sizing.Capacity       `json:"capacity"`
 	BaseDir     string                `json:"base_dir"`
 	StateDir    string                `json:"state_dir"`
-	Overrides   []string              `json:"overrides"`         // names in the mount
-	CarriedOver []string              `json:"carried,omitempty"` // of them, from 2.3 to 2.4
+	Overrides   []string              `json:"overrides"`         // names of files in the mount
+	CarriedOver []string              `json:"carried,omitempty"` // overrides that were converted from 2.3 to 2.4
 	Digests     map[string]config.Sum `json:"digests"`           // of the overrides, by the names of their files
 	Files       config.Files          `json:"files"`             // without their data
 
 	CertificateExpires time.Time `json:"certificate_expires,omitzero"`
 
-	Backends   BackendLookup `json:"backends,omitzero"` // what the name of them has answered with
+	Backends   BackendLookup `json:"backends,omitzero"`
 	Findings   finding.List  `json:"findings"`
-	all        bool          // every line that is warned of is among them
+	all        bool          // no warnings are collapsed
 	WatchDirs  []string      `json:"watch_dirs"`
 	WatchFiles []string      `json:"watch_files"`
 }
 
-// Ports are the listeners' ports, by their names.
+// Ports are the ports of the listeners, by their names.
 func (v Verdict) Ports() map[string]int {
 	ports := map[string]int{}
 	for _, l := range v.Listeners {
@@ -72,13 +73,13 @@ func (v Verdict) Ports() map[string]int {
 	return ports
 }
 
-// What a verdict says is bounded, since files can be wrong in every line.
+// The findings of a verdict are bounded, because every line of a file can be at fault.
 const (
 	maxFindings = 200
 	maxProblem  = 1000 // bytes
 )
 
-// with is the verdict with findings, and what follows from them.
+// with adds findings to a verdict, and the outcome that follows from them.
 func (v Verdict) with(found finding.List, failure error) Verdict {
 	v.Outcome = Passed
 	switch {
@@ -94,11 +95,10 @@ func (v Verdict) with(found finding.List, failure error) Verdict {
 	return v
 }
 
-// fewLines is how many lines are warned of for the same reason one by one.
+// fewLines is how many warnings of one code are told line by line.
 const fewLines = 3
 
-// collapsed has one warning in the place of many lines that are warned of for the same
-// reason.
+// collapsed replaces many warnings of one code by the first of them and a number.
 func collapsed(found finding.List) (kept finding.List) {
 	lines, told := map[finding.Code]int{}, map[finding.Code]bool{}
 	for _, f := range found.Warnings() {
@@ -119,7 +119,7 @@ func collapsed(found finding.List) (kept finding.List) {
 	return kept
 }
 
-// bounded keeps the faults rather than the warnings.
+// bounded drops findings beyond maxFindings, warnings first.
 func bounded(found finding.List) finding.List {
 	kept := slices.Clone(found)
 	if len(found) > maxFindings {
@@ -138,5 +138,5 @@ func bounded(found finding.List) finding.List {
 	return kept
 }
 
-// Failure is the verdict where nothing could be judged.
+// Failure is the verdict of a judgement that could not begin.
 func Failure(err error) Verdict { return Verdict{}.with(nil, err) }
