@@ -70,7 +70,8 @@ func (h Host) Judge(ctx context.Context, store *publish.Store, r Request, say fu
 // interrupted is the verdict that counts if the process is ended.
 func (h Host) interrupted() Verdict {
 	return Verdict{Outcome: Undecided, Slow: true, Findings: finding.List{{
-		Code: finding.CheckFailed, Problem: "the check did not come to an end", Hint: "it is made again; see pidgeon check",
+		Code: finding.CheckFailed, Problem: fmt.Sprintf("the check did not come to an end within %v and %d MiB", patience, MaxMemory>>20),
+		Hint: "it is made again; look for what is large, or includes much",
 	}}}
 }
 
@@ -99,6 +100,9 @@ func (h Host) judge(ctx context.Context, store *publish.Store, r Request, in Sou
 	undecided := h.interrupted()
 	undecided.SourcesID, undecided.WatchDirs, undecided.WatchFiles = v.SourcesID, v.WatchDirs, v.WatchFiles
 	say(undecided)
+	if tooMuch := c.Lint.TooMuch(); len(tooMuch) > 0 {
+		return v.with(append(found, c.asWritten(tooMuch)...), nil)
+	}
 	c, effective, err := h.Stage(ctx, store, c)
 	if err != nil {
 		return v.with(found, err)

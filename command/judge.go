@@ -8,6 +8,7 @@ import (
 	"os"
 	"os/signal"
 	"path/filepath"
+	"runtime/debug"
 	"slices"
 	"strconv"
 	"syscall"
@@ -129,6 +130,7 @@ func Judge(c Call) int {
 	if err := confine(); err != nil {
 		return ExitUsage
 	}
+	debug.SetMemoryLimit(candidate.MaxMemory / 2) // else a megabyte of wrong lines fills it with garbage
 	var r candidate.Request
 	if err := json.NewDecoder(c.Stdin).Decode(&r); err != nil {
 		return ExitUsage

@@ -8,7 +8,10 @@ import (
 	"errors"
 	"fmt"
 	"slices"
+	"strconv"
 	"strings"
+	"unicode"
+	"unicode/utf8"
 )
 
 // Finding is one fault, or one remark.
@@ -21,10 +24,25 @@ type Finding struct {
 	Warning bool   // a remark: it refuses nothing
 }
 
-// Error puts a finding on one line: file:line: problem (hint).
+// Error puts a finding on one line: file:line: problem (hint). Bytes that no terminal
+// should get are escaped, because names and words of files are in it.
 func (f Finding) Error() string {
 	parts := []string{f.Place(), f.Problem, f.Hint}
-	return strings.Join(slices.DeleteFunc(parts, func(s string) bool { return s == "" }), ": ")
+	return printable(strings.Join(slices.DeleteFunc(parts, func(s string) bool { return s == "" }), ": "))
+}
+
+func printable(s string) string {
+	var b strings.Builder
+	for len(s) > 0 {
+		r, size := utf8.DecodeRuneInString(s)
+		if quoted := strconv.Quote(s[:size]); r == utf8.RuneError && size == 1 || !unicode.IsPrint(r) {
+			b.WriteString(quoted[1 : len(quoted)-1])
+		} else {
+			b.WriteString(s[:size])
+		}
+		s = s[size:]
+	}
+	return b.String()
 }
 
 // document is a finding as JSON: scripts get the same fields in every one.

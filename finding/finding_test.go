@@ -19,6 +19,7 @@ func TestError(t *testing.T) {
 		{finding.Finding{Line: 3, Problem: "it rains"}, "it rains"},
 		{finding.Finding{File: "/a.conf", Problem: "it rains"}, "/a.conf: it rains"},
 		{finding.Finding{File: "/a.conf", Line: 3, Problem: "it rains", Hint: "stay in", Warning: true}, "/a.conf:3: it rains: stay in"},
+		{finding.Finding{File: "/a\nb.conf", Problem: "é…\x1b[2J\xff\u202e\"\\"}, `/a\nb.conf: é…\x1b[2J\xff\u202e"\`},
 	}
 	for _, tt := range tests {
 		if got := tt.finding.Error(); got != tt.want {

@@ -12,11 +12,15 @@ import (
 	"pidgeon/finding"
 )
 
+// TooMuch is the finding that more is included than belongs to a configuration: doveconf
+// would read all of it.
+func (c *Config) TooMuch() finding.List { return c.included.overflow }
+
 // Check has doveconf read the configuration main, whose text is c, and returns all
 // that is wrong with it. An error means that the check itself could not be made.
 func Check(ctx context.Context, d *dovecot.Dovecot, main string, c *Config) (finding.List, error) {
-	if len(c.included.overflow) > 0 {
-		return c.included.overflow, nil // doveconf would read on
+	if tooMuch := c.TooMuch(); len(tooMuch) > 0 {
+		return tooMuch, nil
 	}
 	said, err := d.Complaints(ctx, main)
 	if err != nil {

@@ -42,6 +42,11 @@ func TestCheck(t *testing.T) {
 		{name: "no line end", override: "login_greeting = hello"},
 		{name: "CRLF", override: "login_greeting = hello\r\nservice imap {\r\n}\r\n"},
 		{name: "Latin-1 in a value", override: "login_greeting = gr\xfc\xdfe\n"},
+		{name: "a backslash and a comment at the end", override: "login_greeting = a\\b\n# c \\\n"},
+		{
+			name: "a backslash at the end", override: "login_greeting = a\nlogin_greeting = b \\\n",
+			want: mine + ":2: the last line ends with a backslash, which joins it with what follows the file: remove the backslash",
+		},
 		{name: "missing include_try", override: "!include_try nothing.conf\n"},
 
 		{
@@ -67,7 +72,7 @@ func TestCheck(t *testing.T) {
 		},
 		{
 			name: "Latin-1 in a name", override: "gr\xfc\xdfe = 1\n",
-			want: mine + ":1: Unknown setting: gr\xfc\xdfe" + rename,
+			want: mine + `:1: Unknown setting: gr\xfc\xdfe` + rename,
 		},
 		{name: "unclosed section", override: "service imap-login {\n  process_limit = 200\n", want: mine + ":1: Missing '}'" + closeIt},
 		{name: "unclosed section within one", override: "\nservice imap-login {\n  inet_listener imap {\n    port = 1\n}\n", want: mine + ":2: Missing '}'" + closeIt},

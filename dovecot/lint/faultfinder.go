@@ -171,6 +171,9 @@ func (c *Config) encoding() finding.List {
 		if bytes.HasPrefix(f.Data, []byte("\ufeff")) {
 			note(0, finding.ByteOrderMark, "the file begins with a byte-order mark, which Dovecot takes for part of the first setting's name", "save it as UTF-8 without a byte-order mark")
 		}
+		if text := bytes.TrimSuffix(f.Data, []byte("\n")); !c.files[0].Override && strings.HasSuffix(uncommented(string(text[bytes.LastIndexByte(text, '\n')+1:])), "\\") {
+			note(len(text), finding.NoSetting, "the last line ends with a backslash, which joins it with what follows the file", "remove the backslash")
+		}
 		if i := bytes.IndexByte(f.Data, 0); i >= 0 {
 			note(i, finding.NULByte, "the line holds a NUL byte, at which Dovecot stops reading it", "this is not a text file: remove it, or save it as UTF-8")
 		}

@@ -61,6 +61,18 @@ func TestIncludedTooMuch(t *testing.T) {
 				t.Fatal(err)
 			}
 		}, 0, mine + ":1: the file @/a, which is included here, is not a regular file" + hint},
+		{
+			"braces", "!include_try /x{a,b}{c,d}\n!include_try /x" + strings.Repeat("{a,b}", 30) + "\n", func(func(string, []byte), string) {}, 0,
+			mine + ":2: the pattern, with more than 4 braces or 32 commas, stands for too many files" + hint,
+		},
+		{
+			"braces without end", "!include_try /x" + strings.Repeat("{a", maxFile/2) + "\n", func(func(string, []byte), string) {}, 0,
+			mine + ":1: the pattern, with more than 4 braces or 32 commas, stands for too many files" + hint,
+		},
+		{
+			"alternatives", "!include_try /x{" + strings.Repeat("a,", maxFile/2) + "}\n", func(func(string, []byte), string) {}, 0,
+			mine + ":1: the pattern, with more than 4 braces or 32 commas, stands for too many files" + hint,
+		},
 		{"a device in an included file", "!include @/a\n", func(write func(string, []byte), _ string) {
 			write("a", []byte("\n!include /dev/zero\n"))
 		}, 0, "@/a:2: the file /dev/zero, which is included here, is not a regular file" + hint},

@@ -122,6 +122,10 @@ func (r *reader) enter(s *statement) {
 
 func (r *reader) include(s *statement) {
 	pattern := s.included()
+	if boundless(pattern) {
+		r.included.refuse(s, fmt.Sprintf("the pattern, with more than %d braces or %d commas, stands for too many files", maxBraces, maxCommas))
+		return
+	}
 	for _, f := range r.files {
 		if matches(pattern, f.path) && !f.read {
 			r.file(f)
@@ -188,11 +192,23 @@ func matches(pattern, path string) bool {
 	})
 }
 
+// What a pattern may hold: each pair of braces multiplies the patterns that it stands for,
+// which Dovecot looks for too.
+const (
+	maxBraces = 4
+	maxCommas = 32
+)
+
+func boundless(pattern string) bool {
+	n := strings.Count(pattern, "{")
+	return n > maxBraces || n > 0 && strings.Count(pattern, ",") > maxCommas
+}
+
 // alternatives are the patterns that one with braces stands for: Dovecot calls glob(3)
 // with GLOB_BRACE (2.3.19, 2.4.1: config-parser.c).
 func alternatives(pattern string) []string {
 	open := strings.LastIndexByte(pattern, '{')
-	if open < 0 {
+	if open < 0 || boundless(pattern) {
 		return []string{pattern}
 	}
 	inside, after, closed := strings.Cut(pattern[open+1:], "}")
@@ -222,7 +238,7 @@ func (e *includedFiles) load(path string, s *statement) *config.File {
 		problem = fmt.Sprintf("is too much: what is included is larger than %d MiB together", maxTotal>>20)
 	}
 	if problem != "" {
-		e.overflow = finding.List{s.fault(finding.UnreadableFile, "the file "+path+", which is included here, "+problem, "include only files that belong to the configuration")}
+		e.refuse(s, "the file "+path+", which is included here, "+problem)
 		return nil
 	}
 	if data != nil {
@@ -230,6 +246,11 @@ func (e *includedFiles) load(path string, s *statement) *config.File {
 	}
 	e.files[path] = f
 	return f
+}
+
+// refuse has nothing more read.
+func (e *includedFiles) refuse(s *statement, problem string) {
+	e.overflow = finding.List{s.fault(finding.UnreadableFile, problem, "include only files that belong to the configuration")}
 }
 
 // readRegular reads a file, unless it has no end (a device), waits for somebody (a
