@@ -74,7 +74,7 @@ func suggestion(defaults dovecot.Settings, section, name string) string {
 	if near := nearest(name, namesIn(defaults, section)); near != "" {
 		return near
 	}
-	for _, kind := range list("sections") {
+	for _, kind := range TableList("sections") {
 		if kind != section && slices.Contains(namesIn(defaults, kind), name) {
 			return "it belongs into a section " + kind + " NAME { … }"
 		}
@@ -90,7 +90,7 @@ func suggestion(defaults dovecot.Settings, section, name string) string {
 // all.
 func namesIn(defaults dovecot.Settings, section string) []string {
 	all := map[string]bool{}
-	for _, name := range list("unlisted/" + section) {
+	for _, name := range TableList("unlisted/" + section) {
 		all[name] = true
 	}
 	for path := range defaults {

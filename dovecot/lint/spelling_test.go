@@ -67,7 +67,7 @@ func knows(listed dovecot.Settings, section, leaf string) bool {
 
 // unlistedIn24 are those of passdb and userdb that both dialects have.
 func unlistedIn24(leaf string) bool {
-	return !slices.Contains(list("unlisted/passdb"), leaf)
+	return !slices.Contains(TableList("unlisted/passdb"), leaf)
 }
 
 func isSection(listed dovecot.Settings, leaf string) bool {

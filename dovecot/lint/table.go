@@ -11,47 +11,30 @@ import (
 //go:embed dialects.txt
 var dialects string
 
-// rows are those of a section of the table, with the page that each is from.
-type rows struct {
-	columns [][]string
-	sources []string
-}
-
 // sections holds dialects.txt by its sections, each row as the columns that the section's
 // heading names.
-var sections = sync.OnceValue(func() map[string]rows {
-	all := map[string]rows{}
-	section, source, columns := "", "", 0
+var sections = sync.OnceValue(func() map[string][][]string {
+	all := map[string][][]string{}
+	section, columns := "", 0
 	for line := range strings.Lines(dialects) {
 		switch line = strings.TrimSpace(line); {
-		case line == "" || line[0] == '#':
-		case line[0] == '@':
-			source = strings.TrimSpace(line[1:])
+		case line == "" || line[0] == '#' || line[0] == '@':
 		case line[0] == '[':
 			name, heading, _ := strings.Cut(line[1:], "]")
-			section, source, columns = name, "", strings.Count(heading, "|")+1
+			section, columns = name, strings.Count(heading, "|")+1
 		default:
 			row := slices.Grow(strings.SplitN(line, "|", columns), columns)[:columns]
 			for i := range row {
 				row[i] = strings.TrimSpace(row[i])
 			}
-			all[section] = rows{append(all[section].columns, row), append(all[section].sources, source)}
+			all[section] = append(all[section], row)
 		}
 	}
 	return all
 })
 
-// Constructs are the sections about what differs.
-var Constructs = []string{"settings", "plugins", "values", "structures", "variables", "rewritten", "modifiers", "letters", "locations", "arguments", "implied", "gone"}
-
-// Sources are the pages that the rows of a section are from, such as core/plugins/quota.
-func Sources(section string) []string { return sections()[section].sources }
-
-// TableRows are those of a section of the table, for who converts what this package names.
-func TableRows(section string) [][]string { return sections()[section].columns }
-
-// TableList is one of the table's lists.
-func TableList(name string) []string { return list(name) }
+// TableRows are the rows of a section of dialects.txt.
+func TableRows(section string) [][]string { return sections()[section] }
 
 // rowOf is the row of a section of the table that begins with a name, nil if none does.
 func rowOf(section, name string) []string {
@@ -63,8 +46,8 @@ func rowOf(section, name string) []string {
 	return nil
 }
 
-// list is one of the table's lists.
-func list(name string) (words []string) {
+// TableList is a list of dialects.txt.
+func TableList(name string) (words []string) {
 	if row := rowOf("lists", name); row != nil {
 		words = strings.Fields(row[1])
 	}
@@ -72,7 +55,7 @@ func list(name string) (words []string) {
 }
 
 // listed tells whether a word is in a list of the table's.
-func listed(word, name string) bool { return slices.Contains(list(name), word) }
+func listed(word, name string) bool { return slices.Contains(TableList(name), word) }
 
 // Replacement says what people use in the place of a section, or a plugin, that 2.4 has no more.
 func Replacement(kind, name string) string {

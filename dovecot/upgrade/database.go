@@ -42,20 +42,12 @@ func (u use) locations(value string) (lines []string, err error) {
 			return nil, err
 		}
 		switch i := slices.IndexFunc(lint.TableRows("locations"), func(row []string) bool { return row[0] == key }); {
+		case i >= 0 && strings.Contains(lint.TableRows("locations")[i][1], " = "): // a key without a value
+			lines = append(lines, lint.TableRows("locations")[i][1])
 		case i >= 0:
 			lines = append(lines, lint.TableRows("locations")[i][1]+" = "+value)
-		case key == "ALTNOCHECK":
-			lines = append(lines, "mail_alt_check = no")
-		case key == "ITERINDEX":
-			lines = append(lines, "mailbox_list_iter_from_index_dir = yes")
-		case key == "NO-NOSELECT":
-			lines = append(lines, "mailbox_list_drop_noselect = yes")
-		case key == "NO-FS-VALIDATION":
-			lines = append(lines, "mailbox_list_validate_fs_names = no")
 		case key == "FULLDIRNAME":
 			lines = append(lines, "mailbox_directory_name = "+value, "mailbox_directory_name_legacy = no")
-		case key == "UTF-8":
-			lines = append(lines, "mailbox_list_utf8 = yes")
 		case key != "":
 			return nil, fmt.Errorf("the key %s of mail_location has no counterpart in Dovecot 2.4", key)
 		}
@@ -68,7 +60,7 @@ func (u use) locations(value string) (lines []string, err error) {
 		for _, row := range lint.TableRows("locations") {
 			key := ":" + row[0] + "="
 			if strings.Contains(everybody, key) && !strings.Contains(value, key) {
-				lines = append(lines, row[1]+" = "+standard(row[0], driver))
+				lines = append(lines, row[1]+" = "+standard(row, driver))
 			}
 		}
 	}
@@ -91,21 +83,17 @@ func driverOf(locations ...string) string {
 	return ""
 }
 
-// standard is what a key of mail_location is with a driver where it does not stand.
-func standard(key, driver string) string {
-	for _, of := range []string{driver, ""} {
-		if value, ok := standards[[2]string{key, of}]; ok {
-			return value
+// standard is the default of a key of mail_location with a driver.
+func standard(row []string, driver string) (value string) {
+	for word := range strings.FieldsSeq(row[2]) {
+		switch of, own, named := strings.Cut(word, "="); {
+		case !named:
+			value = word
+		case of == driver:
+			return own
 		}
 	}
-	return ""
-}
-
-// standards are for a key and a driver; without one for all others.
-var standards = map[[2]string]string{
-	{"SUBSCRIPTIONS", ""}: "subscriptions", {"LISTINDEX", ""}: "dovecot.list.index",
-	{"LAYOUT", "maildir"}: "maildir++", {"LAYOUT", ""}: "fs",
-	{"INBOX", "maildir"}: ".", {"INBOX", "mbox"}: "inbox",
+	return value
 }
 
 // colons parts a value at its colons, but for those in variables, and for doubled ones,

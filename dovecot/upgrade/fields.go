@@ -59,11 +59,11 @@ func (u use) imported(field, where, said string) (lines []string, err error) {
 			if key := ":" + row[0] + "="; strings.Contains(said+everybody, key) {
 				otherwise := ""
 				for _, driver := range []string{"maildir", "mbox"} {
-					if _, special := standards[[2]string{row[0], driver}]; special {
-						otherwise += " | regexp('^" + driver + ":.*" + key + "$', '" + standard(row[0], driver) + "')"
+					if value := standard(row, driver); value != standard(row, "") {
+						otherwise += " | regexp('^" + driver + ":.*" + key + "$', '" + value + "')"
 					}
 				}
-				lines = append(lines, row[1]+" = %{"+where+" | concat('"+key+"') | regexp('^.*"+key+"([^:]*)(:.*)?"+key+`$', '\\1')`+otherwise+" | regexp('^.*"+key+"$', '"+standard(row[0], "")+"')}")
+				lines = append(lines, row[1]+" = %{"+where+" | concat('"+key+"') | regexp('^.*"+key+"([^:]*)(:.*)?"+key+`$', '\\1')`+otherwise+" | regexp('^.*"+key+"$', '"+standard(row, "")+"')}")
 			}
 		}
 		if apart.MatchString(said + everybody) {

@@ -1,14 +1,15 @@
-package upgrade_test
+package lint
 
 import (
+	"flag"
 	"fmt"
 	"os"
 	"path"
 	"strings"
 	"testing"
-
-	"pidgeon/dovecot/lint"
 )
+
+var update = flag.Bool("update", false, "rewrite the table in the documentation")
 
 // TestDocs has the table in the documentation say what the data file says; -update
 // rewrites it.
@@ -24,7 +25,7 @@ func TestDocs(t *testing.T) {
 	}
 	if want := before + begin + tables(); want != string(text) {
 		if !*update {
-			t.Fatalf("%s does not have the table of dialects.txt: go test ./dovecot/upgrade -update", name)
+			t.Fatalf("%s does not have the table of dialects.txt: go test ./dovecot/lint -update", name)
 		}
 		if err := os.WriteFile(name, []byte(want), 0o644); err != nil {
 			t.Fatal(err)
@@ -35,17 +36,17 @@ func TestDocs(t *testing.T) {
 func tables() string {
 	var b strings.Builder
 	b.WriteString("\n| 2.3 | 2.4 | | Source |\n| --- | --- | --- | --- |\n")
-	for i, row := range lint.TableRows("settings") {
+	for i, row := range TableRows("settings") {
 		if row[0] != "-" {
 			fmt.Fprintf(&b, "| `%s` | %s | %s | %s |\n", row[0], code(row[1]), row[2], source("settings", i))
 		}
 	}
 	b.WriteString("\n| Plugin of 2.3 | 2.4 | | Source |\n| --- | --- | --- | --- |\n")
-	for i, row := range lint.TableRows("plugins") {
+	for i, row := range TableRows("plugins") {
 		fmt.Fprintf(&b, "| `%s` | %s | %s | %s |\n", row[0], code(row[1]), row[2], source("plugins", i))
 	}
 	b.WriteString("\n| Section of 2.3 | Instead | Source |\n| --- | --- | --- |\n")
-	for i, row := range lint.TableRows("gone") {
+	for i, row := range TableRows("gone") {
 		fmt.Fprintf(&b, "| `%s` | %s | %s |\n", row[0], row[1], source("gone", i))
 	}
 	return b.String()
@@ -60,7 +61,7 @@ func code(names string) string {
 
 // source links to where a row is from.
 func source(section string, i int) string {
-	page := lint.Sources(section)[i]
+	page := sources(section)[i]
 	at := "https://doc.dovecot.org/main/" + page + ".html"
 	if strings.HasPrefix(page, "src/") {
 		at = "https://github.com/dovecot/core/blob/2.3.19/" + page
