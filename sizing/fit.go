@@ -113,8 +113,8 @@ type Bottleneck struct {
 // Memory reports whether the limit is in KiB.
 func (b Bottleneck) Memory() bool { return b.Limit != "pids.max" && b.Limit != "ulimit -n" }
 
-// Requested is what was asked for, of which fitted is what there is room for. Without a number
-// that is the same.
+// Requested are the protocols with the sessions that were asked for, before Fit has lowered
+// them.
 func Requested(fitted []Protocol) []Protocol {
 	asked := slices.Clone(fitted)
 	for i, p := range asked {
@@ -125,8 +125,8 @@ func Requested(fitted []Protocol) []Protocol {
 	return asked
 }
 
-// Bottlenecks are the limits that are too low for what was asked for, the lowest first.
-// Without a number there is always one: what Need then tells is what half as many more take.
+// Bottlenecks are the limits that are too low for the sessions asked for, the lowest first.
+// With "auto" there is always one, whose Need is for half as many sessions more.
 func (r Budget) Bottlenecks(fitted []Protocol) (all []Bottleneck) {
 	asked, auto := Requested(fitted), false
 	for i, p := range asked {
@@ -141,7 +141,7 @@ func (r Budget) Bottlenecks(fitted []Protocol) (all []Bottleneck) {
 		alone := Budget{r.Machine, l.alone, r.Cost}
 		held := alone.Need(lowered(asked, alone.part(asked, largest(asked)))).Sessions
 		if !auto && held == r.Need(asked).Sessions {
-			continue // without a headroom they all fit
+			continue // all sessions fit without their headroom
 		}
 		all = append(all, Bottleneck{l.name, l.have, l.need, held})
 	}
@@ -149,10 +149,10 @@ func (r Budget) Bottlenecks(fitted []Protocol) (all []Bottleneck) {
 	return all
 }
 
-// Capacity is how many sessions, in the proportion that they are held in, there is room
-// for at all; ok is false where it is without limit.
+// Capacity is how many sessions the container has room for, in the proportion of those held;
+// ok is false if nothing limits them.
 func (r Budget) Capacity(held []Protocol) (lowest Bottleneck, ok bool) {
-	r.Allowed.Files = 0 // of a process, not of the container
+	r.Allowed.Files = 0 // which limits a process, not the container
 	most := lowered(held, r.part(held, MaxSessions))
 	need := r.Need(most)
 	lowest.Sessions = need.Sessions

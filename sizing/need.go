@@ -20,8 +20,8 @@ type Cost struct {
 	ProxiedClient int // each client of a login process that passes it on, with TLS on both sides
 }
 
-// Costs are by dialect. With less than Idle, and the login processes twice, judgements were
-// killed: at 28 MiB on 2.3, at 36 to 40 on 2.4.
+// Costs are the costs of a dialect. With less memory than Idle and twice the login processes
+// the kernel killed judgements: at 28 MiB on 2.3, at 36 to 40 MiB on 2.4.
 func Costs(dialect string) Cost {
 	if dialect == "2.3" {
 		return Cost{Idle: 32 << 10, Login: 1450, LoginClient: 110, Session: 880, SessionClient: 370, ProxiedClient: 190}
@@ -33,7 +33,7 @@ func Costs(dialect string) Cost {
 // probe beside them: 42 did not suffice with two processors, 50 did.
 const idleProcesses = 56
 
-// Need is what sessions take of the container at most: all that the limits let in.
+// Need is what the sessions that the limits let in take of the container.
 type Need struct {
 	Sessions  int
 	Processes int
@@ -50,7 +50,7 @@ func (r Budget) Need(protocols []Protocol) Need {
 		named := config.ProtocolNamed(p.Name)
 		login, session := sizes.Service(named.Login), sizes.Service(named.Session)
 		clients := login.Capacity()
-		// After a reload those that were started ahead are there twice.
+		// After a reload both generations have processes that were started ahead.
 		logins := login.ProcessLimit + login.ProcessMinAvail
 		need.Sessions += p.Sessions
 		need.Processes += logins + session.ProcessLimit
@@ -69,21 +69,21 @@ func (r Budget) Need(protocols []Protocol) Need {
 	return need
 }
 
-// MachineMemory as Allowed.MemoryBy: where no cgroup limits it, all memory but a tenth for
-// the kernel and for others.
+// MachineMemory is Allowed.MemoryBy without a limit of a cgroup: all memory but a tenth for
+// the kernel and other programs.
 const MachineMemory = "9/10 of MemTotal"
 
-// Allowed is what the container gives; 0 is without limit.
+// Allowed are the limits of the container; 0 is without limit.
 type Allowed struct {
 	Processes, MemoryKiB, Files, Inotify int
 	MemoryBy                             string // memory.max or MachineMemory
 }
 
-// ShortOfInotify reports whether some clients that wait with IDLE will hear of new mail only
-// when Dovecot looks for it, every 30 s. They lose nothing else, so it is no bottleneck.
+// ShortOfInotify reports whether there are too few inotify instances for clients in IDLE.
+// Some then hear of new mail up to 30 s late, which is no bottleneck.
 func (n Need) ShortOfInotify(a Allowed) bool { return a.Inotify != 0 && a.Inotify < n.Inotify }
 
-// limit is one of the container's, with what is needed of it.
+// limit is a limit of the container, and what is needed of it.
 type limit struct {
 	name       string
 	have, need int

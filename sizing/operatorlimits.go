@@ -2,9 +2,9 @@ package sizing
 
 import "pidgeon/config"
 
-// ForOperatorLimits are the sizes for a configuration that has limits of its own. What holds as many
-// as are needed stays as it is, and what does not is raised. own has what is written there,
-// by the names of the services; zero is what is not.
+// ForOperatorLimits are the sizes for a configuration with limits of its own: those that are
+// too low are raised, others stay. own has the limits in its files, by the names of the
+// services; a limit that is not written there is zero.
 func (s Sizes) ForOperatorLimits(own map[string]Service, protocols []Protocol, machine Machine) Sizes {
 	inForce := make([]Service, len(s.Services))
 	for i, service := range s.Services {
@@ -25,8 +25,8 @@ func (s Sizes) ForOperatorLimits(own map[string]Service, protocols []Protocol, m
 	return s
 }
 
-// withOwn are the limits that are in force of a service beside those that its own
-// configuration sets, and what is to be written for them.
+// withOwn returns the limits of a service that will be in force, and those of them that have
+// to be written.
 func (s Service) withOwn(own Service) (inForce, written Service) {
 	inForce, written = s, s
 	enough := own.ClientLimit >= s.ClientLimit

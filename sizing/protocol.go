@@ -17,7 +17,7 @@ const (
 // SecureUpTo is the largest number of sessions for which Auto means Secure.
 const SecureUpTo = 100
 
-// Protocol is what was asked of one protocol.
+// Protocol is the demand for one protocol.
 type Protocol struct {
 	Name     string // as in Dovecot's "protocols": imap, pop3, submission, sieve
 	Sessions int    // how many are connected at once
@@ -27,11 +27,11 @@ type Protocol struct {
 	Reuse    bool // a session process may serve one client after another
 	Proxied  bool // its sessions are passed on: the login process keeps them, and no other
 	Share    int  // how many clients a session process serves at once; 0 is one
-	// LimitedBy is the limit of a configuration of the operator's own that Sessions come to
-	// where no number was asked for.
+	// LimitedBy is the limit of the operator's configuration that Sessions follow from, if no
+	// number was asked for.
 	LimitedBy string
-	// LoginReady and SessionReady are how many processes overrides want kept ready: the
-	// limits of processes, which Dovecot wants no lower, are sized for them.
+	// LoginReady and SessionReady are the process_min_avail of overrides; Dovecot takes no
+	// lower process_limit.
 	LoginReady, SessionReady int
 }
 
@@ -40,7 +40,7 @@ func (p Protocol) Secure() bool {
 	return p.Mode == Secure || p.Mode == Auto && !p.Auto && p.Sessions <= SecureUpTo
 }
 
-// WithSessions is the protocol with another number of sessions, in the mode that it has.
+// WithSessions is the protocol with another number of sessions, in the same mode.
 func (p Protocol) WithSessions(sessions int) Protocol {
 	mode := Performance
 	if p.Secure() {
@@ -50,7 +50,7 @@ func (p Protocol) WithSessions(sessions int) Protocol {
 	return p
 }
 
-// Services are the names of Dovecot's services that its sessions take places of.
+// Services are the names of Dovecot's services in which its sessions take places.
 func (p Protocol) Services() []string {
 	services := config.ProtocolNamed(p.Name).Services()
 	if p.Proxied {
@@ -68,8 +68,8 @@ func (p Protocol) hibernates() bool { return p.Name == "imap" && !p.Secure() && 
 // before its old session ends is not turned away.
 func Headroom(sessions int) int { return 10 + sessions/50 }
 
-// headroom is none where there is room for fewer sessions than were asked for: all that
-// are let in are held. Session processes have the same once more.
+// headroom is 0 if there is room for fewer sessions than were asked for. Session processes
+// have the same headroom once more.
 func (p Protocol) headroom() int {
 	if p.Asked > 0 {
 		return 0

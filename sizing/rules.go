@@ -13,7 +13,7 @@ type pair struct {
 	hibernates     bool
 }
 
-// capacity is how many sessions there can be: what is spare is for those that end.
+// capacity is how many sessions there can be, without the spare processes.
 func (p pair) capacity() int { return min(p.login.Capacity(), p.session.Capacity()) }
 
 // requestsReused is how many clients a session process serves where it may serve
@@ -24,12 +24,12 @@ const (
 	sessionsReady  = 4 // session processes started ahead
 )
 
-// keptReady is why a limit may exceed what sessions take.
+// keptReady names, in a Derivation, processes that overrides keep ready.
 const keptReady = "processes that an override keeps ready"
 
-// sessionService has processes to spare: one that ends later than the login process which
-// brought it its client, as where a disk is slow, still counts, and the next client would
-// wait for its end, and be hung up on after 10 s (2.3.19, 2.4.1).
+// sessionService has spare processes, because on a slow disk a session process can end later
+// than the login process of its client: it still counts against the limit, and the next
+// client would wait for its end, and be dropped after 10 s (2.3.19, 2.4.1).
 func sessionService(name string, login Service, p Protocol) limits {
 	reuse, share := p.Reuse && !p.Secure(), 1
 	if reuse {
@@ -117,11 +117,11 @@ func hibernateService(p pair, machine Machine) (service limits, possible bool) {
 // has the user ID that owns all mail: it is counted for the whole host.
 func (p pair) inotifyInstances() int { return p.capacity() + 16 }
 
-// MaxSessions bounds what an override can make of a process limit: more fits in no
-// container, and Dovecot's numbers end at 2³²-1.
+// MaxSessions bounds the limits that are derived from an override. No container holds more,
+// and Dovecot's numbers end at 2³²-1.
 const MaxSessions = 1_000_000
 
-// What stock Dovecot allows the services that are not sized here.
+// Limits of services that are not sized, as Dovecot has them by default.
 const (
 	urlauthLogins = 100  // imap-urlauth-login process_limit, for a feature that is off
 	lmtpProcesses = 100  // lmtp process_limit
@@ -131,8 +131,8 @@ const (
 
 func ceil(a, b int) int { return (a + b - 1) / max(1, b) }
 
-// derive adds the services that all others talk to: as big as is needed for the
-// pairs in effect, which an override may have made others than were sized.
+// derive adds the services that all others connect to, sized for the pairs in force, which an
+// override may have changed.
 func derive(sized []limits, effective []pair, machine Machine) Sizes {
 	var logins, sessions, lookups, hibernators Derivation
 	files := 0
@@ -157,11 +157,11 @@ func derive(sized []limits, effective []pair, machine Machine) Sizes {
 	}
 	others := count(min(otherClients, machine.Files/16), "others (doveadm, indexers, dict, auth workers, probes)")
 	sized = append(sized,
-		// Counted by Dovecot itself, which warns when it is lower.
+		// Dovecot counts this itself, and warns of a lower limit.
 		limits{name: "auth", ClientLimit: add(logins, lookups, urlauth, lmtp, others)},
-		// Counted by Dovecot too.
+		// Dovecot counts this too.
 		limits{name: "anvil", ClientLimit: add(logins, hibernators, urlauth, others)},
-		// Never checked by Dovecot: past it each login stalls for 10 s.
+		// Dovecot does not check this; beyond it each login stalls for 10 s.
 		limits{name: "stats", ClientLimit: add(logins, sessions, hibernators, lmtp, urlauth, others)},
 		// 2.3 reads its settings from it: one connection per login process and per
 		// session process that is used again.
@@ -175,7 +175,7 @@ func derive(sized []limits, effective []pair, machine Machine) Sizes {
 // raise the number of logins.
 const anvilReserve = 4
 
-// ownFiles are those that a process opens besides one for each client.
+// ownFiles is how many files a process opens besides one for each client.
 const ownFiles = 24
 
 // bounded keeps every client limit below what a process may open, or Dovecot

@@ -1,6 +1,6 @@
-// Package sizing says how big each Dovecot service must be for a number of
-// sessions. It is arithmetic alone: what the container allows is passed in, and
-// what Dovecot does with the result is for others.
+// Package sizing computes the limits of Dovecot's services for a number of sessions, and how
+// many sessions fit in a container. It is arithmetic alone: callers pass the limits of the
+// container in.
 //
 // The rules were measured on Dovecot 2.3.19 and 2.4.1. Where the two differ the
 // larger need is taken, so one set of sizes serves both.
@@ -13,10 +13,10 @@ import (
 	"pidgeon/config"
 )
 
-// Unlimited as Service.Requests: a process serves clients for ever.
+// Unlimited is the Service.Requests of processes that are never replaced.
 const Unlimited = -1
 
-// Machine is what the container gives.
+// Machine is the hardware and the limits that sizes depend on.
 type Machine struct {
 	CPUs  int
 	Files int // hard limit of open files per process (ulimit -Hn)
@@ -47,7 +47,7 @@ func (s Service) Capacity() int {
 
 func (s Service) processes() Derivation { return count(s.ProcessLimit, "processes of "+s.Name) }
 
-// limits are the sums behind a Service.
+// limits are the derivations of a Service.
 type limits struct {
 	name                                                              string
 	ProcessLimit, ClientLimit, Requests, ProcessMinAvail, VSZLimitMiB Derivation
@@ -57,8 +57,7 @@ func (l limits) service() Service {
 	return Service{l.name, l.ProcessLimit.Total, l.ClientLimit.Total, l.Requests.Total, l.ProcessMinAvail.Total, l.VSZLimitMiB.Total}
 }
 
-// Sizes are the services in the order of their names, and what they need of the
-// operating system.
+// Sizes are the services in the order of their names, and the open files that they need.
 type Sizes struct {
 	Services []Service
 	Files    int // open files per process (ulimit -n)
@@ -69,7 +68,7 @@ type Sizes struct {
 	limits map[string]limits // behind Services, by their names
 }
 
-// Derivation tells how a limit came about; service and setting have Dovecot's names.
+// Derivation is the derivation of a limit; service and setting have Dovecot's names.
 func (s Sizes) Derivation(service, setting string) (limit Derivation, ok bool) {
 	of := s.limits[service]
 	limit = map[string]Derivation{
@@ -89,8 +88,8 @@ func (s Sizes) Service(name string) Service {
 	return Service{}
 }
 
-// Protocols are those whose sessions and mode the limits of a service follow from: its
-// own, or all where it serves all, or shares its processes because all need memory.
+// Protocols are the protocols that the limits of a service follow from: its own, or all if
+// it serves all, or if it shares processes because memory is short.
 func (s Sizes) Protocols(service string) (all []string) {
 	for _, p := range config.Protocols() {
 		if s.Service(p.Login).Name != "" {
@@ -105,7 +104,7 @@ func (s Sizes) Protocols(service string) (all []string) {
 	return all
 }
 
-// Size returns the limits with which every protocol holds its sessions.
+// Size returns the limits for the sessions of all protocols.
 func Size(protocols []Protocol, machine Machine) Sizes {
 	return Sizes{}.Resize(nil, protocols, machine)
 }
@@ -120,7 +119,7 @@ func (s Sizes) Resize(inForce []Service, protocols []Protocol, machine Machine) 
 	var effective []pair
 	for _, p := range protocols {
 		services := config.ProtocolNamed(p.Name)
-		if services.Session == "" { // LMTP: nobody stays connected to it
+		if services.Session == "" { // LMTP, to which clients do not stay connected
 			continue
 		}
 		login := loginService(services.Login, p, machine)
@@ -128,7 +127,7 @@ func (s Sizes) Resize(inForce []Service, protocols []Protocol, machine Machine) 
 		if need := p.loginVSZ(logins.ClientLimit); logins != login.service() && need.Total > login.VSZLimitMiB.Total {
 			login.VSZLimitMiB = need
 		}
-		// Dovecot refuses more than the limit, and would blame us.
+		// Dovecot refuses a higher process_min_avail, and would name pidgeon's line.
 		login.ProcessMinAvail = login.ProcessMinAvail.atMost(logins.ProcessLimit, "processes that an override allows")
 		sized = append(sized, login)
 		if p.Proxied {

@@ -12,11 +12,10 @@ import (
 // 80 % and once at 95 %, for each protocol and for the container, and again only
 // after they have fallen clearly below.
 //
-// It counts when so much has been logged that a level may be reached: each login
-// logs at least one line, so usage cannot reach the next level before that many lines
-// were logged. What logs nothing, like connections that never log in, is found by a
-// count each minute. Of 1000 sessions 50 lie between 95 % and the limit: when more
-// log in within spacing, the second warning comes late.
+// It counts when Dovecot has logged as many lines as sessions are missing to the next level,
+// because each login logs at least one line; and once a minute, because connections that
+// never log in log nothing. The second warning is late if the sessions between 95 % and the
+// limit, 50 of 1000, log in within spacing.
 func WatchCapacity(ctx context.Context, log *slog.Logger, lines LogMeter, now func() Snapshot) {
 	look := func(ctx context.Context) []gauge {
 		s := now()
@@ -26,11 +25,11 @@ func WatchCapacity(ctx context.Context, log *slog.Logger, lines LogMeter, now fu
 	watch(ctx, lines, look, func(g gauge, reached int) { warn(log, g, reached) })
 }
 
-// LogMeter is what Dovecot logs, as a measure of what happens.
+// LogMeter counts the lines that Dovecot logs.
 type LogMeter interface {
-	LinesLogged() int64            // so far
-	AlertAt(lines int64)           // have Busy get a value when there are so many; 0 is never
-	LinesReached() <-chan struct{} // gets one
+	LinesLogged() int64  // since the start
+	AlertAt(lines int64) // LinesReached gets a value at this count; never for 0
+	LinesReached() <-chan struct{}
 }
 
 const (
@@ -39,7 +38,8 @@ const (
 	fast    = 10 * time.Second       // the same, from half of a limit on
 )
 
-// watch looks at the gauges. No gauges mean that they cannot be known now.
+// watch reads the gauges, and warns of those that have risen. look returns none if counting
+// has failed.
 func watch(ctx context.Context, lines LogMeter, look func(context.Context) []gauge, say func(g gauge, reached int)) {
 	told := warnings{}
 	for ctx.Err() == nil {
@@ -71,15 +71,15 @@ func watch(ctx context.Context, lines LogMeter, look func(context.Context) []gau
 
 // gauge is how full a protocol, or the container, is.
 type gauge struct {
-	protocol       string // empty for all of them together
+	protocol       string // empty for the container
 	used, limit    int
 	maxConnections int    // of the protocol; above it, clients are turned away
 	cure           string // what raises the limit
 }
 
-// gauges are those that have a limit. A protocol's holds for each generation by
-// itself, the container's for all of them. Where the container is what limits a
-// protocol, one warning for both is enough.
+// gauges are the limits of protocols, which hold for each generation by itself, and that of
+// the container, which holds for all. A protocol that the container limits has no gauge of
+// its own, because one warning is enough.
 func gauges(all []Usage, capacity sizing.Capacity) []gauge {
 	var found []gauge
 	total, known := 0, false
@@ -98,19 +98,19 @@ func gauges(all []Usage, capacity sizing.Capacity) []gauge {
 
 func (g gauge) percent() int { return 100 * g.used / g.limit }
 
-// levels, in percent, are those that a gauge is worth a warning at: the first while
-// there is time to raise the limit, the second before anyone is turned away.
+// levels are the percentages that a warning is due at: the first while there is time to
+// raise the limit, the second before clients are turned away.
 var levels = []int{80, 95}
 
-// slack is by how much, in percent, a gauge has to fall below a level before reaching
-// it again is news.
+// slack is how far a gauge, in percent, must fall below a level before that level is warned
+// of again.
 const slack = 10
 
-// warnings are how many of the levels were warned of, by protocol.
+// warnings are the numbers of levels that were warned of, by protocol.
 type warnings map[string]int
 
-// rose is how many of the levels a gauge has reached, and whether one of them is
-// news. Then it is taken for told.
+// rose returns how many levels a gauge has reached, and whether one of them is new; it counts
+// as warned of from then on.
 func (w warnings) rose(g gauge) (reached int, news bool) {
 	for reached < len(levels) && g.percent() >= levels[reached] {
 		reached++
@@ -123,8 +123,8 @@ func (w warnings) rose(g gauge) (reached int, news bool) {
 	return reached, reached > told
 }
 
-// untilNext is how many more sessions the fullest gauge takes to its next level; 0 if
-// there is none.
+// untilNext is the lowest number of sessions that a gauge is short of its next level; 0 if
+// no gauge has one.
 func (w warnings) untilNext(all []gauge) (least int) {
 	for _, g := range all {
 		if told := w[g.protocol]; told < len(levels) {
@@ -137,7 +137,7 @@ func (w warnings) untilNext(all []gauge) (least int) {
 	return least
 }
 
-// warn logs that a limit comes near, and at the last moment what raises it.
+// warn logs that a limit is near, and at the last level what raises it.
 func warn(log *slog.Logger, g gauge, reached int) {
 	what, facts := "this container", []any{"held", g.used, "of", g.limit}
 	if g.protocol != "" {

@@ -13,8 +13,7 @@ import (
 	"time"
 )
 
-// Control tells the commands beside the entrypoint what they ask for, over HTTP on a
-// Unix socket.
+// Control answers the other commands over HTTP on a Unix socket.
 type Control struct{ stop func() }
 
 func controlSocket(runDir string) string { return filepath.Join(runDir, "control") }
@@ -48,8 +47,8 @@ func Ask(ctx context.Context, runDir string) (d Document, err error) {
 	return d, err
 }
 
-// AskSessions has the sessions counted too, which may take a second, and looks how full
-// the volume is that mail lies in, and whether the databases of AUTH answer.
+// AskSessions reads the document with sessions counted, which may take a second, and adds
+// the free space of MAIL_DIR and the state of the databases of AUTH.
 func AskSessions(ctx context.Context, runDir string) (d Document, err error) {
 	err = ask(ctx, runDir, "/sessions", &d)
 	d.Mail = d.Mail.Measure()
@@ -61,7 +60,7 @@ func AskLive(ctx context.Context, runDir string, into any) error {
 	return ask(ctx, runDir, "/live", into)
 }
 
-// ask does without http.Client, with which the program would be 0.3 MB larger.
+// ask uses no http.Client, which would make the program 0.3 MB larger.
 func ask(ctx context.Context, runDir, path string, into any) error {
 	var d net.Dialer
 	conn, err := d.DialContext(ctx, "unix", controlSocket(runDir))

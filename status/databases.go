@@ -13,16 +13,16 @@ import (
 	"pidgeon/settings"
 )
 
-// Database is one of AUTH, as it is found by who asks the entrypoint. It does not look
-// itself: one that hangs would keep it.
+// Database is a user database of AUTH. The process that asks probes it, because a database
+// that hangs would block PID 1.
 type Database struct {
 	Name    string   `json:"name"`
-	Servers []string `json:"servers,omitempty"` // one of these has to be there
-	Down    string   `json:"down,omitempty"`    // why nobody is found in it
+	Servers []string `json:"servers,omitempty"` // one of which has to accept a connection
+	Down    string   `json:"down,omitempty"`    // why it finds no user
 }
 
-// Databases are those of AUTH that may be down. A connection that says nothing is a fault
-// in the eyes of an SQL server, so that is only asked through Dovecot.
+// Databases are the databases of AUTH that may be down. SQL has no servers here, because an
+// SQL server counts a connection without a query as a fault; Dovecot asks it.
 func Databases(s settings.Settings) (all []Database) {
 	for _, name := range s.Auth {
 		d := Database{Name: name}
@@ -40,12 +40,12 @@ func Databases(s settings.Settings) (all []Database) {
 	return all
 }
 
-// databasePatience is how long databases may take. Dovecot waits a minute for one.
+// databasePatience bounds a probe of the databases. Dovecot itself waits a minute.
 const databasePatience = 2 * time.Second
 
-// ProbeDatabases is the document with what has become of its databases. Dovecot is asked for
-// a user whom nobody has, as long as the servers behind it are there: auth of 2.4.1 ends
-// with signal 11 while it waits for LDAP.
+// ProbeDatabases returns the document with the state of its databases. It asks Dovecot for a
+// user that does not exist, unless a server is down, because auth of 2.4.1 ends with signal
+// 11 while it waits for LDAP.
 func (d Document) ProbeDatabases(ctx context.Context) Document {
 	if len(d.Databases) == 0 || d.Generation == "" {
 		return d
@@ -64,7 +64,7 @@ func (d Document) ProbeDatabases(ctx context.Context) Document {
 	}
 	if err := lookup(ctx, d.Lookups); err != nil {
 		for i := range all {
-			if all[i].Name != "oauth2" { // nobody is looked up there
+			if all[i].Name != "oauth2" { // which looks up no users
 				all[i].Down = err.Error()
 			}
 		}
@@ -72,7 +72,7 @@ func (d Document) ProbeDatabases(ctx context.Context) Document {
 	return d
 }
 
-// AllDatabasesDown says why nobody can log in: no database of AUTH answers.
+// AllDatabasesDown is an error with all reasons if no database of AUTH answers.
 func (d Document) AllDatabasesDown() error {
 	var reasons []string
 	for _, database := range d.Databases {
@@ -110,7 +110,7 @@ func reachable(ctx context.Context, servers []string) (err error) {
 	return err
 }
 
-// lookup asks auth for a user, in the words of its master protocol (2.3.19, 2.4.1:
+// lookup asks auth for a user over its master protocol (2.3.19, 2.4.1:
 // auth-master-connection.c).
 func lookup(ctx context.Context, socket string) error {
 	conn, err := new(net.Dialer).DialContext(ctx, "unix", socket)

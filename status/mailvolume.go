@@ -6,7 +6,7 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// Volume is the file system that mail lies in.
+// Volume is the file system of MAIL_DIR.
 type Volume struct {
 	Dir  string `json:"dir"`
 	Free uint64 `json:"free"` // bytes
@@ -17,8 +17,8 @@ type Volume struct {
 // almostNothing is less than Dovecot needs to make a user's mailboxes.
 const almostNothing = 1 << 20
 
-// Measure is how full it is. It is for whoever asks the entrypoint, which does not look
-// itself: a mount that hangs would keep it.
+// Measure returns the volume with its free space. The process that asks calls it, because a
+// mount that hangs would block PID 1.
 func (v Volume) Measure() Volume {
 	var fs unix.Statfs_t
 	if v.Dir == "" || unix.Statfs(v.Dir, &fs) != nil {

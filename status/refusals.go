@@ -10,14 +10,14 @@ import (
 	"time"
 )
 
-// ForeignRefusals is how often users of other backends were refused, since Dovecot's stats process
-// began, which a reload replaces.
+// ForeignRefusals counts users of other backends that this one has refused since Dovecot's
+// stats process began, which a reload replaces.
 type ForeignRefusals struct {
 	Logins     int `json:"logins"`
 	Deliveries int `json:"deliveries"`
 }
 
-// The metrics of Dovecot's that count them, as the templates call them.
+// Names of Dovecot's metrics in the templates.
 const (
 	foreignLogins     = "foreign_logins"
 	foreignDeliveries = "foreign_deliveries"
@@ -28,8 +28,8 @@ func (f ForeignRefusals) String() string {
 	return fmt.Sprintf("%d logins and %d deliveries refused: of users who are another backend's", f.Logins, f.Deliveries)
 }
 
-// countedForeign is the document with what Dovecot's stats process tells, in the words of
-// `doveadm stats dump` (2.3.19, 2.4.1: doveadm-stats.c). What it does not tell is unknown.
+// countedForeign returns the document with the counts of Dovecot's stats process, read over
+// the protocol of `doveadm stats dump` (2.3.19, 2.4.1: doveadm-stats.c).
 func (d Document) countedForeign(ctx context.Context) Document {
 	if d.Stats == "" {
 		return d

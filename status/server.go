@@ -25,7 +25,7 @@ func Serve(listeners []net.Listener, handler http.Handler) (stop func()) {
 	c.fewer.L = &c.mu
 	server := &http.Server{
 		Handler: http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
-			if r.Body != http.NoBody { // no request that is understood has one: do not wait for it
+			if r.Body != http.NoBody { // which no known request has, so it is not waited for
 				_ = http.NewResponseController(w).SetReadDeadline(time.Now())
 			}
 			handler.ServeHTTP(w, r)
@@ -37,8 +37,8 @@ func Serve(listeners []net.Listener, handler http.Handler) (stop func()) {
 		ErrorLog:          slog.NewLogLogger(slog.Default().Handler(), slog.LevelDebug),
 		ConnState:         c.changed,
 	}
-	// A connection for each request: an answer fits into a socket's buffer, so a
-	// client cannot hold its connection by asking without reading.
+	// Each request has its own connection, because an answer fits into the buffer of a
+	// socket: a client that does not read cannot hold up the server.
 	server.SetKeepAlivesEnabled(false)
 	var serving sync.WaitGroup
 	for _, l := range listeners {
@@ -52,8 +52,8 @@ func Serve(listeners []net.Listener, handler http.Handler) (stop func()) {
 	}
 }
 
-// listener admits clients. It goes on after errors: net/http gives up on ENOBUFS and
-// ENOMEM, which accept(2) returns where a container is out of memory.
+// listener admits clients. It goes on after errors, because net/http gives up on ENOBUFS and
+// ENOMEM, which accept(2) returns in a container that is out of memory.
 type listener struct {
 	net.Listener
 	clients *clients
@@ -72,8 +72,8 @@ func (l listener) Accept() (net.Conn, error) {
 	}
 }
 
-// clients are the connections that are served. The oldest that has not sent a whole
-// request gives way to a new one; where all have, the new one waits.
+// clients are the open connections. A new one replaces the oldest that has not sent a whole
+// request, or waits if there is none.
 type clients struct {
 	running sync.WaitGroup // their goroutines
 	mu      sync.Mutex
@@ -99,7 +99,7 @@ func (c *clients) admit(conn net.Conn) *client {
 		c.fewer.Wait()
 	}
 	if c.closed {
-		conn.Close() // net/http would forget it, and its goroutine wait for a request
+		conn.Close() // net/http would not, and its goroutine would wait for a request
 	}
 	admitted := &client{Conn: conn}
 	c.all = append(c.all, admitted)
@@ -123,7 +123,7 @@ func (c *clients) changed(conn net.Conn, state http.ConnState) {
 	}
 }
 
-// close closes all connections, and those that are still to come.
+// close closes all connections, and later ones when they are admitted.
 func (c *clients) close() {
 	c.mu.Lock()
 	defer c.mu.Unlock()

@@ -1,10 +1,7 @@
-// Package status tells others what the entrypoint is: over a control socket to the
-// commands and the exporter beside it, and in the log when sessions come near to a limit. It counts
-// sessions and connections for both.
-//
-// It decides nothing. What is told comes as a Snapshot from the caller, who also
-// prints what Ask returns; package sizing says what
-// limits sessions, and package master knows how to ask Dovecot and the kernel.
+// Package status answers commands and the exporter over a control socket, and logs when
+// sessions come near to a limit. It counts sessions and connections for both, by package
+// master, against the limits of package sizing. It decides nothing: the state comes from the
+// caller as a Snapshot.
 package status
 
 import (
@@ -22,68 +19,68 @@ import (
 	"pidgeon/sizing"
 )
 
-// Snapshot is what the entrypoint is at one moment. The functions that give one are
-// called from several goroutines at once.
+// Snapshot is the state of the entrypoint at one moment. Functions that return one must be
+// safe for concurrent use.
 type Snapshot struct {
 	Document
 	Ceilings []sizing.Ceiling
 	Capacity sizing.Capacity
 	Master   *master.Process // nil before Dovecot is started
 	BaseDir  string          // Dovecot's base_dir
-	Backend  bool            // it refuses users of others
-	// AnvilDied is when Dovecot last lost what it knew of the sessions.
+	Backend  bool            // BACKEND_NAME is set
+	// AnvilDied is when Dovecot last lost its counts of sessions.
 	AnvilDied time.Time
-	Live      json.RawMessage // what `pidgeon check` beside it asks for, passed through
+	Live      json.RawMessage // candidate.Live, for `pidgeon check`
 }
 
-// Document is what the entrypoint tells about itself, as JSON. Usage, Uncounted and
-// Container are filled in here.
+// Document is the answer to `pidgeon status --json`. This package fills in Usage, Uncounted
+// and Container.
 type Document struct {
 	Version    string         `json:"version"`
 	Dovecot    string         `json:"dovecot"`
 	Ready      bool           `json:"ready"`    // Dovecot serves, and all its listeners greet
-	Degraded   bool           `json:"degraded"` // it serves something else than what was asked for last
+	Degraded   bool           `json:"degraded"` // the last change is not in force
 	Generation string         `json:"generation"`
 	Overrides  []string       `json:"overrides"`
 	Carried    []string       `json:"carried_over,omitempty"` // from 2.3 to 2.4: overrides that are used in other words
 	Refused    []string       `json:"refused,omitempty"`      // why the last change is not in force
 	Listeners  map[string]int `json:"listeners"`              // ports, by the name of the listener
 	Since      time.Time      `json:"since,omitzero"`
-	// Silent is why it is not known of a listener, or a process, that clients get in.
+	// Silent names listeners and processes that may turn clients away, and why.
 	Silent map[string]string `json:"silent,omitempty"`
 
 	CertificateExpires time.Time `json:"certificate_expires,omitzero"` // zero with TLS=no
 	Reloads            Reloads   `json:"reloads"`
 	LastReload         time.Time `json:"last_reload,omitzero"` // or start
-	Usage              []Usage   `json:"sessions,omitempty"`   // as counted for whoever asks
+	Usage              []Usage   `json:"sessions,omitempty"`   // counted at each request
 	Uncounted          string    `json:"uncounted,omitempty"`  // why they could not be counted
 	Container          Container `json:"container,omitzero"`
 	Mail               Volume    `json:"mail,omitzero"`
 
-	Databases []Database `json:"databases,omitempty"` // of AUTH, as probed by whoever asks
-	OwnUsers  bool       `json:"own_users,omitempty"` // USERS has some beside them
+	Databases []Database `json:"databases,omitempty"` // of AUTH, probed by the process that asks
+	OwnUsers  bool       `json:"own_users,omitempty"` // USERS has users, who can log in without them
 	Lookups   string     `json:"lookups,omitempty"`   // the socket where Dovecot looks users up
 
-	Foreign *ForeignRefusals `json:"foreign,omitempty"` // at a backend, as counted for whoever asks
-	Stats   string           `json:"stats,omitempty"`   // the socket where Dovecot tells what it has counted
+	Foreign *ForeignRefusals `json:"foreign,omitempty"` // at a backend, counted at each request
+	Stats   string           `json:"stats,omitempty"`   // the socket of Dovecot's stats process
 
 	Settings []settings.Setting `json:"settings,omitempty"` // that differ from the default
 }
 
-// Reloads are how many changes Dovecot loaded, and how many were not carried out.
+// Reloads are numbers of changes that Dovecot has loaded, and that were refused.
 type Reloads struct {
 	Loaded  int `json:"loaded"`
 	Refused int `json:"refused"`
 }
 
-// Container is the capacity of the container as it is told.
+// Container is the capacity of the container.
 type Container struct {
 	Limit int    `json:"limit"`
 	By    string `json:"limited_by"`
 }
 
-// Unhealthy says why Dovecot does not serve. It connects to no listener, because a
-// probe would take a connection from a user, and fail when all are taken.
+// Unhealthy is an error if Dovecot does not serve. It connects to no listener, because a
+// probe would take a connection from a client, and fail when all are taken.
 func (d Document) Unhealthy() error {
 	if len(d.Silent) > 0 {
 		var reasons []string
@@ -101,7 +98,7 @@ func (d Document) Unhealthy() error {
 	return nil
 }
 
-// Unready says why nobody can log in: that is more than Unhealthy.
+// Unready is an error if Unhealthy is one, or if no user can log in.
 func (d Document) Unready() error {
 	if err := d.Unhealthy(); err != nil {
 		return err
@@ -109,7 +106,7 @@ func (d Document) Unready() error {
 	return d.ProbeDatabases(context.Background()).AllDatabasesDown()
 }
 
-// document is what is told without counting.
+// document is the document without counts.
 func (s Snapshot) document() Document {
 	s.Container = Container{s.Capacity.Sessions, s.Capacity.By}
 	if len(s.Databases) > 0 {

@@ -13,21 +13,21 @@ import (
 	"pidgeon/sizing"
 )
 
-// Usage is how full a protocol is. Dovecot tells who is logged in, of all
-// generations; the kernel tells who is connected.
+// Usage is how full a protocol is. Dovecot counts sessions, of all generations; the kernel
+// counts connections.
 type Usage struct {
 	Protocol       string `json:"protocol"`
 	Limit          int    `json:"limit"` // as in sizing.Ceiling, like the two after it
 	MaxConnections int    `json:"places"`
 	By             string `json:"limited_by"`
 	Sessions       *int   `json:"sessions"`    // logged in; null if unknown
-	Older          int    `json:"older"`       // of these, how many the generations before the last reload serve
+	Older          int    `json:"older"`       // sessions of generations before the last reload
 	Connections    *int   `json:"connections"` // logged in or not; null if unknown
 
 	cure string
 }
 
-// counted is the document with the sessions of this moment.
+// counted is the document with counts.
 func (s Snapshot) counted() Document {
 	d := s.document()
 	var err error
@@ -39,10 +39,10 @@ func (s Snapshot) counted() Document {
 	return d
 }
 
-// count asks Dovecot and the kernel. What cannot be known stays unknown, with the
-// reason in the error; it never takes longer than anvil may.
+// count asks Dovecot and the kernel. Numbers that could not be counted are nil, and the error
+// says why.
 func (s Snapshot) count(ctx context.Context) ([]Usage, error) {
-	defer debug.FreeOSMemory() // what a count has used is not needed until the next one
+	defer debug.FreeOSMemory() // because the next count may be a minute away
 	sessions, err := map[string]master.Sessions(nil), errors.New("asking anvil: Dovecot does not run yet")
 	if s.Master != nil {
 		sessions, err = s.Master.CountSessions(ctx, s.BaseDir)
@@ -51,7 +51,7 @@ func (s Snapshot) count(ctx context.Context) ([]Usage, error) {
 	all := make([]Usage, len(s.Ceilings))
 	for i, c := range s.Ceilings {
 		all[i] = Usage{Protocol: c.Protocol, Limit: c.Limit, MaxConnections: c.MaxConnections, By: c.By, cure: c.Cure}
-		// anvil of 2.3.19 knows nothing of sessions that are passed on, that of 2.4.1 does.
+		// anvil of 2.3.19 does not count proxied sessions, that of 2.4.1 does.
 		if of := sessions[c.Protocol]; err == nil && (of.All > 0 || !c.Proxied) {
 			all[i].Sessions, all[i].Older = &of.All, of.Older
 		}
@@ -62,8 +62,8 @@ func (s Snapshot) count(ctx context.Context) ([]Usage, error) {
 	return all, errors.Join(err, err2)
 }
 
-// held is how many connections there are, in any generation; ok is false if
-// unknown. Sessions may be more, because some come over Unix sockets.
+// held is the number of connections of all generations; ok is false if unknown. There may be
+// more sessions, because some come over Unix sockets.
 func (u Usage) held() (n int, ok bool) {
 	for _, count := range []*int{u.Sessions, u.Connections} {
 		if count != nil {
@@ -86,7 +86,7 @@ func (u Usage) String() string {
 	if u.MaxConnections > u.Limit {
 		fmt.Fprintf(&b, " (%d with headroom)", u.MaxConnections)
 	}
-	if !strings.HasSuffix(u.By, "_CONCURRENCY") { // else it is what was asked for
+	if !strings.HasSuffix(u.By, "_CONCURRENCY") { // which is the number that was asked for
 		fmt.Fprintf(&b, ", limited by %s", u.By)
 	}
 	if u.Older > 0 {
