@@ -1,6 +1,5 @@
-// Package exporter tells Prometheus, probes and people over HTTP what the entrypoint is.
-// It is a process of its own, which asks on the control socket: what a client sends
-// reaches PID 1 in no way, and who reads a page costs it nothing.
+// Package exporter serves metrics, probes and a status page over HTTP. It is a process of its
+// own, which asks PID 1 on the control socket, so that no request of a client reaches PID 1.
 package exporter
 
 import (
@@ -20,14 +19,14 @@ import (
 	"pidgeon/status"
 )
 
-// Command is the command of this program that serves; it is not for people.
+// Command is the command of this program that serves; only the program itself calls it.
 const Command = "exporter"
 
-// pause is how long it is waited before a process that has ended is started again.
+// pause is the time before an ended process is started again.
 const pause = time.Second
 
-// Listen opens the sockets that METRICS_PORT asks for. What cannot be opened is logged:
-// mail is served all the same.
+// Listen opens the sockets of METRICS_PORT. An error is only logged, because mail can be
+// served without metrics.
 func Listen(log *slog.Logger, s settings.Settings) (sockets []*os.File) {
 	port := int(s.MetricsPort)
 	if port == 0 {
@@ -51,7 +50,8 @@ func Listen(log *slog.Logger, s settings.Settings) (sockets []*os.File) {
 	return sockets
 }
 
-// KeepServing keeps a process serving on the sockets until ctx ends. It closes them.
+// KeepServing runs a process that serves on the sockets, again and again until ctx ends, and
+// closes them.
 func KeepServing(ctx context.Context, log *slog.Logger, run dovecot.Runner, runDir string, sockets []*os.File) {
 	for ctx.Err() == nil && len(sockets) > 0 {
 		cmd := exec.Command("/proc/self/exe", Command, runDir, strconv.Itoa(len(sockets)))
@@ -72,7 +72,7 @@ func KeepServing(ctx context.Context, log *slog.Logger, run dovecot.Runner, runD
 	}
 }
 
-// Serve answers on the sockets that Keep has passed, until a signal ends it.
+// Serve answers on the sockets that KeepServing has passed, until a signal ends it.
 func Serve(runDir string, sockets int) error {
 	var listeners []net.Listener
 	for i := range sockets {

@@ -12,8 +12,7 @@ import (
 	"pidgeon/status"
 )
 
-// formats are the content types of Prometheus' text format and of OpenMetrics, which
-// whoever scrapes may ask for.
+// formats are the content types of Prometheus' text format and of OpenMetrics.
 const (
 	textFormat  = "text/plain; version=0.0.4; charset=utf-8"
 	openMetrics = "application/openmetrics-text; version=1.0.0; charset=utf-8"
@@ -34,7 +33,7 @@ func negotiate(w http.ResponseWriter, r *http.Request) exposition {
 	return exposition{w, open}
 }
 
-// write writes what is known.
+// write writes all metrics whose values are known.
 func (e exposition) write(d status.Document) {
 	truth := map[bool]int{true: 1}
 	gauge := func(name, help string, samples ...string) { e.family(name, "gauge", help, samples) }
@@ -93,11 +92,11 @@ func (e exposition) write(d status.Document) {
 	}
 }
 
-// family writes a metric, unless nothing is known of it.
+// family writes a metric, unless it has no samples.
 func (e exposition) family(name, kind, help string, samples []string) {
 	if len(samples) > 0 {
 		family := name
-		if e.open { // a counter has its suffix in the samples alone
+		if e.open { // OpenMetrics has the suffix of a counter in the samples alone
 			family = strings.TrimSuffix(name, "_total")
 		}
 		fmt.Fprintf(e, "# HELP %s %s\n# TYPE %s %s\n", family, help, family, kind)
@@ -121,7 +120,7 @@ func sample(value int, labels ...string) string {
 	return fmt.Sprintf("{%s} %d", strings.Join(pairs, ","), value)
 }
 
-// moment has no sample for what never was.
+// moment is a sample of a time, none for the zero time.
 func moment(t time.Time) []string {
 	if t.IsZero() {
 		return nil

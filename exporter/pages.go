@@ -12,8 +12,8 @@ import (
 	"pidgeon/status"
 )
 
-// source asks the entrypoint. It keeps a count for a second: any number of scrapes
-// costs no more.
+// source asks PID 1. It keeps a count for a second, so that many scrapes cost no more than
+// one.
 type source struct {
 	runDir string
 
@@ -33,7 +33,7 @@ func (s *source) sessions(ctx context.Context) (status.Document, error) {
 	return s.last, s.err
 }
 
-// pages are what can be asked for.
+// pages are the paths that are served.
 func pages(s *source) http.Handler {
 	mux := http.NewServeMux()
 	mux.HandleFunc("GET /{$}", func(w http.ResponseWriter, r *http.Request) {
@@ -65,7 +65,7 @@ func pages(s *source) http.Handler {
 	return mux
 }
 
-// answer says what is wrong, or that nothing is.
+// answer is a probe's answer: 200, or 503 and the error.
 func answer(w http.ResponseWriter, err error) (fine bool) {
 	if err != nil {
 		http.Error(w, err.Error(), http.StatusServiceUnavailable)
@@ -76,7 +76,7 @@ func answer(w http.ResponseWriter, err error) (fine bool) {
 //go:embed page.html
 var text string
 
-// page is parsed where it is served: PID 1 would keep what that takes.
+// page is parsed only in the process that serves it, to save memory of PID 1.
 var page = sync.OnceValue(func() *template.Template {
 	return template.Must(template.New("page").Funcs(template.FuncMap{
 		"state":  state,

@@ -1,8 +1,7 @@
 // Package mount reads the directory an operator mounts to change the
 // configuration: every file once, in a fixed order, as one consistent picture
-// even while somebody writes to it. It knows how the files are named and which
-// of them count; what they mean is for others to judge. Nothing is ever written
-// to the mount.
+// even while somebody writes to it. It knows the names of the files, and which of them count,
+// but not their contents. It never writes to the mount.
 package mount
 
 import (

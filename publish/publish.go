@@ -1,7 +1,6 @@
-// Package publish keeps generations on disk: complete directories, of which
-// the link `current` names the one in force, and a copy of the last good one
-// that outlives the container. What the files say, and whether they are any
-// good, is left to others.
+// Package publish keeps generations on disk: complete directories, of which the link
+// `current` names the one in force, and a copy of the last good one that outlives the
+// container. It does not look at the contents of files.
 package publish
 
 import (
@@ -14,7 +13,7 @@ import (
 
 const currentLink = "current"
 
-// Current is the path of what is published below dir, always.
+// Current is the path of the link to the published generation.
 func Current(dir string) string { return filepath.Join(dir, currentLink) }
 
 // Store is a directory of generations. It has one user at a time; readers go
@@ -29,9 +28,9 @@ type Store struct {
 	last int // the highest number seen or given
 }
 
-// Open makes dir and clears away what an earlier life left there: the half
-// written, and generations newer than the current one, which were staged and
-// never published. Numbers go on rising from where they were.
+// Open makes dir and removes the leftovers of an earlier process: incomplete generations, and
+// those newer than the current one, which were never published. The numbers of new
+// generations follow those of the old ones.
 func Open(dir string, uid, gid int) (*Store, error) {
 	dir, err := filepath.Abs(dir)
 	if err != nil {

@@ -15,7 +15,7 @@ import (
 	"pidgeon/sizing"
 )
 
-// Data is what templates see. The tag names the variables that a field comes from.
+// Data is the dot of a template. The tag names the variables that a field comes from.
 type Data struct {
 	Settings settings.Settings
 	Sizes    sizing.Sizes
@@ -35,7 +35,7 @@ type Data struct {
 	OperatorConfig string   `from:"DOVECOT_CONF"`  // the main file of a configuration of the operator's own
 	Includes       []string `from:"OVERRIDES_DIR"` // set for the main file: what it has to include, in order
 
-	Overrides config.OverrideDefinitions `from:"OVERRIDES_DIR"` // what overrides bring
+	Overrides config.OverrideDefinitions `from:"OVERRIDES_DIR"`
 
 	// Certificate and Key are PEM; templates refer to them as tls.crt and tls.key
 	// in Dir. A generation holds its own copy, so that a renewal is a new
@@ -73,15 +73,15 @@ func (d Data) FirstUID() int {
 	return first
 }
 
-// OneMailOwner tells whether mail may be the mail owner's. Where an override has users of its
-// own, and other owners, none is named: lmtp of 2.4.1 would not run.
+// OneMailOwner reports whether all mail belongs to MailUID. If overrides define users with
+// owners of their own, templates name none, because lmtp of 2.4.1 would not run.
 func (d Data) OneMailOwner() bool {
 	b := d.Overrides
 	return !b.Userdb || d.MailUID >= b.FirstUID && (b.LastUID == 0 || d.MailUID <= b.LastUID)
 }
 
-// Variables names the environment variables that a field comes from, by its path as
-// Attribute tells it. Names that are no field's are skipped: they are keys of a dict.
+// Variables names the environment variables of a field, by its path as Attribute returns it.
+// It skips other names, which are keys of a dict.
 func (in Input) Variables(path string) (names []string) {
 	name, below, _ := strings.Cut(path, ".")
 	switch name {
@@ -117,7 +117,7 @@ func (in Input) Variables(path string) (names []string) {
 	return names
 }
 
-// secrets are the files beside the configuration.
+// secrets are the files with passwords and keys.
 func secrets(data Data) config.Files {
 	s := data.Settings
 	files := config.Files{{Name: config.DirFile, Origin: "pidgeon", Mode: 0o640, Data: []byte(data.Dir + "\n")}}
@@ -166,11 +166,11 @@ func secrets(data Data) config.Files {
 	return files
 }
 
-// ShardsFile is the name of the file that says which backend has which shard.
+// ShardsFile is the name of the table of shards.
 const ShardsFile = "shards"
 
-// backends are the tables that a proxy looks users up in: passwd-files of those who are
-// somewhere else, and of all shards.
+// backends are the tables in which a proxy looks users up: passwd-files of users with a
+// placement, and of all shards.
 func (d Data) backends() config.Files {
 	fields := ""
 	if d.Settings.BackendTLS == "required" {
@@ -233,7 +233,7 @@ func foreign(s settings.Settings) config.Files {
 // NotServed is what Dovecot logs of a user whose mail is at another backend.
 const NotServed = "not_served_by_this_backend"
 
-// passwd is a passwd-file; without root all users are the one that Dovecot runs as.
+// passwd is a passwd-file; without root all users have the user that Dovecot runs as.
 func passwd(users settings.Users, root bool) []byte {
 	var b bytes.Buffer
 	for _, u := range users {
@@ -244,7 +244,7 @@ func passwd(users settings.Users, root bool) []byte {
 		if u.GID != 0 && root {
 			gid = strconv.Itoa(int(u.GID))
 		}
-		if u.Quota != "" { // in the words of 2.3 and of 2.4, which each take their own
+		if u.Quota != "" { // each dialect reads its own field
 			fields = fmt.Sprintf("userdb_quota_rule=*:storage=%s userdb_quota_storage_size=%s", u.Quota, u.Quota)
 		}
 		fmt.Fprintf(&b, "%s:%s:%s:%s::%s::%s\n", u.Name, u.Password, uid, gid, u.Home, fields)

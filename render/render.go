@@ -14,7 +14,7 @@ import (
 	"pidgeon/config"
 )
 
-// Input is all that a rendering depends on.
+// Input is everything that a rendering depends on.
 type Input struct {
 	Builtin        fs.FS        // the templates of one dialect
 	Templates      config.Files // replace or add templates
@@ -35,7 +35,7 @@ const (
 // sections, so those of overrides come before it.
 const usersFile = templatesDir + "/30-users.conf"
 
-// ownedFile has what the entrypoint relies on, whatever overrides say.
+// ownedFile has the settings that pidgeon relies on; it is included after all overrides.
 const ownedFile = templatesDir + "/90-owned.conf"
 
 // last moves a name to the end.

@@ -16,7 +16,7 @@ type Hosts []string
 
 const maxBackends = 64 // a shard table of 256 would be uneven beyond
 
-// byName begins a name that all backends have, each with an address of its own.
+// byName is the prefix of a DNS name whose addresses are the backends.
 const byName = "dns:"
 
 // numbered is a pattern for several hosts: mail-{0..7}.mail.
@@ -63,14 +63,14 @@ func (h *Hosts) UnmarshalText(text []byte) error {
 	return nil
 }
 
-// Placement is the host that has the mail of a user, or of a shard that is named
-// shard:63. Held, it is refused for the moment, there and everywhere else.
+// Placement says which host has the mail of a user, or of a shard that is named shard:63. A
+// held one is refused by all backends for the moment.
 type Placement struct {
 	Name, Host string
 	Held       bool
 }
 
-// Placements are those whose mail is elsewhere than their names say.
+// Placements are the exceptions to the hosts that follow from the names.
 type Placements []Placement
 
 var (
@@ -126,8 +126,8 @@ func (p Placements) Users() Placements {
 // ShardKey is how a placement names a shard.
 func ShardKey(n int) string { return "shard:" + shard.Name(n) }
 
-// readBackendsName has BACKENDS be no hosts where it is a name, until it is known what that
-// answers with.
+// readBackendsName moves a name of BACKENDS to BackendsName; candidate.LookUpBackends fills
+// Backends with its addresses.
 func (s *Settings) readBackendsName() {
 	if len(s.Backends) == 1 {
 		if name, ok := strings.CutPrefix(s.Backends[0], byName); ok {
@@ -136,8 +136,8 @@ func (s *Settings) readBackendsName() {
 	}
 }
 
-// WithBackends are the settings with the addresses that the name of all backends answers with. A
-// backend is one of them, whether or not it is reached by that name already.
+// WithBackends returns the settings with the addresses of BackendsName as Backends. A backend
+// adds its own address, which the name may not have yet.
 func (s Settings) WithBackends(addresses []string) (Settings, error) {
 	addresses = slices.Clone(addresses)
 	if own, err := parseAddress(string(s.BackendName)); s.Backend() && err == nil {
@@ -152,8 +152,8 @@ func (s Settings) WithBackends(addresses []string) (Settings, error) {
 	return s, nil
 }
 
-// NameOf is the name that the certificate of a backend has to be for where that is known
-// by its address, and else empty.
+// NameOf is the name in the certificate of a backend that is known by its address; else it is
+// empty.
 func (s Settings) NameOf(host string) string {
 	if _, err := parseAddress(host); err != nil {
 		return ""
@@ -161,7 +161,7 @@ func (s Settings) NameOf(host string) string {
 	return s.BackendsName
 }
 
-// Shards is the table of all shards, with those that BACKEND_USERS has elsewhere.
+// Shards is the table of all shards, with the exceptions of BACKEND_USERS.
 func (s Settings) Shards() shard.Table {
 	table := shard.Assign(s.Backends)
 	for n := range table {
@@ -172,8 +172,8 @@ func (s Settings) Shards() shard.Table {
 	return table
 }
 
-// WithPlacement is the text of BACKEND_USERS with the mail of a user or shard:63 at a host, or
-// without such an entry if the host is that of the name anyhow.
+// WithPlacement is the text of BACKEND_USERS with a placement, or without it if the host
+// follows from the name.
 func (s Settings) WithPlacement(text string, p Placement) string {
 	var lines []string
 	for _, entry := range entries(text) {
@@ -211,7 +211,7 @@ func (s Settings) PlacementOf(name string) Placement {
 	return Placement{Name: name, Host: shard.Assign(s.Backends)[n]}
 }
 
-// ServesPlacement reports whether this backend has the mail that is placed so, and serves it.
+// ServesPlacement reports whether this backend has the mail of a placement and serves it.
 func (s Settings) ServesPlacement(p Placement) bool {
 	return !p.Held && p.Host == string(s.BackendName)
 }

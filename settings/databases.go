@@ -9,12 +9,12 @@ import (
 	"strings"
 )
 
-// Databases are where users are looked up, in this order.
+// Databases are the user databases, in the order of lookups.
 type Databases []string
 
 var databases = []string{"users", "ldap", "sql", "oauth2"}
 
-// Has reports whether one of that name is asked.
+// Has reports whether a database is among them.
 func (d Databases) Has(name string) bool { return slices.Contains(d, name) }
 
 // UnmarshalText accepts names separated by commas or blanks.
@@ -105,7 +105,7 @@ func (u *URIs) UnmarshalText(text []byte) error {
 // percent sign. Dovecot quotes what it puts in their place for LDAP or SQL.
 type Pattern string
 
-// variable is what begins with a percent sign.
+// variable matches a percent sign with what follows.
 var variable = regexp.MustCompile(`%(?:\{[^}]*\}?|.|$)`)
 
 // known are the ways to write a variable, those of both versions of Dovecot among them.
@@ -137,14 +137,14 @@ func (p *Pattern) UnmarshalText(text []byte) error {
 	return nil
 }
 
-// With is the text with other words for the variables and for the percent sign.
+// With replaces the variables and the percent sign.
 func (p Pattern) With(user, username, domain, percent string) string {
 	return strings.NewReplacer("%{user}", user, "%{username}", username, "%{domain}", domain, "%%", percent).Replace(string(p))
 }
 
 var attribute = regexp.MustCompile(`\(([A-Za-z][A-Za-z0-9;-]*)=%\{user(?:name)?\}\)`)
 
-// Attribute is the one in which an LDAP filter looks for the name.
+// Attribute is the attribute that an LDAP filter compares with the name.
 func (p Pattern) Attribute() string {
 	if m := attribute.FindStringSubmatch(string(p)); m != nil {
 		return m[1]

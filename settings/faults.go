@@ -15,7 +15,7 @@ import (
 	"pidgeon/finding"
 )
 
-// fault is what is wrong with a variable; problem completes "VARIABLE …".
+// fault is a finding about a variable; problem completes "VARIABLE …".
 func fault(variable, problem, hint string) finding.Finding {
 	return finding.Finding{Code: finding.Environment, Problem: variable + " " + problem, Hint: hint}
 }
@@ -26,8 +26,7 @@ func blamed(f finding.Finding) string {
 	return variable
 }
 
-// valueFault says that a variable's value is wrong; without a hint the variable's
-// example is given.
+// valueFault is a finding about a value; without a hint it has the variable's example.
 func valueFault(v Variable, value, problem, hint string) finding.Finding {
 	if hint == "" {
 		hint = fmt.Sprintf("write for example %s=%s", v.Name, v.Example)
@@ -51,8 +50,8 @@ func sorted(faults finding.List) finding.List {
 	return faults
 }
 
-// misspelt finds names that are nearly ours. A variable that silently does
-// nothing is how a limit stays where it was.
+// misspelt finds names that are similar to a variable's, because a misspelt variable has no
+// effect.
 func misspelt(environ map[string]string) (faults finding.List) {
 	known := map[string]bool{}
 	for _, v := range table() {
@@ -69,12 +68,12 @@ func misspelt(environ map[string]string) (faults finding.List) {
 	return faults
 }
 
-// foreign names are set by shells and engines and only look like ours.
+// foreign are names that shells and engines set and that look like a variable's.
 var foreign = []string{"USER", "MAIL", "MAILDIR", "LOGNAME", "TERM", "TZ", "HOSTNAME"}
 
-// nearest returns the known name that name was probably meant to be, or "". A
-// long name may be two letters off, a short one (TLS, USERS) a single one; the
-// first letter is nobody's slip, and tells SMTP_PORT from LMTP_PORT.
+// nearest returns the variable that name was probably meant to be, or "". A long name may
+// differ by two letters, a short one (TLS, USERS) by one, and none in the first letter, which
+// tells SMTP_PORT from LMTP_PORT.
 func nearest(name string, known map[string]bool) string {
 	best, nearest := 3, ""
 	for candidate := range known {
@@ -90,8 +89,8 @@ func nearest(name string, known map[string]bool) string {
 	return nearest
 }
 
-// contradictions finds values that are fine alone and not together. Variables
-// that are at fault already are not compared.
+// contradictions finds values that do not fit together. It skips variables that have faults
+// already.
 func (s Settings) contradictions(faults finding.List) (found finding.List) {
 	if s.HasOperatorConfig() {
 		return s.nestedDirectories()
@@ -154,7 +153,7 @@ func (s Settings) contradictions(faults finding.List) (found finding.List) {
 // auth (2.3.19: auth_socket_type_get).
 var privileged = regexp.MustCompile(`[/-](login|master|userdb|token|tokenlogin)$`)
 
-// incomplete finds what a database of AUTH lacks.
+// incomplete finds variables that a database of AUTH requires and that are not set.
 func (s Settings) incomplete(faults finding.List) (found finding.List) {
 	for _, v := range table() {
 		atFault := slices.ContainsFunc(faults, func(f finding.Finding) bool { return strings.TrimSuffix(blamed(f), "_FILE") == v.Name })
@@ -180,7 +179,7 @@ func (s Settings) incomplete(faults finding.List) (found finding.List) {
 	return found
 }
 
-// noteUnusedDatabases notes what is set for a database that AUTH does not name.
+// noteUnusedDatabases notes variables of databases that AUTH does not name.
 func (s *Settings) noteUnusedDatabases() {
 	for _, v := range table() {
 		if v.database != "" && s.IsSet(v.Name) && !s.Auth.Has(v.database) && !s.HasOperatorConfig() && !s.Proxy() {
@@ -189,7 +188,7 @@ func (s *Settings) noteUnusedDatabases() {
 	}
 }
 
-// noteBackends notes what has no effect at a server or a proxy.
+// noteBackends notes variables that have no effect with this ROLE.
 func (s *Settings) noteBackends() {
 	switch {
 	case s.HasOperatorConfig():

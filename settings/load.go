@@ -24,9 +24,8 @@ const maxSecret = 16 << 20
 // The error is a finding.List: everything that is wrong, in the order of the table.
 func Load(environ []string) (Settings, error) { return Reload(environ, nil) }
 
-// Reload is Load in a running container. What started holds the values that the fixed
-// variables had at its start, as [Settings.FixedValues] tells them; one that a file has
-// changed since is a note.
+// Reload is Load in a running container. started has the values of the fixed variables at
+// its start, see [Settings.FixedValues]; a different value in a file is a note.
 func Reload(environ []string, started map[string]string) (Settings, error) {
 	s := Settings{Environ: environment(environ)}
 	s.dropServiceLinks()
@@ -43,7 +42,7 @@ func Reload(environ []string, started map[string]string) (Settings, error) {
 	return s, nil
 }
 
-// FixedValues are the values that the fixed variables have, for Reload.
+// FixedValues are the values of the fixed variables, for Reload.
 func (s Settings) FixedValues() map[string]string {
 	fixed := map[string]string{}
 	for _, v := range table() {
@@ -69,7 +68,8 @@ func (s *Settings) keepFixed(started map[string]string) {
 	}
 }
 
-// effectiveEnviron is the environment without what the operator's own configuration says itself.
+// effectiveEnviron is the environment without variables that the operator's configuration
+// replaces.
 func (s *Settings) effectiveEnviron() map[string]string {
 	used := maps.Clone(s.Environ)
 	for _, v := range table() {
@@ -108,7 +108,7 @@ func serviceLink(value string) bool {
 	return strings.HasPrefix(value, "tcp://") || strings.HasPrefix(value, "udp://")
 }
 
-// readFiles takes each variable from the file that NAME_FILE names.
+// readFiles reads the files of NAME_FILE variables.
 func (s *Settings) readFiles() (faults finding.List) {
 	for _, v := range table() {
 		path, ok := s.Environ[v.Name+"_FILE"]
@@ -136,7 +136,7 @@ func readSecret(path string) (string, error) {
 	if err != nil {
 		return "", err
 	}
-	if !info.Mode().IsRegular() { // a FIFO would be waited for
+	if !info.Mode().IsRegular() { // a FIFO would block
 		return "", errors.New("not a regular file")
 	}
 	f, err := os.Open(path)

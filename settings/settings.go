@@ -1,6 +1,6 @@
-// Package settings reads the environment: one documented struct, its defaults,
-// NAME_FILE for every NAME, and all faults at once. It knows nothing of Dovecot's
-// syntax; whatever it lets through is harmless in it.
+// Package settings reads the environment into one documented struct, with NAME_FILE for every
+// NAME, and reports all faults at once. It knows nothing of Dovecot's syntax, but every value
+// that it accepts is harmless there.
 package settings
 
 import (
@@ -133,7 +133,7 @@ type Settings struct {
 	Environ map[string]string `env:"-"`
 	// BackendsName is the name that BACKENDS has after dns:; Backends are then addresses.
 	BackendsName string `env:"-"`
-	// Files are what was read for NAME_FILE, to be followed.
+	// Files are the files of NAME_FILE variables, to be watched.
 	Files []string `env:"-"`
 	// Notes are remarks that are no faults.
 	Notes []string `env:"-"`
@@ -142,13 +142,13 @@ type Settings struct {
 // Proxy reports whether sessions are passed on.
 func (s Settings) Proxy() bool { return s.Role == "proxy" && !s.HasOperatorConfig() }
 
-// Backend reports whether this server has the mail of a share of the users.
+// Backend reports whether this server has only a share of the users.
 func (s Settings) Backend() bool { return s.BackendName != "" && !s.Proxy() && !s.HasOperatorConfig() }
 
 // BaseDir is Dovecot's base_dir.
 func (s Settings) BaseDir() string { return filepath.Join(string(s.RunDir), "dovecot") }
 
-// Home is where the home of a user lies, variables and all.
+// Home is the home of users, with variables.
 func (s Settings) Home() Layout {
 	if s.MailHome != "" {
 		return s.MailHome
@@ -167,10 +167,10 @@ func (s Settings) MetricsAddresses() Addresses {
 // DovecotState is Dovecot's state_dir.
 func (s Settings) DovecotState() string { return filepath.Join(string(s.StateDir), "dovecot") }
 
-// SelfSigned is the directory of the certificate that is made where there is none.
+// SelfSigned is the directory of the self-signed certificate.
 func (s Settings) SelfSigned() string { return filepath.Join(string(s.StateDir), "self-signed") }
 
-// Demand lists what each protocol that is on has to hold.
+// Demand is the demand of each protocol of PROTOCOLS.
 func (s Settings) Demand() []sizing.Protocol {
 	all := slices.DeleteFunc([]sizing.Protocol{
 		s.IMAPConcurrency.protocol("imap", s.IMAPMode),
@@ -184,7 +184,7 @@ func (s Settings) Demand() []sizing.Protocol {
 	return all
 }
 
-// HasOperatorConfig reports whether the configuration is the operator's own.
+// HasOperatorConfig reports whether DOVECOT_CONF names a configuration.
 func (s Settings) HasOperatorConfig() bool { return s.DovecotConf != "" }
 
 // IsSet reports whether a variable has a value that is not its default's.
@@ -197,18 +197,18 @@ type Variable struct {
 	Doc     string
 	Example string
 	Secret  bool
-	Fixed   bool     // it holds from a start to the next
-	Choices []string // all values, if they can be counted
+	Fixed   bool     // it takes effect at the next start
+	Choices []string // all values, if they are few
 
 	field    string
 	listener string // the protocol whose listener this port is
 	ours     bool   // for pidgeon's own templates alone
-	database string // which of AUTH it belongs to
+	database string // the database of AUTH that uses it
 	required bool   // by its database
-	server   bool   // nothing to a proxy
+	server   bool   // without effect at a proxy
 }
 
-// Shown is a value of the variable as it may be shown.
+// Shown is a value of the variable, hidden if it is a secret.
 func (v Variable) Shown(value string) string {
 	if v.Secret && value != "" {
 		return "(set)"
@@ -216,13 +216,13 @@ func (v Variable) Shown(value string) string {
 	return strings.ReplaceAll(value, "\n", " ")
 }
 
-// Setting is a variable with its value as it may be shown.
+// Setting is a variable with its value, hidden if it is a secret.
 type Setting struct {
 	Name  string `json:"name"`
 	Value string `json:"value"`
 }
 
-// NonDefault lists what is set otherwise than by default.
+// NonDefault are the variables that differ from their defaults.
 func (s Settings) NonDefault() (changed []Setting) {
 	for _, v := range table() {
 		if value := s.Environ[v.Name]; value != "" && value != v.Default {
@@ -232,7 +232,7 @@ func (s Settings) NonDefault() (changed []Setting) {
 	return changed
 }
 
-// Variables lists all of them in the order of Settings.
+// Variables are all variables, in the order of Settings.
 func Variables() []Variable { return slices.Clone(table()) }
 
 var table = sync.OnceValue(func() (variables []Variable) {
@@ -259,7 +259,7 @@ var table = sync.OnceValue(func() (variables []Variable) {
 	return variables
 })
 
-// Field finds the variable that a field of Settings holds.
+// Field finds the variable of a field of Settings.
 func Field(name string) (Variable, bool) {
 	for _, v := range table() {
 		if v.field == name {

@@ -118,13 +118,13 @@ func (p *Path) UnmarshalText(text []byte) error {
 	return nil
 }
 
-// Layout is a path that holds the user's name or, in parts, the local part and the
-// domain. One that begins with ~ lies in the user's home.
+// Layout is a path with the user's name, or with its local part and domain. One that begins
+// with ~ is below the user's home.
 type Layout string
 
 var layoutText = regexp.MustCompile(`^(?:~$|~?/)(?:[A-Za-z0-9._/@+,~-]|%\{(?:user|username|domain)\})*$`)
 
-// UnmarshalText refuses relative paths, and what all users would share.
+// UnmarshalText refuses relative paths, and paths that all users would share.
 func (l *Layout) UnmarshalText(text []byte) error {
 	home := strings.HasPrefix(string(text), "~")
 	switch {
@@ -153,7 +153,7 @@ var hostText = regexp.MustCompile(`^[A-Za-z0-9_]([A-Za-z0-9_.-]*[A-Za-z0-9_])?$`
 
 const maxHost = 253 // bytes; RFC 1035 has 255 for a name on the wire
 
-// UnmarshalText refuses everything else.
+// UnmarshalText refuses other texts.
 func (h *Host) UnmarshalText(text []byte) error {
 	if _, err := parseAddress(string(text)); err != nil && (len(text) > maxHost || !hostText.Match(text)) {
 		return errors.New("is not a host name")
@@ -162,8 +162,8 @@ func (h *Host) UnmarshalText(text []byte) error {
 	return nil
 }
 
-// parseAddress refuses zones, which may hold any byte, and writes an IPv4 address
-// in IPv6 clothes as IPv4: Dovecot 2.3 takes its last colon for a port's.
+// parseAddress refuses zones, which may hold any byte, and turns IPv4-mapped addresses into
+// IPv4, because Dovecot 2.3 takes their last colon for that of a port.
 func parseAddress(text string) (netip.Addr, error) {
 	ip, err := netip.ParseAddr(text)
 	if err == nil && ip.Zone() != "" {
@@ -187,7 +187,7 @@ func (d *Delimiter) UnmarshalText(text []byte) error {
 	return nil
 }
 
-// Protocols are what runs, in Dovecot's names.
+// Protocols are the names of Dovecot's protocols that are on.
 type Protocols []string
 
 // Has reports whether the protocol is on.
@@ -216,7 +216,7 @@ func (p *Protocols) UnmarshalText(text []byte) error {
 	return nil
 }
 
-// Addresses are what listeners bind to.
+// Addresses are the addresses of listeners.
 type Addresses []string
 
 // UnmarshalText accepts IP addresses and *, separated by commas or blanks.

@@ -12,9 +12,9 @@ import (
 type User struct {
 	Name     string
 	Password string // {SCHEME}hash, fit for a passwd-file
-	UID, GID ID     // 0: those of all mail
-	Home     Path   // empty: that of all users
-	Quota    Size   // empty: that of all users
+	UID, GID ID     // 0: MAIL_UID and MAIL_GID
+	Home     Path   // empty: MAIL_HOME
+	Quota    Size   // empty: QUOTA
 }
 
 // Users are the mail users of USERS.

@@ -16,8 +16,8 @@ const (
 	// logFlush is how long Dovecot's log process gets to write the last lines of
 	// ended processes, because nothing signals when it is done.
 	logFlush = 100 * time.Millisecond
-	// killWait bounds the wait for what SIGKILL has hit: a process that hangs in
-	// a dead file system does not end.
+	// killWait bounds the wait after SIGKILL, because a process that hangs in a dead file
+	// system does not end.
 	killWait = 2 * time.Second
 	// pollEvery paces the questions for which the kernel sends no event: is this
 	// group empty, is no child left.
@@ -72,7 +72,7 @@ func (s *Supervisor) killAll() (killed int) {
 	return killed
 }
 
-// awaitKilled waits until what was killed is gone.
+// awaitKilled waits until killed processes are gone.
 func (s *Supervisor) awaitKilled(gone func() bool) {
 	ctx, cancel := context.WithTimeout(context.Background(), killWait)
 	defer cancel()
@@ -124,7 +124,7 @@ func closedWithin(done <-chan struct{}, limit time.Duration) bool {
 	}
 }
 
-// process is what the kernel says of one.
+// process is an entry of /proc.
 type process struct {
 	pid, parent, session int
 	name                 string

@@ -18,7 +18,7 @@ const (
 	// readerPatience is how long a line waits for a reader of the log; those that follow
 	// it do not.
 	readerPatience = 100 * time.Millisecond
-	// relayPatience is how long a relayed line is in the way of one of ours.
+	// relayPatience is how long a relayed line may delay one of pidgeon's.
 	relayPatience = 10 * time.Millisecond
 )
 
@@ -61,11 +61,11 @@ func writable(fd int32, patience time.Duration) bool {
 	}
 }
 
-// DropRelays ends that a Relay waits: what it writes may stop.
+// DropRelays has a Relay drop lines instead of waiting for a reader.
 func (e *Stderr) DropRelays() { e.hurried.Store(true) }
 
-// Relay writes what another process logs. That waits for a reader of the log, as it
-// would without us.
+// Relay writes the log of another process, which waits for a reader as it would without
+// pidgeon.
 type Relay struct{ *Stderr }
 
 // Write writes a line.

@@ -1,7 +1,6 @@
-// Package supervise is what PID 1 owes its container: it starts children and
-// keeps their exit statuses, passes signals on, reaps orphans, and leaves
-// nothing running when it stops. Which child that is, and what its signals
-// mean, is left to others.
+// Package supervise does the work of PID 1: it starts children and keeps their exit statuses,
+// passes signals on, reaps orphans, and leaves no process running when it stops. It does not
+// know which program its children are.
 //
 // Every child of the program must be started here: a plain exec.Cmd.Run beside
 // a Supervisor can lose its exit status to the reaping. One Supervisor per
