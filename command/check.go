@@ -7,7 +7,7 @@ import (
 	"pidgeon/finding"
 )
 
-// Check prints every finding, and what they come to; it exits 78 if one of them refuses.
+// Check prints all findings and a verdict; it exits with 78 if one of them is a fault.
 func Check(c Call) int {
 	flags := c.flags()
 	asJSON, all := flags.Bool("json", false, ""), flags.Bool("all", false, "")
@@ -42,8 +42,7 @@ func counted(n int, what string) string {
 	return fmt.Sprintf("%d %s", n, what)
 }
 
-// survey finds all that is wrong with the sources as they are. JSON has an empty list
-// where nothing is.
+// survey prints the findings of a judgement; JSON has an empty list if there are none.
 func (c Call) survey(all bool) (found finding.List, summary string, interrupted error) {
 	found = finding.List{}
 	err := c.judging(func(j *judgement) error {

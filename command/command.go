@@ -1,6 +1,5 @@
-// Package command has the commands of the program but run: each judges in the
-// foreground what run judges in the background, or asks the one that runs, and prints
-// what came of it.
+// Package command has all commands of the program except run. Each judges the sources in the
+// foreground, or asks the running pidgeon, and prints the result.
 package command
 
 import (
@@ -39,7 +38,7 @@ const (
 	exitNotFound    = 127
 )
 
-// Help is what the program tells of itself.
+// Help is the text of pidgeon help.
 //
 //go:embed help.txt
 var Help string
@@ -68,12 +67,12 @@ func misuse(complaint string) error {
 	return failure{ExitUsage, "pidgeon: " + complaint + "\nTry pidgeon --help."}
 }
 
-// Usage complains of wrong usage.
+// Usage prints a complaint about the arguments and returns ExitUsage.
 func (c Call) Usage(complaint string) int { return c.exit(misuse(complaint)) }
 
 func (c Call) flags() *flag.FlagSet { return flag.NewFlagSet(c.Name, flag.ContinueOnError) }
 
-// run reads the flags and does the work.
+// run parses the flags and calls work.
 func (c Call) run(flags *flag.FlagSet, work func() error) int {
 	flags.SetOutput(io.Discard)
 	err := flags.Parse(c.Args)
@@ -86,7 +85,7 @@ func (c Call) run(flags *flag.FlagSet, work func() error) int {
 	return c.exit(work())
 }
 
-// exit prints what keeps a command from its work, and returns the exit code.
+// exit prints an error and returns its exit code.
 func (c Call) exit(err error) int {
 	if err == nil {
 		return 0
@@ -125,8 +124,7 @@ func NewLogger(s settings.Settings, to io.Writer) *slog.Logger {
 	return slog.New(slog.NewTextHandler(to, options))
 }
 
-// asText gives what has a form of its own in JSON the one that it has in text: a duration
-// is no number, and an error no object.
+// asText logs durations and errors as texts, which slog's JSON has as numbers and objects.
 func asText(_ []string, a slog.Attr) slog.Attr {
 	switch v := a.Value.Any().(type) {
 	case time.Duration:
@@ -137,7 +135,7 @@ func asText(_ []string, a slog.Attr) slog.Attr {
 	return a
 }
 
-// LogUnusable logs why there is nothing to run.
+// LogUnusable logs why the configuration cannot be used, and returns the exit code.
 func LogUnusable(log *slog.Logger, err error) int {
 	for _, sentence := range finding.Of(err).Sentences() {
 		log.Error("configuration cannot be used", "reason", sentence)
@@ -145,7 +143,7 @@ func LogUnusable(log *slog.Logger, err error) int {
 	return ExitConfig
 }
 
-// RunOtherCommand runs a command that is none of ours under the same PID 1.
+// RunOtherCommand runs another program with pidgeon as PID 1.
 func RunOtherCommand(c Call, ours []string) int {
 	if strings.HasPrefix(c.Name, "-") {
 		return c.Usage("unknown option " + c.Name)
@@ -174,8 +172,8 @@ func RunOtherCommand(c Call, ours []string) int {
 	return children.Foreground(cmd, signals, time.Duration(s.StopGrace))
 }
 
-// withConfigFile has doveadm and the other tools of Dovecot read what runs, if anything
-// does, unless they are told otherwise (2.3.19, 2.4.1: lib-master/master-service.c).
+// withConfigFile sets CONFIG_FILE, by which Dovecot's tools find the running configuration
+// (2.3.19, 2.4.1: lib-master/master-service.c), unless it is set.
 func withConfigFile(environ []string, runDir string) []string {
 	path := filepath.Join(publish.Current(runDir), config.Main)
 	if _, err := os.Stat(path); err != nil {

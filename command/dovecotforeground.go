@@ -9,8 +9,8 @@ import (
 	"pidgeon/dovecot"
 )
 
-// DovecotForeground takes a command that runs Dovecot in the foreground, with any path to
-// the program, for the wish to have its configuration run; ok is false for all others.
+// DovecotForeground turns the command dovecot -F, with any path to the program, into run with
+// DOVECOT_CONF; ok is false for all other commands.
 func (c Call) DovecotForeground() (run Call, ok bool) {
 	conf, ok := foregroundArguments(c.Args)
 	if !ok || filepath.Base(c.Name) != "dovecot" {

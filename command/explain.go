@@ -10,7 +10,8 @@ import (
 	"pidgeon/settings"
 )
 
-// Explain tells what a setting is, and who set it; or what a variable sets.
+// Explain prints the value of a setting and the lines that set it, or the lines that depend on
+// a variable.
 func Explain(c Call) int {
 	args := slices.DeleteFunc(slices.Clone(c.Args), func(arg string) bool { return arg == "--json" })
 	asJSON := len(args) < len(c.Args) // flags may come last here: people add them to what they asked before
@@ -59,7 +60,7 @@ func (e explainer) unknown(name string) error {
 	return misuse(complaint)
 }
 
-// explainVariable tells what a variable is, and which lines depend on it.
+// explainVariable prints a variable and the lines that depend on it.
 func (e explainer) explainVariable(v settings.Variable, asJSON bool) error {
 	origin := e.origin(v.Name)
 	lines := e.chain(func(s step) bool { return slices.Contains(s.Variables, origin) })

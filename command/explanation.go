@@ -18,7 +18,7 @@ import (
 	"pidgeon/status"
 )
 
-// explanation is all that is known of one setting in one scope.
+// explanation is the explanation of a setting in one section.
 type explanation struct {
 	Setting string `json:"setting"`
 	Value   string `json:"value"`
@@ -37,7 +37,7 @@ func (e explanation) LastFirst() []step {
 	return chain
 }
 
-// step is a line that sets something.
+// step is a line that sets the setting.
 type step struct {
 	lint.Line
 	InForce       bool     `json:"in_force"`
@@ -47,7 +47,7 @@ type step struct {
 	Variables     []origin `json:"variables,omitempty"`    // that the line depends on
 }
 
-// origin is a variable's value and where it comes from.
+// origin is the value of a variable, and its source.
 type origin struct {
 	Name  string `json:"variable"`
 	Value string `json:"value"`
@@ -56,13 +56,13 @@ type origin struct {
 
 func (o origin) String() string { return fmt.Sprintf("%s=%s (%s)", o.Name, o.Value, o.From) }
 
-// explainer knows the lines of a candidate, which need not be a good one.
+// explainer has the lines of a candidate, which may have faults.
 type explainer struct {
 	*judgement
 	input    render.Input
 	plain    sizing.Sizes // without what overrides change
 	steps    []step       // in the order in which Dovecot reads them
-	degraded bool         // something else runs
+	degraded bool         // Dovecot runs another configuration
 }
 
 func (j *judgement) explainer() (explainer, error) {
@@ -99,8 +99,8 @@ func (j *judgement) explainer() (explainer, error) {
 	return e, err
 }
 
-// sum tells how the limit came about that a line sets from fields, and which it would be
-// without overrides if that is another one.
+// sum is the derivation of a limit that a line sets from fields, and the limit without
+// overrides if that differs.
 func (e explainer) sum(l lint.Line, fields []string) (text string, resizedFrom int) {
 	service, limit, _ := strings.Cut(strings.TrimPrefix(l.Setting, "service/"), "/")
 	sum, ok := e.input.Data.Sizes.Derivation(service, limit)
@@ -141,7 +141,8 @@ func (e explainer) origin(name string) origin {
 	return origin{name, v.Shown(value), from}
 }
 
-// variable finds one by its name. What the operator's own hold is not shown.
+// variable finds a variable by its name. Values of variables that pidgeon does not know are
+// hidden.
 func variable(name string) (v settings.Variable, ours bool) {
 	all := settings.Variables()
 	if i := slices.IndexFunc(all, func(v settings.Variable) bool { return v.Name == name }); i >= 0 {
@@ -179,8 +180,8 @@ func (e explainer) settings(name string) (all []explanation) {
 	return all
 }
 
-// setting explains one. What Dovecot says of it counts more than what its lines
-// say, but it says nothing of a configuration that it refuses.
+// setting explains a setting, with the value that doveconf prints or, for a configuration
+// that it refuses, that of the last line.
 func (e explainer) setting(setting string) (explanation, bool) {
 	chain := e.chain(func(s step) bool { return s.Setting == setting })
 	standard, hasDefault := e.Dovecot.Default(e.ctx, setting)
@@ -196,7 +197,7 @@ func (e explainer) setting(setting string) (explanation, bool) {
 	return explained, hasDefault || known || len(chain) > 0
 }
 
-// runs is what Dovecot runs with, if that is not this value.
+// runs is the value that Dovecot runs with, if it differs.
 func (e explainer) runs(setting, value string) *string {
 	if !e.degraded {
 		return nil

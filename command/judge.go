@@ -32,8 +32,7 @@ type judgement struct {
 	request candidate.Request
 }
 
-// judging does work that needs a judgement. A signal ends what goes on, and what it has
-// left is removed.
+// judging calls work with a judgement, and removes its files afterwards. A signal cancels it.
 func (c Call) judging(work func(*judgement) error) error {
 	s, err := settings.Load(c.Environ)
 	if err != nil {
@@ -79,7 +78,7 @@ func interruptible() (context.Context, context.CancelFunc) {
 	return signal.NotifyContext(context.Background(), syscall.SIGINT, syscall.SIGTERM, syscall.SIGHUP)
 }
 
-// liveOf is what the entrypoint that runs, if there is one, has Dovecot serve.
+// liveOf asks the running pidgeon, if there is one, for its candidate.Live.
 func liveOf(ctx context.Context, s settings.Settings) (live candidate.Live) {
 	ctx, cancel := context.WithTimeout(ctx, healthPatience)
 	defer cancel()
@@ -89,7 +88,7 @@ func liveOf(ctx context.Context, s settings.Settings) (live candidate.Live) {
 	return live
 }
 
-// host is where the request is to be answered, and the store to stage in.
+// host returns the host of a request, and the store to stage in.
 func (c Call) host(ctx context.Context, r candidate.Request, run dovecot.Runner) (h candidate.Host, store *publish.Store, err error) {
 	h = candidate.Host{
 		Version: c.Version, Environ: c.Environ, Fixed: r.Fixed, Facts: r.Facts, Run: run,
@@ -106,8 +105,8 @@ func (c Call) host(ctx context.Context, r candidate.Request, run dovecot.Runner)
 	return h, store, err
 }
 
-// verdict has a process of its own judge what is mounted at the moment. What is found
-// wrong is in the verdict; the error is of the judgement.
+// verdict runs a judging process on the present sources. Faults are in the verdict; an error
+// means that the judgement failed.
 func (j *judgement) verdict() (candidate.Verdict, error) {
 	v := candidate.RunJudge(j.ctx, j.Run, j.Call.Environ, j.request)
 	if j.ctx.Err() != nil {
@@ -116,7 +115,7 @@ func (j *judgement) verdict() (candidate.Verdict, error) {
 	return v, nil
 }
 
-// passed is the error of a verdict that is not a good one.
+// passed is an error if a verdict has not passed.
 func passed(v candidate.Verdict) error {
 	if faults := v.Findings.Faults(); len(faults) > 0 {
 		return faults
@@ -124,8 +123,8 @@ func passed(v candidate.Verdict) error {
 	return nil
 }
 
-// Judge answers a candidate.Request; it is not for people. Each verdict that it writes
-// counts until it writes another, so that whatever ends it, something was said.
+// Judge answers a candidate.Request; only the program itself calls it. The last verdict that
+// it writes counts, so that there is one whatever ends it.
 func Judge(c Call) int {
 	if err := confine(); err != nil {
 		return ExitUsage
@@ -153,7 +152,7 @@ func Judge(c Call) int {
 	return 0
 }
 
-// Export serves what exporter.KeepServing has passed; it is not for people.
+// Export serves on the sockets of exporter.KeepServing; only the program itself calls it.
 func Export(c Call) int {
 	if err := confine(); err != nil || len(c.Args) != 2 {
 		return ExitUsage
@@ -165,9 +164,9 @@ func Export(c Call) int {
 	return c.exit(exporter.Serve(c.Args[0], sockets))
 }
 
-// confine has the kernel end this process, or those that it starts, rather than PID 1 or
-// the Dovecot that serves. The soft limit alone is lowered: a service of Dovecot sets
-// its own (2.3.19, 2.4.1: lib/restrict-process-size.c).
+// confine has the kernel end this process, or its children, before PID 1 or the serving
+// Dovecot. It lowers the soft limit alone, because services of Dovecot set their own (2.3.19,
+// 2.4.1: lib/restrict-process-size.c).
 func confine() error {
 	_ = os.WriteFile("/proc/self/oom_score_adj", []byte("1000"), 0)
 	var limit syscall.Rlimit

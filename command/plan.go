@@ -34,7 +34,7 @@ func (j *judgement) plan() error {
 		return err
 	}
 	asked := in.Settings.Demand()
-	if in.Settings.HasOperatorConfig() { // which says what it has
+	if in.Settings.HasOperatorConfig() { // whose own limits count
 		asked = v.Demand
 	}
 	j.printModes(in, asked)

@@ -16,8 +16,7 @@ const healthPatience = 4 * time.Second
 // watchPause is between two looks of status --watch.
 const watchPause = 2 * time.Second
 
-// Status prints what the running entrypoint tells of itself, once or until it is
-// interrupted.
+// Status prints the status of the running pidgeon, once or until it is interrupted.
 func Status(c Call) int {
 	flags := c.flags()
 	asJSON := flags.Bool("json", false, "")
@@ -113,9 +112,9 @@ func (c Call) ask(request func(context.Context, string) (status.Document, error)
 	return now, nil
 }
 
-// Health tells whether the running entrypoint serves or, with --live, is there at all.
-// With --ready a database of AUTH has to answer too. Engines start again what is
-// unhealthy, which for want of a database would only end sessions.
+// Health reports whether the running pidgeon serves or, with --live, answers at all. Only with
+// --ready a database of AUTH has to answer too, because engines restart an unhealthy
+// container, and a database that is down would then end all sessions.
 func Health(c Call) int {
 	flags := c.flags()
 	live := flags.Bool("live", false, "")

@@ -17,7 +17,7 @@ import (
 // exitCarried is the exit code of upgrade --check where all can be carried over.
 const exitCarried = 1
 
-// Upgrade prints what becomes of a configuration for Dovecot 2.3 in 2.4, or writes it.
+// Upgrade converts a configuration for Dovecot 2.3 to 2.4, and prints or writes the result.
 func Upgrade(c Call) int {
 	flags := c.flags()
 	output, check := flags.String("o", "", ""), flags.Bool("check", false, "")

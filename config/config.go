@@ -1,5 +1,5 @@
-// Package config is what all rooms call the same things: a file of a
-// configuration, a listener, and the protocols that Dovecot serves.
+// Package config has the types that most other packages share: a file of a configuration, a
+// listener, and the protocols that Dovecot serves.
 package config
 
 import (
@@ -14,15 +14,15 @@ import (
 
 // File is one file of a configuration, mounted, rendered or published.
 type File struct {
-	Name     string      // slash-separated, relative to where the others lie
-	Origin   string      // the path the operator knows it by
-	Override bool        // the operator wrote it
+	Name     string      // slash-separated, relative to the directory of the configuration
+	Origin   string      // the path or template it comes from, for messages
+	Override bool        // it is the operator's
 	Mode     fs.FileMode // 0 means 0640; private keys have 0600, passwords AuthFileMode
 	Data     []byte
 	Lines    []int `json:"-"` // in the operator's file, of each line of Data; nil where they are the same
 }
 
-// Line is what the operator knows a line of the file with this origin by.
+// Line is the number that a line of the file with this origin has in the operator's file.
 func (f Files) Line(origin string, line int) int {
 	for _, file := range f {
 		if file.Origin == origin {
@@ -32,7 +32,7 @@ func (f Files) Line(origin string, line int) int {
 	return line
 }
 
-// Line is what the operator knows a line of the data by.
+// Line is the number that a line of Data has in the operator's file.
 func (f File) Line(line int) int {
 	if line < 1 || line > len(f.Lines) {
 		return line
@@ -44,16 +44,16 @@ func (f File) Line(line int) int {
 type Files []File
 
 const (
-	// AuthFileMode is the mode of what auth reads as Dovecot's internal user, whose it is: all
-	// that serves a user has that one's group (2.3.19, 2.4.1: extra_groups).
+	// AuthFileMode is the mode of files of Dovecot's internal user that auth reads. Its group
+	// may not, because all processes that serve users have it (2.3.19, 2.4.1: extra_groups).
 	AuthFileMode fs.FileMode = 0o400
 	// Main is the name of the main file.
 	Main = "dovecot.conf"
 	// DirFile is the name of a file that holds the path of the directory that a
 	// configuration was rendered for.
 	DirFile = "generation"
-	// OperatorConfigDir begins the names of copies of what an operator's own configuration includes;
-	// the path of the original follows.
+	// OperatorConfigDir is the directory with copies of the files that the operator's
+	// configuration includes, below it by their whole paths.
 	OperatorConfigDir = "own"
 )
 
@@ -63,21 +63,22 @@ func (f File) IsConfiguration() bool {
 	return path.Ext(f.Name) == ".conf" || strings.HasPrefix(f.Name, OperatorConfigDir+"/")
 }
 
-// OverrideDefinitions is what overrides bring of their own, to which pidgeon's templates give way.
+// OverrideDefinitions are sections and settings of overrides that replace those of pidgeon's
+// templates.
 type OverrideDefinitions struct {
 	Passdb, Userdb bool
 	Auth           bool   // another user for auth
 	Inbox          bool   // a namespace with the INBOX
 	Separator      string // of namespaces, which all have the same
 	Cleartext      bool   // logins without TLS, where TLS is required
-	FirstUID       int    // the lowest that mail may have, 0 if unset
-	LastUID        int    // and the highest
-	Ports          string // that listeners have, each between blanks
-	// ConfigVersion and StorageVersion are what 2.4 takes in the main file alone.
+	FirstUID       int    // first_valid_uid, 0 if unset
+	LastUID        int    // last_valid_uid
+	Ports          string // of listeners, each between blanks
+	// ConfigVersion and StorageVersion are settings that 2.4 takes in the main file alone.
 	ConfigVersion, StorageVersion string
 }
 
-// Sum identifies bytes: their SHA-256, in hexadecimal digits.
+// Sum is a SHA-256 in hexadecimal digits.
 type Sum string
 
 // SumOf is the sum of what was written to a SHA-256.
@@ -95,7 +96,7 @@ func (f Files) Relocate(dir string) Files {
 	return moved
 }
 
-// Data is what the named file holds, nil if there is none.
+// Data is the content of the named file, nil if there is none.
 func (f Files) Data(name string) []byte {
 	for _, file := range f {
 		if file.Name == name {

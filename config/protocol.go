@@ -12,14 +12,14 @@ type Listener struct {
 	Port      int
 	Addresses []string // IP addresses; * is all of IPv4
 	TLS       bool     // from the first byte on
-	HAProxy   bool     // a proxy that speaks HAProxy's protocol comes first
+	HAProxy   bool     // clients connect through a proxy that speaks HAProxy's protocol
 }
 
-// Protocol is one that clients speak with Dovecot.
+// Protocol is a protocol between clients and Dovecot.
 type Protocol struct {
 	Name      string   // as in PROTOCOLS and in Dovecot's "protocols"
 	Login     string   // the service that takes connections
-	Session   string   // the service that serves who has logged in
+	Session   string   // the service that serves clients after their login
 	Listeners []string // their names; one that ends in "s" begins with TLS
 	Greeting  string   // how the server's first line begins
 }
@@ -32,11 +32,11 @@ var protocols = []Protocol{
 	{"submission", "submission-login", "submission", []string{"submission", "submissions"}, "220 "},
 }
 
-// Protocols are all of them, in the order of their names.
+// Protocols are all protocols, in the order of their names.
 func Protocols() []Protocol { return slices.Clone(protocols) }
 
-// Services are the names of the services behind the protocol, the one that takes
-// connections first. LMTP has no other: nobody stays logged in.
+// Services are the names of the services of the protocol, the one that takes connections
+// first. LMTP has only that one, because it has no sessions.
 func (p Protocol) Services() []string {
 	return slices.DeleteFunc([]string{p.Login, p.Session}, func(name string) bool { return name == "" })
 }

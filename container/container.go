@@ -1,6 +1,6 @@
-// Package container is where this process finds itself: as whom it runs, where it
-// writes, what the kernel and the engine allow, and how a limit is raised. It
-// prepares; how much is to be held is for others to say.
+// Package container finds out as which user this process runs and what the kernel and the
+// engine allow, prepares the directories, and raises limits. Package sizing says how much is
+// needed.
 package container
 
 import (
@@ -13,20 +13,20 @@ import (
 	"pidgeon/sizing"
 )
 
-// Facts do not change while a container lives.
+// Facts are the properties of a container, which do not change while it runs.
 type Facts struct {
 	Identity Identity
 	Machine  sizing.Machine
 	Allowed  sizing.Allowed
 }
 
-// Budget is what there is for sessions, with a Dovecot of that dialect.
+// Budget is the budget for the sessions of a Dovecot of that dialect.
 func (f Facts) Budget(dialect string) sizing.Budget {
 	return sizing.Budget{Machine: f.Machine, Allowed: f.Allowed, Cost: sizing.Costs(dialect)}
 }
 
-// Remark tells how many sessions the container holds, or what stands in the way of some:
-// as a sentence for a person, and as a line of the log.
+// Remark says how many sessions the container holds, or which limit is too low: as a sentence
+// for a person, and as a line of the log.
 type Remark struct {
 	Sentence string
 	level    slog.Level
@@ -41,8 +41,8 @@ func (f Facts) Announce(log *slog.Logger, demand []sizing.Protocol, dialect stri
 	}
 }
 
-// Remarks say how many sessions the container holds, or which limit keeps it from holding
-// those asked for and how it is raised.
+// Remarks say how many sessions the container holds, or which limit is too low for those
+// asked for and how to raise it.
 func (f Facts) Remarks(demand []sizing.Protocol, dialect string) (all []Remark) {
 	remark := func(sentence string, level slog.Level, message string, facts ...any) {
 		all = append(all, Remark{sentence, level, message, facts})

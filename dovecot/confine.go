@@ -18,14 +18,13 @@ const (
 	writing3 = unix.LANDLOCK_ACCESS_FS_TRUNCATE
 )
 
-// RunConfined runs f on a thread that, with all that it starts, writes below dir alone, and
-// puts sockets in some directories, whatever a configuration says: mail, dicts and logs
-// of the operator's stay as they are. Where the kernel has no Landlock (before 5.13, or
-// not in use) f has to do without.
+// RunConfined runs f on a thread that, with its child processes, may write only below dir,
+// and make sockets only in some directories, so that a rehearsal cannot change mail, dicts
+// and logs. Without Landlock in the kernel (before 5.13, or not in use) f runs unconfined.
 func RunConfined(dir string, sockets []string, f func() error) error {
 	ended := make(chan error)
 	go func() {
-		runtime.LockOSThread() // and not unlocked: a thread that is confined ends here
+		runtime.LockOSThread() // never unlocked, so that the confined thread ends with the goroutine
 		if err := confine(dir, sockets); err != nil && !errors.Is(err, unix.ENOSYS) && !errors.Is(err, unix.EOPNOTSUPP) && !errors.Is(err, unix.EPERM) {
 			ended <- err
 			return

@@ -11,8 +11,8 @@ import (
 	"strings"
 )
 
-// Effective asks what the configuration main comes to for the given settings. A
-// setting that 2.4 leaves at a built-in default is missing from the answer.
+// Effective asks doveconf for settings of the configuration main. Settings that 2.4 leaves at
+// a built-in default are missing from the answer.
 func (d *Dovecot) Effective(ctx context.Context, main string, names ...string) (Settings, error) {
 	out, err := d.prints(ctx, append([]string{"-c", main}, names...)...)
 	if err != nil {
@@ -21,9 +21,8 @@ func (d *Dovecot) Effective(ctx context.Context, main string, names ...string) (
 	return ParseDump(out), nil
 }
 
-// Dump is all that differs from Dovecot's defaults, as doveconf -n prints it. With
-// secrets it tells two configurations apart by their keys and passwords too, and
-// is not to be shown.
+// Dump is the output of doveconf -n: all settings that differ from Dovecot's defaults. With
+// secrets it has keys and passwords, and must not be shown.
 func (d *Dovecot) Dump(ctx context.Context, main string, secrets bool) (string, error) {
 	args := []string{"-n", "-c", main}
 	if secrets {
@@ -42,8 +41,8 @@ func (d *Dovecot) Dump(ctx context.Context, main string, secrets bool) (string, 
 	return settings.String(), nil
 }
 
-// Defaults are all settings that Dovecot knows, by their sections, with what they are
-// where nothing sets them. Dovecot is asked once.
+// Defaults are all settings that Dovecot knows, by their sections, with their defaults.
+// Dovecot is asked once.
 func (d *Dovecot) Defaults(ctx context.Context) (Settings, error) {
 	d.asking.Lock()
 	defer d.asking.Unlock()
@@ -61,7 +60,7 @@ func (d *Dovecot) Defaults(ctx context.Context) (Settings, error) {
 	return d.defaults, nil
 }
 
-// Services are the names of those that Dovecot comes with, none if it does not say.
+// Services are the names of Dovecot's services, none if doveconf does not list them.
 func (d *Dovecot) Services(ctx context.Context) []string {
 	defaults, _ := d.Defaults(ctx)
 	var all []string
@@ -74,8 +73,8 @@ func (d *Dovecot) Services(ctx context.Context) []string {
 	return slices.Compact(all)
 }
 
-// prints is what doveconf prints. It may end well and have printed no configuration: a
-// broken disk or library prints anything, or nothing where all settings are asked for.
+// prints is the output of doveconf. It is checked, because with a broken disk or library
+// doveconf can succeed and print no configuration.
 func (d *Dovecot) prints(ctx context.Context, args ...string) (string, error) {
 	out, err := d.output(ctx, exec.Command(d.Doveconf, args...))
 	switch all := args[0] != "-c"; {
@@ -87,8 +86,8 @@ func (d *Dovecot) prints(ctx context.Context, args ...string) (string, error) {
 	return out, err
 }
 
-// Value asks Dovecot what a setting comes to in the configuration main; ok is
-// false where it does not say, as 2.4 does not for some defaults.
+// Value asks doveconf for a setting of the configuration main; ok is false if it prints none,
+// as 2.4 does for some defaults.
 func (d *Dovecot) Value(ctx context.Context, main, setting string) (value string, ok bool, err error) {
 	name, asked := setting, []string{setting}
 	inside, _ := strings.CutPrefix(setting, "protocol/")
@@ -100,7 +99,7 @@ func (d *Dovecot) Value(ctx context.Context, main, setting string) (value string
 	return value, ok, err
 }
 
-// Default is the value of a setting that nothing sets.
+// Default is the default of a setting.
 func (d *Dovecot) Default(ctx context.Context, setting string) (value string, ok bool) {
 	defaults, _ := d.Defaults(ctx)
 	parts := strings.Split(setting, "/")
@@ -112,7 +111,7 @@ func (d *Dovecot) Default(ctx context.Context, setting string) (value string, ok
 	return "", false
 }
 
-// Complaint is one of doveconf's.
+// Complaint is an error or a warning of doveconf.
 type Complaint struct {
 	Fatal   bool
 	File    string // as Dovecot reads it
@@ -120,8 +119,8 @@ type Complaint struct {
 	Problem string
 }
 
-// Complaints are what doveconf says of the configuration main. An error means that it
-// said nothing, or not why it ended with one.
+// Complaints are the complaints of doveconf about the configuration main. An error means that
+// doveconf has failed without one.
 func (d *Dovecot) Complaints(ctx context.Context, main string) ([]Complaint, error) {
 	_, said, err := d.ask(ctx, exec.Command(d.Doveconf, "-x", "-n", "-c", main)) // with -x its output holds keys and passwords
 	complaints := parseComplaints(said)

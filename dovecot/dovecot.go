@@ -1,6 +1,6 @@
-// Package dovecot is the installed Dovecot: its version, its command lines, and what
-// its settings come to. What is wrong with them, package lint finds in their text and
-// package rehearsal by trying them; the Dovecot that serves users is package master's.
+// Package dovecot knows the installed Dovecot: its version, its command lines, and its
+// effective settings. Package lint checks the text of a configuration, package rehearsal
+// tries it, and package master watches the Dovecot that serves users.
 package dovecot
 
 import (
@@ -26,16 +26,16 @@ type Dovecot struct {
 	Version string // as in "2.4.1"
 	Dialect string // "2.3" or "2.4": the configuration language it speaks
 
-	Program, Doveconf string // where they lie
+	Program, Doveconf string // paths
 	Run               Runner
-	Root              string // where the file system that Dovecot sees lies for us; empty but in tests
+	Root              string // the root of Dovecot's file system; empty except in tests
 
 	asking   sync.Mutex
 	defaults Settings // nil until asked for
 }
 
-// patience bounds every call of a command that Dovecot answers in milliseconds;
-// on a machine that is out of memory or swapping it takes longer, or for ever.
+// patience bounds every call of a command, which takes milliseconds unless the machine is
+// out of memory.
 const patience = 8 * time.Second
 
 var errPatience = fmt.Errorf("it does not answer within %v", patience)
@@ -83,8 +83,8 @@ func Find(ctx context.Context, run Runner) (*Dovecot, error) {
 	return d, nil
 }
 
-// DefaultConfiguration is the path of the configuration that Dovecot takes where none is
-// named, which is built into it: doveconf begins with it, there or not.
+// DefaultConfiguration is the path of Dovecot's default configuration, which doveconf prints
+// first whether the file exists or not.
 func DefaultConfiguration() string {
 	path, _ := lookPath("doveconf")
 	said, _ := exec.Command(path, "-d").Output()
@@ -95,7 +95,7 @@ func DefaultConfiguration() string {
 	return "/etc/dovecot/dovecot.conf"
 }
 
-// lookPath also tries the places that are not in an ordinary user's PATH.
+// lookPath also tries directories that are not in an ordinary user's PATH.
 func lookPath(name string) (string, error) {
 	for _, candidate := range []string{name, "/usr/sbin/" + name, "/usr/bin/" + name, "/usr/local/sbin/" + name, "/usr/local/bin/" + name} {
 		if path, err := exec.LookPath(candidate); err == nil {
@@ -108,8 +108,8 @@ func lookPath(name string) (string, error) {
 // Foreground is the command that runs the configuration conf in the foreground.
 func (d *Dovecot) Foreground(conf string) *exec.Cmd { return exec.Command(d.Program, "-F", "-c", conf) }
 
-// ask runs a command and returns what it prints and what it writes to standard error,
-// nothing if it did not come to its end.
+// ask runs a command and returns its standard output and standard error, nothing if it was
+// ended.
 func (d *Dovecot) ask(ctx context.Context, cmd *exec.Cmd) (out, said string, err error) {
 	ctx, cancel := context.WithTimeoutCause(ctx, patience, errPatience)
 	defer cancel()
@@ -122,8 +122,7 @@ func (d *Dovecot) ask(ctx context.Context, cmd *exec.Cmd) (out, said string, err
 	return stdout.String(), stderr.String(), err
 }
 
-// output returns what a command prints; its error holds what the command wrote
-// to standard error.
+// output returns the standard output of a command; the error has its standard error.
 func (d *Dovecot) output(ctx context.Context, cmd *exec.Cmd) (string, error) {
 	out, said, err := d.ask(ctx, cmd)
 	if err != nil && said != "" {
@@ -132,7 +131,7 @@ func (d *Dovecot) output(ctx context.Context, cmd *exec.Cmd) (string, error) {
 	return out, err
 }
 
-// refusal is a command that ended with an error and said why.
+// refusal is the error of a command that has failed and said why.
 type refusal struct {
 	text string
 	err  error
@@ -143,15 +142,15 @@ func (r *refusal) Unwrap() error { return r.err }
 
 const getent = "/usr/bin/getent"
 
-// notFound tells whether getent ended because there is no such entry (getent(1)).
-// From any other end nothing follows.
+// notFound reports whether getent ended because there is no such entry (getent(1)), and not
+// for another reason.
 func notFound(err error) bool {
 	var exit interface{ ExitCode() int }
 	return errors.As(err, &exit) && exit.ExitCode() == 2
 }
 
-// Resolve asks for the addresses of a name the way Dovecot does. Where that cannot
-// be asked, there are none, and no error.
+// Resolve looks a name up the way Dovecot does. If the lookup cannot be made, it returns no
+// addresses and no error.
 func (d *Dovecot) Resolve(ctx context.Context, name string) ([]string, error) {
 	out, err := d.output(ctx, exec.Command(getent, "ahosts", name))
 	if errors.Is(err, errPatience) || notFound(err) {
@@ -166,8 +165,8 @@ func (d *Dovecot) Resolve(ctx context.Context, name string) ([]string, error) {
 	return addresses, nil
 }
 
-// LacksEntry tells whether no such entry is in a database (passwd, group), looked for
-// wherever Dovecot would.
+// LacksEntry reports whether an entry is missing in a database (passwd, group), looked up
+// the way Dovecot does.
 func (d *Dovecot) LacksEntry(ctx context.Context, database, name string) bool {
 	return notFound(d.Run(ctx, exec.Command(getent, database, name)))
 }

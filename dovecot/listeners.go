@@ -14,7 +14,7 @@ import (
 	"pidgeon/finding"
 )
 
-// Socket is one that a service listens on.
+// Socket is a listener of a service.
 type Socket struct {
 	Service string
 	Kind    string // InetListener or one of the two in the file system
@@ -30,7 +30,7 @@ var socketKinds = []string{InetListener, "unix_listener", "fifo_listener"}
 // allows and 2.4 does not.
 const unnamedPrefix = "#"
 
-// Unnamed tells whether a socket has no name of its own.
+// Unnamed reports whether a socket has no name of its own.
 func (s Socket) Unnamed() bool { return strings.HasPrefix(s.Name, unnamedPrefix) }
 
 // Setting is the full name of one of the socket's settings.
@@ -71,8 +71,8 @@ func SocketOf(p config.Protocol, listener string) Socket {
 	return Socket{p.Login, InetListener, listener}
 }
 
-// PortSettings are the names of the settings that say on which port a listener listens,
-// and whether for TLS.
+// PortSettings are the names of the settings with the port of a listener, and whether it
+// begins with TLS.
 func PortSettings() []string {
 	var names []string
 	for _, p := range config.Protocols() {
@@ -83,9 +83,9 @@ func PortSettings() []string {
 	return names
 }
 
-// Listeners are all TCP sockets of the configuration, those of overrides
-// included. Each has a name of its own: one that two services have is told apart by
-// them, but for those of pidgeon's own templates.
+// Listeners are all TCP sockets of the configuration, those of overrides included. A name
+// that two services use has the service in front, except for the names of pidgeon's own
+// templates.
 func (s Settings) Listeners() []config.Listener {
 	var all []config.Listener
 	sockets, named := s.Sockets(), map[string]int{}
@@ -122,19 +122,17 @@ func (s Settings) addresses(l Socket) []string {
 	return nil
 }
 
-// ServiceRuns reports whether a service runs: one that takes a protocol's connections does
-// if the protocol is on, and has listeners in the settings even if not; all others do
-// always.
+// ServiceRuns reports whether a service runs: a login service only if its protocol is on,
+// though its listeners are always in the settings; any other always.
 func (s Settings) ServiceRuns(service string) bool {
 	all := config.Protocols()
 	i := slices.IndexFunc(all, func(p config.Protocol) bool { return p.Login == service })
 	return i < 0 || s.ProtocolOn(all[i].Name)
 }
 
-// SocketFaults finds sockets of a configuration that Dovecot must not make: it
-// removes whatever stands in their place, a file of the operator's as well, and
-// its master dies of a directory (2.3.19, 2.4.1). Nor does it start with two in one
-// place, whatever they are called. runDir is pidgeon's own.
+// SocketFaults finds sockets whose paths are files, directories or other sockets: Dovecot
+// removes a file there, its master dies of a directory, and it does not start with two
+// sockets at one path (2.3.19, 2.4.1). runDir is RUN_DIR.
 func (s Settings) SocketFaults(runDir string) finding.List {
 	var found finding.List
 	seen, places := map[string]bool{}, map[string]Socket{}

@@ -13,14 +13,12 @@ import (
 	"pidgeon/finding"
 )
 
-// Settings are effective values by their full name, as in
-// "service/imap-login/process_limit". The name of a section is in there as it is,
-// blanks and slashes included.
+// Settings are effective values by their full names, such as
+// "service/imap-login/process_limit", with the names of sections unescaped.
 type Settings map[string]string
 
-// ParseDump reads what doveconf prints: asked for a setting, 2.3 prints full names;
-// everything else it prints, and all that 2.4 does, stands in its sections. Those that
-// 2.3 allows to have no name, and merges with no other, are numbered.
+// ParseDump parses the output of doveconf, which has full names (2.3, asked for a setting) or
+// sections. Sections without a name that do not merge get numbers.
 func ParseDump(dump string) Settings {
 	s := Settings{}
 	sections := []string{""} // each with those around it, and a slash at its end
@@ -58,7 +56,7 @@ func sectionName(name string) string {
 	return name
 }
 
-// Int returns a number; ok is false where it is not set or is none.
+// Int returns a number; ok is false if the setting is missing or no number.
 func (s Settings) Int(name string) (n int, ok bool) {
 	n, err := strconv.Atoi(s[name])
 	return n, err == nil
@@ -70,8 +68,8 @@ func (s Settings) ProtocolOn(protocol string) bool {
 	return slices.Contains(listed, protocol) || s["protocols/"+protocol] == "yes"
 }
 
-// HasDefaultCertificate reports whether clients of a protocol get a certificate whatever name they
-// ask for.
+// HasDefaultCertificate reports whether a protocol has a certificate for clients that ask for
+// no name, or an unknown one.
 func (s Settings) HasDefaultCertificate(protocol string) bool {
 	for _, setting := range []string{"ssl_cert", "ssl_server/cert_file", "ssl_server_cert_file"} {
 		if s[setting] != "" || s["protocol/"+protocol+"/"+setting] != "" {
@@ -88,14 +86,13 @@ func (s Settings) AnyProtocolOn() bool {
 
 var instance = regexp.MustCompile(`/#\d+`)
 
-// SettingName takes a setting as people write it: service imap-login process_limit,
-// or with slashes.
+// SettingName is the full name of a setting that a person wrote with blanks or slashes.
 func SettingName(words ...string) string {
 	name := strings.Join(strings.Fields(strings.Join(words, " ")), "/")
 	return instance.ReplaceAllString(name, "")
 }
 
-// SettingScope says where a setting holds.
+// SettingScope describes the section that a setting is in.
 func SettingScope(setting string) string {
 	parts := strings.Split(setting, "/")
 	switch {
@@ -107,8 +104,8 @@ func SettingScope(setting string) string {
 	return "in " + strings.Join(parts[:len(parts)-1], " ")
 }
 
-// LimitSettings are the names of the settings that bound a service. service_count is of
-// 2.3, restart_request_count of 2.4.
+// LimitSettings are the names of the limits of a service. service_count is of 2.3,
+// restart_request_count of 2.4.
 func LimitSettings(service string) (names []string) {
 	for _, limit := range []string{"process_limit", "client_limit", "service_count", "restart_request_count", "process_min_avail", "vsz_limit"} {
 		names = append(names, "service/"+service+"/"+limit)
@@ -145,8 +142,8 @@ func (s Settings) orDefault(name, fallback string) (int, bool) {
 	return s.Int(fallback)
 }
 
-// UnsetOwned finds owned settings that nothing sets, which takes a template of the
-// operator's in the place of pidgeon's own.
+// UnsetOwned finds owned settings that nothing sets, because an operator's template has
+// replaced the one that does.
 func (s Settings) UnsetOwned(owned map[string]string) finding.List {
 	var found finding.List
 	for _, name := range slices.Sorted(maps.Keys(owned)) {
@@ -175,8 +172,8 @@ var (
 	wholePath = regexp.MustCompile(`(?:^|[:;])(?:[^:;=]*=)?/`)
 )
 
-// WithMailBelow are settings that move all mail with a whole path below a directory. Drivers,
-// and what lies in a user's home, stay as they are.
+// WithMailBelow are settings that move all absolute mail paths below a directory. Drivers and
+// paths in a user's home stay.
 func (s Settings) WithMailBelow(dir string) Settings {
 	moved := Settings{}
 	for name, value := range s {
@@ -189,7 +186,8 @@ func (s Settings) WithMailBelow(dir string) Settings {
 	return moved
 }
 
-// UnnamedSectionsAddUp tells whether 2.3 merges sections of a kind that have no name with no other.
+// UnnamedSectionsAddUp reports whether unnamed sections of a kind stay separate in 2.3, as
+// passdb { } does, instead of merging.
 func UnnamedSectionsAddUp(kind string) bool {
 	return slices.Contains(socketKinds, kind) || slices.Contains([]string{"passdb", "userdb", "namespace"}, kind)
 }
@@ -222,14 +220,13 @@ func (s Settings) userField(field string) string {
 	return s[userdb+"fields/"+field]
 }
 
-// MailOwner is who owns all mail, by name or number; empty where that is told user by
-// user, or by nobody.
+// MailOwner is the owner of all mail, by name or number; empty if users have owners of their
+// own, or none is set.
 func (s Settings) MailOwner() (uid, gid string) {
 	return cmp.Or(s.userField("uid"), s["mail_uid"]), cmp.Or(s.userField("gid"), s["mail_gid"])
 }
 
-// NearestValidID is the ID that comes next to one among those that mail may have; kind is uid
-// or gid.
+// NearestValidID is the ID nearest to id that Dovecot accepts for mail; kind is uid or gid.
 func (s Settings) NearestValidID(kind string, id int) int {
 	first, _ := s.Int("first_valid_" + kind)
 	last, _ := s.Int("last_valid_" + kind)
@@ -239,8 +236,7 @@ func (s Settings) NearestValidID(kind string, id int) int {
 	return id
 }
 
-// MailPaths are the whole paths at which the configuration keeps mail, variables
-// and all.
+// MailPaths are the absolute paths of mail, with variables.
 func (s Settings) MailPaths() []string {
 	paths := []string{cmp.Or(s.userField("home"), s["mail_home"])}
 	for _, name := range mailPaths {

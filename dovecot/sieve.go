@@ -7,9 +7,9 @@ import (
 	"path/filepath"
 )
 
-// CompileScript compiles a Sieve script into a file, with the extensions that the
-// configuration conf turns on, and returns what was said of it. It loads the plugins
-// that mail has, and they write (last_login; 2.3.19, 2.4.1).
+// CompileScript compiles a Sieve script into a file, with the extensions of the configuration
+// conf, and returns the messages of sievec. sievec loads the mail plugins, which can write
+// (last_login; 2.3.19, 2.4.1).
 func (d *Dovecot) CompileScript(ctx context.Context, conf, script, compiled string) (said string, err error) {
 	sievec, err := lookPath("sievec")
 	if err != nil {

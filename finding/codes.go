@@ -4,7 +4,7 @@ package finding
 // docs/findings.md, where each has its meaning and its cure.
 type Code string
 
-// What is wrong with the text of a file.
+// Faults of the text of a file.
 const (
 	ByteOrderMark    Code = "byte-order-mark"
 	NULByte          Code = "nul-byte"
@@ -18,7 +18,7 @@ const (
 	ScriptError      Code = "script-error"
 )
 
-// What is wrong with a setting.
+// Faults of a setting.
 const (
 	UnknownSetting  Code = "unknown-setting"
 	UnknownProtocol Code = "unknown-protocol"
@@ -30,7 +30,7 @@ const (
 	Refused         Code = "refused"
 )
 
-// What a setting names and is not there, or is not what it has to be.
+// Faults of things that a setting names.
 const (
 	MissingFile         Code = "missing-file"
 	UnreadableFile      Code = "unreadable-file"
@@ -45,7 +45,7 @@ const (
 	SelfSigned          Code = "self-signed"
 )
 
-// What has not the effect that was meant.
+// Settings and files without the effect that was meant.
 const (
 	NoEffect        Code = "no-effect"
 	Overwritten     Code = "overwritten"
@@ -58,7 +58,7 @@ const (
 	IgnoredFile     Code = "ignored-file"
 )
 
-// What stands outside of the files.
+// Faults outside of the files.
 const (
 	Environment     Code = "environment"
 	CannotListen    Code = "cannot-listen"

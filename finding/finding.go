@@ -1,5 +1,5 @@
-// Package finding is what is wrong with a configuration, in the operator's words:
-// where it stands, what it is, and what to write instead.
+// Package finding has the type of everything that is reported about a configuration: its
+// file and line, the problem, and what to write instead.
 package finding
 
 import (
@@ -14,14 +14,14 @@ import (
 	"unicode/utf8"
 )
 
-// Finding is one fault, or one remark.
+// Finding is a fault, which refuses a configuration, or a warning.
 type Finding struct {
-	Code    Code   // what kind it is
-	File    string // the path that the operator knows; empty where none can be named
-	Line    int    // 1-based; 0 where unknown
+	Code    Code
+	File    string // the operator's path; may be empty
+	Line    int    // 1-based; 0 if unknown
 	Problem string // one sentence without a full stop
 	Hint    string // what to write instead; may be empty
-	Warning bool   // a remark: it refuses nothing
+	Warning bool
 }
 
 // Error puts a finding on one line: file:line: problem (hint). Bytes that no terminal
@@ -72,12 +72,12 @@ func (f *Finding) UnmarshalJSON(text []byte) error {
 	return err
 }
 
-// Warn is a finding that refuses nothing.
+// Warn is a warning.
 func Warn(code Code, file, problem string) Finding {
 	return Finding{Code: code, File: file, Problem: problem, Warning: true}
 }
 
-// Place is file:line, or what of it is known.
+// Place is file:line, or the part of it that is known.
 func (f Finding) Place() string {
 	if f.File == "" || f.Line == 0 {
 		return f.File
@@ -85,7 +85,7 @@ func (f Finding) Place() string {
 	return fmt.Sprintf("%s:%d", f.File, f.Line)
 }
 
-// List is everything found, as an error.
+// List is a list of findings, and an error.
 type List []Finding
 
 func (l List) Error() string {
@@ -96,7 +96,7 @@ func (l List) Error() string {
 	return strings.Join(lines, "\n")
 }
 
-// Sorted puts what belongs to one file together, by lines. The files keep their
+// Sorted groups the findings by file, and sorts each group by line. The files keep their
 // order.
 func (l List) Sorted() List {
 	order := map[string]int{"": len(l)}
@@ -111,10 +111,10 @@ func (l List) Sorted() List {
 	return l
 }
 
-// Faults leaves the remarks out.
+// Faults are the findings that are no warnings.
 func (l List) Faults() List { return l.only(false) }
 
-// Warnings leaves the faults out.
+// Warnings are the findings that are no faults.
 func (l List) Warnings() List { return l.only(true) }
 
 func (l List) only(warnings bool) (some List) {
@@ -126,8 +126,7 @@ func (l List) only(warnings bool) (some List) {
 	return some
 }
 
-// Of lists all that is wrong: the findings that an error holds, and any other error
-// as a check that could not be made.
+// Of turns an error into findings: those of a List that it wraps, or a failed check.
 func Of(err error) List {
 	var list List
 	switch joined, isJoined := err.(interface{ Unwrap() []error }); {
@@ -144,7 +143,7 @@ func Of(err error) List {
 	return List{{Code: CheckFailed, Problem: err.Error()}}
 }
 
-// Sentences are the findings one by one, without repetitions.
+// Sentences are the findings as texts, without repetitions.
 func (l List) Sentences() (all []string) {
 	for _, f := range l {
 		if sentence := f.Error(); !slices.Contains(all, sentence) {

@@ -92,7 +92,7 @@ func (t *turn) judge(j Judge) {
 	t.do(j)
 }
 
-// retries tells whether a candidate is due to be tried again.
+// retries reports whether a candidate is due to be tried again.
 func (t *turn) retries() bool { return !t.Retry.Due.IsZero() && !t.now.Before(t.Retry.Due) }
 
 func (t *turn) reload(why ReloadReason, g Generation) {

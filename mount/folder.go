@@ -53,7 +53,7 @@ func (f *folder) close() {
 	}
 }
 
-// check tells whether the generation was replaced while it was read. Kubernetes
+// check reports whether the generation was replaced while it was read. Kubernetes
 // empties the old one right after the switch; without this check a half empty
 // directory would look like a complete one.
 func (f *folder) check() error {

@@ -59,7 +59,7 @@ func notify(c chan<- os.Signal, list []os.Signal) (stop func()) {
 	}
 }
 
-// IsStop tells whether sig asks the container to stop.
+// IsStop reports whether sig asks the container to stop.
 func IsStop(sig os.Signal) bool {
 	return sig == unix.SIGTERM || sig == unix.SIGINT || sig == unix.SIGQUIT
 }

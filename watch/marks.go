@@ -96,7 +96,7 @@ func isLimit(err error) bool {
 		errors.Is(err, unix.ENFILE) || errors.Is(err, unix.ENOMEM)
 }
 
-// concerns tells whether an event is about anything wanted: the marked inode
+// concerns reports whether an event is about anything wanted: the marked inode
 // itself or an entry that matters in a marked directory.
 func (m *marks) concerns(event fsnotify.Event) bool {
 	if m.wanted.paths[event.Name] != nil {

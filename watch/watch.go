@@ -135,7 +135,7 @@ func (w *Watcher) look() {
 	notify(w.changed)
 }
 
-// elsewhere tells whether there are other paths to follow, or marks that are not where
+// elsewhere reports whether there are other paths to follow, or marks that are not where
 // the paths lead: a mount in the place of a directory makes no event.
 func (w *Watcher) elsewhere() bool {
 	w.mu.Lock()

@@ -16,7 +16,7 @@ import (
 	"pidgeon/finding"
 )
 
-// absence looks for what is installed, once for each name.
+// absence finds out what is installed, once for each name.
 type absence struct {
 	*Config
 	dovecot *dovecot.Dovecot
@@ -24,9 +24,9 @@ type absence struct {
 	lacks   map[[2]string]bool // by database and name
 }
 
-// absent finds what overrides name and what is not installed: plugins,
-// executables, users and groups. Dovecot notices when it needs them, which is at
-// a login or never. Of templates it is plugins alone.
+// absent finds plugins, executables, users and groups that overrides name and that are not
+// installed, because Dovecot notices that at a login, or never. In pidgeon's templates it
+// looks for plugins alone.
 func (c *Config) absent(ctx context.Context, d *dovecot.Dovecot) finding.List {
 	a := absence{Config: c, dovecot: d, lacks: map[[2]string]bool{}}
 	a.plugins = pluginsIn(filepath.Join(d.Root, a.dirWith(ctx, "", "mail_plugin_dir", "/usr/lib/dovecot/modules")))
@@ -137,8 +137,8 @@ func (a absence) account(ctx context.Context, s *statement, database string, mis
 	return f
 }
 
-// idle finds sections for services that Dovecot does not have: it takes note of
-// them, and never starts anything.
+// idle finds sections of services that Dovecot does not have, because Dovecot accepts them
+// and starts nothing.
 func (c *Config) idle(ctx context.Context, d *dovecot.Dovecot) finding.List {
 	services := sync.OnceValue(func() []string { return d.Services(ctx) })
 	return c.each(func(s *statement) (f finding.Finding) {
@@ -153,8 +153,7 @@ func (c *Config) idle(ctx context.Context, d *dovecot.Dovecot) finding.List {
 	})
 }
 
-// chrooted finds services that a chroot takes what they need away from, or that
-// take no notice of it.
+// chrooted finds services that cannot work in a chroot, or that ignore it.
 func chrooted(s *statement) (f finding.Finding) {
 	if !s.sets() || s.key != "chroot" || !s.within("service") || s.value == "" || s.value == "/" {
 		return f
@@ -168,8 +167,8 @@ func chrooted(s *statement) (f finding.Finding) {
 	return f
 }
 
-// off tells whether a section is about a service of a protocol that is off: Dovecot
-// does not look at it.
+// off reports whether a section is about a service of a protocol that is off, which Dovecot
+// ignores.
 func (c *Config) off() func(*section) bool {
 	on := map[string]bool{}
 	for _, s := range c.statements {

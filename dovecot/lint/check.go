@@ -16,8 +16,8 @@ import (
 // would read all of it.
 func (c *Config) TooMuch() finding.List { return c.included.overflow }
 
-// Check has doveconf read the configuration main, whose text is c, and returns all
-// that is wrong with it. An error means that the check itself could not be made.
+// Check has doveconf read the configuration main, whose text is c, and returns all findings.
+// An error means that the check could not be made.
 func Check(ctx context.Context, d *dovecot.Dovecot, main string, c *Config) (finding.List, error) {
 	if tooMuch := c.TooMuch(); len(tooMuch) > 0 {
 		return tooMuch, nil
@@ -43,7 +43,7 @@ func Check(ctx context.Context, d *dovecot.Dovecot, main string, c *Config) (fin
 	return c.ordered(unique(found)), nil
 }
 
-// each collects what a rule finds in the statements of overrides.
+// each applies a rule to the statements of overrides.
 func (c *Config) each(rule func(*statement) finding.Finding) finding.List {
 	var found finding.List
 	for s := range c.overrides {
@@ -63,8 +63,8 @@ func (c *Config) overrides(yield func(*statement) bool) {
 	}
 }
 
-// unique drops what is said twice: doveconf 2.3 repeats its verdict for each
-// plugin it asks, and the lint may have found the same line.
+// unique drops repetitions, because doveconf 2.3 repeats a complaint for each plugin, and a
+// rule may have found the same line.
 func unique(found finding.List) finding.List {
 	seen := map[finding.Finding]bool{}
 	return slices.DeleteFunc(found, func(f finding.Finding) bool {
@@ -93,8 +93,8 @@ func (c *Config) ordered(found finding.List) finding.List {
 	return found
 }
 
-// withoutEffect finds lines of overrides that change nothing, and says why: one warning
-// for all limits that are set anew.
+// withoutEffect finds lines of overrides without effect, with one warning for all limits that
+// are set twice.
 func (c *Config) withoutEffect(ctx context.Context, d *dovecot.Dovecot) finding.List {
 	var anew []string
 	var first *statement
@@ -142,8 +142,8 @@ func (c *Config) withoutEffect(ctx context.Context, d *dovecot.Dovecot) finding.
 	return found
 }
 
-// ours is the line of pidgeon's own that has the last word after a statement of an
-// operator's, nil if there is none.
+// ours is the line of pidgeon's that overrides a statement of the operator's, nil if there is
+// none.
 func (c *Config) ours(s *statement) *statement {
 	if last := c.last(s.in, s.key); last != nil && last.sets() && last.at > s.at && !last.file.Override && s.file.Override {
 		return last
@@ -151,7 +151,7 @@ func (c *Config) ours(s *statement) *statement {
 	return nil
 }
 
-// cumulative tells whether sections do not merge, or are read once for each
+// cumulative reports whether sections do not merge, or are read once for each
 // connection, so that a later one says nothing about what stands in them.
 func (in *section) cumulative() bool {
 	for ; in != nil; in = in.around {
@@ -162,7 +162,7 @@ func (in *section) cumulative() bool {
 	return false
 }
 
-// builtUpon tells whether a value between two statements, or the later one's, names the
+// builtUpon reports whether a value between two statements, or the later one's, names the
 // setting: $mail_plugins in 2.3, $SET:mail_plugins in 2.4.
 func (c *Config) builtUpon(s, later *statement) bool {
 	places := c.mentions[s.key]
@@ -170,7 +170,7 @@ func (c *Config) builtUpon(s, later *statement) bool {
 	return i < len(places) && places[i] <= later.at
 }
 
-// repeats is where a statement's value was set before, empty if it is another value.
+// repeats is the earlier place that sets the same value, empty if there is none.
 func (s *statement) repeats(before *statement) string {
 	if strings.Contains(s.raw, "$") || before.kind != s.kind || before.value != s.value || !before.file.Override && listed(s.key, "sized") {
 		return ""
@@ -178,8 +178,8 @@ func (s *statement) repeats(before *statement) string {
 	return before.place()
 }
 
-// isDefault tells whether a statement sets what holds where nothing is set. In a
-// filter that is the global value.
+// isDefault reports whether a statement sets a setting to its default, which in a filter is
+// the global value.
 func (s *statement) isDefault(ctx context.Context, d *dovecot.Dovecot) bool {
 	name := s.fullName()
 	if strings.Contains(s.raw, "$") || s.kind != assignment || s.in != nil && !strings.HasPrefix(name, "service/") || listed(name, "changing") {

@@ -13,8 +13,7 @@ import (
 	"pidgeon/finding"
 )
 
-// placed is a complaint in the operator's words: the line that it is about, and who
-// wrote it.
+// placed turns a complaint into a finding with the operator's file and line.
 func (c *Config) placed(ctx context.Context, d *dovecot.Dovecot, said dovecot.Complaint) finding.Finding {
 	if said.File != "" { // what copies include begins with ../
 		said.File = filepath.Clean(said.File)
@@ -94,8 +93,7 @@ func (c *Config) culprit(said dovecot.Complaint) *statement {
 	return c.last(nil, key)
 }
 
-// understand tells what kind of fault doveconf reports, and what to write
-// instead.
+// understand finds the code of a complaint of doveconf, and what to write instead.
 func understand(problem string) (finding.Code, string) {
 	for _, row := range TableRows("verdicts") {
 		if strings.Contains(problem, row[0]) {
@@ -109,8 +107,8 @@ func understand(problem string) (finding.Code, string) {
 // master repeats itself with a longer pause each time.
 var complaint = regexp.MustCompile(`^(?:[A-Z][a-z]{2} [ \d]\d [\d:]{8} )?(\S.*?: (?:Error|Fatal|Panic): .*?)(?:, throttling for [\d.]+ secs)?$`)
 
-// LogComplaints are the complaints in a log of Dovecot's, each with the line that is likely to
-// be behind it.
+// LogComplaints are the complaints in a log of Dovecot, each with the line that is likely to
+// be its cause.
 func (c *Config) LogComplaints(log string) finding.List {
 	var found finding.List
 	seen := map[string]bool{}
@@ -133,9 +131,9 @@ func (c *Config) LogComplaints(log string) finding.List {
 // "imap-login: Error: …" is by a service, "service(imap-login): …" about one.
 var ofService = regexp.MustCompile(`^([a-z-]+)(?:\(\d+\))?: |service\(([^)]+)\)`)
 
-// likelyLine guesses who set what a log line complains of: the last line of an
-// override whose setting, or whose value, the complaint names, or else the last
-// section of an override about the service that it names.
+// likelyLine guesses the cause of a complaint: the last line of an override whose setting or
+// value the complaint names, or else the last section of an override about the service that
+// it names.
 func (c *Config) likelyLine(complaint string) (s *statement, line int) {
 	services := map[string]bool{}
 	for _, m := range ofService.FindAllStringSubmatch(complaint, -1) {
@@ -160,7 +158,7 @@ func (c *Config) likelyLine(complaint string) (s *statement, line int) {
 	return nil, 0
 }
 
-// hasWordOf looks for one of the words of a value; short ones (yes, 1) say nothing.
+// hasWordOf looks for one of the words of a value, without short ones (yes, 1).
 func hasWordOf(value, complaint string) bool {
 	words := strings.FieldsFunc(strings.ToLower(value), func(r rune) bool { return strings.ContainsRune(" \t:", r) })
 	return slices.ContainsFunc(words, func(word string) bool { return len(word) > 3 && strings.Contains(complaint, word) })

@@ -1,7 +1,6 @@
-// Package lint is what is wrong with the text of a configuration: doveconf's verdict,
-// with all faults in the place of the first and the operator's words in the place of
-// Dovecot's, and what doveconf takes without a word. It serves nothing: how a
-// configuration behaves, package rehearsal finds out.
+// Package lint checks the text of a configuration: it has doveconf find all faults in the
+// place of the first, rewords them for the operator, and finds faults that doveconf accepts.
+// Package rehearsal finds faults that show only when the configuration is used.
 package lint
 
 import (
@@ -14,8 +13,7 @@ import (
 	"pidgeon/finding"
 )
 
-// Config is a configuration as its text says it, read once and in the order in which
-// Dovecot reads it.
+// Config is the parsed text of a configuration, in the order in which Dovecot reads it.
 type Config struct {
 	files      []*file // those given
 	included   *includedFiles
@@ -28,7 +26,7 @@ type Config struct {
 	origins    *strings.Replacer       // of paths as Dovecot reads them
 }
 
-// file is one that Dovecot reads.
+// file is a file that Dovecot reads.
 type file struct {
 	config.File
 	path       string // where
@@ -36,7 +34,7 @@ type file struct {
 	statements []*statement
 }
 
-// section is one that statements stand in. Those that Dovecot merges are one.
+// section is a section of the configuration; sections that Dovecot merges are one.
 type section struct {
 	around *section // nil outside of all
 	kind   string   // service
@@ -44,7 +42,7 @@ type section struct {
 	number int      // of a section that Dovecot merges with no other; else 0
 }
 
-// target is what statements set: of two with the same one Dovecot takes the later.
+// target identifies what a statement sets; of two with the same target the later one counts.
 type target struct {
 	in        *section
 	key, name string // the name is that of a section
@@ -104,7 +102,7 @@ func (c *Config) section(around *section, kind, name string) *section {
 
 func (c *Config) service(name string) *section { return c.section(nil, "service", name) }
 
-// ReadyProcesses is how many processes of a service overrides want kept ready.
+// ReadyProcesses is the process_min_avail of a service that overrides set.
 func (c *Config) ReadyProcesses(service string) (n int) {
 	if s := c.last(c.service(service), "process_min_avail"); s != nil && s.file.Override {
 		n, _ = strconv.Atoi(s.value)
@@ -112,7 +110,7 @@ func (c *Config) ReadyProcesses(service string) (n int) {
 	return n
 }
 
-// NamesPath tells whether a line of an override names a file, or one below a directory.
+// NamesPath reports whether a line of an override names a path, or one below it.
 func (c *Config) NamesPath(path string) bool {
 	for s := range c.overrides {
 		if strings.Contains(s.value, path) {
@@ -122,7 +120,7 @@ func (c *Config) NamesPath(path string) bool {
 	return false
 }
 
-// UnnamedSections is how many sections have no name.
+// UnnamedSections is the number of sections without a name.
 func (c *Config) UnnamedSections() (n int) {
 	for _, s := range c.statements {
 		if s.kind == opening && s.name == "" {
@@ -132,7 +130,7 @@ func (c *Config) UnnamedSections() (n int) {
 	return n
 }
 
-// last finds the statement that has the last word on a setting, nil if there is none.
+// last finds the statement in force for a setting, nil if there is none.
 func (c *Config) last(in *section, key string) *statement {
 	all := c.setters[target{in, key, ""}]
 	if len(all) == 0 {
@@ -158,7 +156,7 @@ func (f *file) in(line int) *statement {
 	return f.statements[i]
 }
 
-// blamed names the line of an override that has the last word on a setting.
+// blamed adds the line of the override that is in force for a setting.
 func (c *Config) blamed(in *section, key string, f finding.Finding) finding.Finding {
 	if s := c.last(in, key); s != nil && s.file.Override {
 		f.File, f.Line = s.file.Origin, s.last
@@ -166,7 +164,7 @@ func (c *Config) blamed(in *section, key string, f finding.Finding) finding.Find
 	return f
 }
 
-// Line is a line of a configuration that sets something.
+// Line is a line that sets a setting.
 type Line struct {
 	Setting  string `json:"setting"` // its full name: service/imap-login/process_limit
 	Value    string `json:"value"`   // as written
@@ -175,8 +173,8 @@ type Line struct {
 	Override bool   `json:"override"`
 }
 
-// Lines are all lines that set something, in the order in which Dovecot reads
-// them: of two with the same name the later one is in force.
+// Lines are all lines that set a setting, in the order in which Dovecot reads them: of two
+// with the same name the later one is in force.
 func (c *Config) Lines() []Line {
 	var lines []Line
 	for _, s := range c.statements {

@@ -7,8 +7,8 @@ import (
 	"pidgeon/config"
 )
 
-// ReadDefinitions notes what overrides have that is their own, and not a section of pidgeon's
-// templates that they change.
+// ReadDefinitions finds sections and settings of overrides that are their own, as opposed to
+// changes of sections of pidgeon's templates.
 func (c *Config) ReadDefinitions(brought *config.OverrideDefinitions) {
 	templates := map[*section]bool{}
 	for _, s := range c.statements {
@@ -47,7 +47,7 @@ func (c *Config) ReadDefinitions(brought *config.OverrideDefinitions) {
 	brought.Userdb = brought.Userdb || owner && brought.Passdb // these take the place of a userdb
 }
 
-// logins tells whether a section is a service that takes a protocol's connections.
+// logins reports whether a section is a service that takes a protocol's connections.
 func logins(in *section) bool {
 	return in != nil && in.kind == "service" && slices.ContainsFunc(config.Protocols(), func(p config.Protocol) bool { return p.Login == in.name })
 }

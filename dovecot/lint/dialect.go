@@ -8,9 +8,9 @@ import (
 	"pidgeon/finding"
 )
 
-// otherWords finds statements of overrides in the words of the other dialect. With
-// refused those are among them that doveconf refuses, so that it need not be asked
-// about each; the others it accepts, and they mean something else.
+// otherWords finds statements of overrides in the other dialect: those that doveconf accepts
+// with another meaning and, with refused, those that it refuses, so that it need not be asked
+// about each.
 func (c *Config) otherWords(dialect string, refused bool) finding.List {
 	words := (*statement).older
 	if dialect == "2.3" {
@@ -31,7 +31,7 @@ func (c *Config) otherWords(dialect string, refused bool) finding.List {
 	})
 }
 
-// otherMeaning is what 2.3 understands in another way than it was meant.
+// otherMeaning finds settings of 2.4 that 2.3 accepts with another meaning.
 func otherMeaning(s *statement) (f finding.Finding) {
 	if !s.sets() {
 		return f
@@ -86,12 +86,12 @@ func (s *statement) older() (problem, hint string) {
 
 var reference23 = regexp.MustCompile(`(?:^|\s)\$([a-z]+(?:_[a-z]+)+)(?:\s|$)`)
 
-// cosmetic tells whether a statement decides on nothing but how something looks.
+// cosmetic reports whether a statement decides on nothing but how something looks.
 func (s *statement) cosmetic() bool {
 	return s.sets() && (strings.Contains(s.key, "log_") || strings.HasPrefix(s.key, "rejection_") || strings.Contains(s.key, "greeting") || strings.HasSuffix(s.key, "_logout_format") || strings.HasSuffix(s.key, "_format_elements"))
 }
 
-// secret tells whether a value may hold any characters.
+// secret reports whether a value may hold any characters.
 func (s *statement) secret() bool {
 	return strings.Contains(s.key, "password") || strings.Contains(s.key, "secret") || strings.HasSuffix(s.key, "_key")
 }

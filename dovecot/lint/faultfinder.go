@@ -16,9 +16,8 @@ import (
 	"pidgeon/finding"
 )
 
-// faultFinder has a copy of a configuration in which everything that is known to be
-// wrong is blanked, so that doveconf, which names the first fault alone, comes to
-// the next one.
+// faultFinder has a copy of a configuration in which known faults are blanked, because
+// doveconf reports only the first fault.
 type faultFinder struct {
 	*Config // of the copy
 	dovecot *dovecot.Dovecot
@@ -55,8 +54,8 @@ func (c *Config) everything(ctx context.Context, d *dovecot.Dovecot, main string
 	return found
 }
 
-// copy writes what was given beside the configuration, or, where that is not possible,
-// into the temporary directory. It may hold passwords.
+// copy writes a copy, which may hold passwords, beside the configuration or else into the
+// temporary directory.
 func (f *faultFinder) copy(main string) (err error) {
 	if f.dir, err = os.MkdirTemp(filepath.Dir(main), "check-"); err != nil {
 		if f.dir, err = os.MkdirTemp("", "pidgeon-check-"); err != nil {
@@ -83,8 +82,7 @@ func (f *faultFinder) write(files config.Files) error {
 	return nil
 }
 
-// rounds asks doveconf until it finds nothing more, or until what it finds may be
-// a consequence of what was blanked.
+// rounds asks doveconf until it finds no fault, or one that blanking may have caused.
 func (f *faultFinder) rounds(ctx context.Context, blanked bool) finding.List {
 	var found finding.List
 	for range maxRounds {
@@ -111,9 +109,9 @@ func (f *faultFinder) rounds(ctx context.Context, blanked bool) finding.List {
 	return append(found, finding.Finding{Code: finding.MoreFaults, Problem: "there may be more faults than these", Hint: "correct these and check again", Warning: true})
 }
 
-// blank empties the lines that cause faults; a fault in a section's first line is one
-// of the whole. A section without a name gets one, so that what stands in it is looked
-// at too. It reports whether that changed anything.
+// blank empties the lines that cause faults, all lines of a section for a fault in its first
+// one. A section without a name gets one, so that doveconf reads its contents. It reports
+// whether the copy has changed.
 func (f *faultFinder) blank(faults ...finding.Finding) (changed bool) {
 	var files config.Files
 	for _, file := range f.files {
@@ -145,7 +143,7 @@ func (f *faultFinder) blank(faults ...finding.Finding) (changed bool) {
 	return changed && f.write(files) == nil
 }
 
-// extent are the lines that a fault in one of them is of.
+// extent are the lines that a fault in one of them covers.
 func (f *file) extent(lines [][]byte, line int) (first, last int) {
 	s := f.in(line)
 	switch {
@@ -157,7 +155,7 @@ func (f *file) extent(lines [][]byte, line int) (first, last int) {
 	return s.first, max(s.last, s.end)
 }
 
-// encoding finds bytes in overrides that no text holds.
+// encoding finds bytes in overrides that are no text.
 func (c *Config) encoding() finding.List {
 	var found finding.List
 	for _, f := range c.files {
@@ -181,8 +179,7 @@ func (c *Config) encoding() finding.List {
 	return found
 }
 
-// unreadable finds what keeps a statement from being read as it was meant. It speaks as
-// Dovecot does, which would name the first of these faults alone, and some of them in
+// unreadable finds faults of syntax. Dovecot would report only the first of them, and some in
 // another file.
 func unreadable(s *statement) (f finding.Finding) {
 	problem := ""
@@ -204,8 +201,8 @@ func unreadable(s *statement) (f finding.Finding) {
 	return s.fault(code, problem, hint)
 }
 
-// indentedBelow is the last of the lines that a reader takes for the section that
-// begins at a line: those indented further. Where none is, it is the whole rest.
+// indentedBelow is the last line of a section by its indentation, or the last line of the file
+// if no line is indented further.
 func indentedBelow(lines [][]byte, line int) int {
 	end := line
 	for end < len(lines) && (len(bytes.TrimSpace(lines[end])) == 0 || indent(lines[end]) > indent(lines[line-1])) {

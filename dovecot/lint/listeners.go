@@ -11,10 +11,9 @@ import (
 	"pidgeon/finding"
 )
 
-// ChangedListeners finds what overrides have done to the listeners that were asked
-// for. Dovecot takes all of it, and each has its use, but whoever came in through
-// such a listener before does not any more. A protocol that is left without any is
-// a fault.
+// ChangedListeners finds listeners of the environment that overrides have changed. It warns,
+// because each change has its use but locks clients of that listener out. A protocol without
+// any listener is a fault.
 func (c *Config) ChangedListeners(s dovecot.Settings, asked []config.Listener) finding.List {
 	if !s.AnyProtocolOn() {
 		return nil // it is meant so
@@ -82,8 +81,8 @@ func (c *Config) ChangedListeners(s dovecot.Settings, asked []config.Listener) f
 	return found
 }
 
-// clientCertificates finds that certificates are required of clients that are asked for
-// none: each login over TLS would fail (2.3.19, 2.4.1).
+// clientCertificates finds configurations that require certificates of clients and never ask
+// for them, so that each login over TLS fails (2.3.19, 2.4.1).
 func (c *Config) clientCertificates(s dovecot.Settings) finding.List {
 	if s["auth_ssl_require_client_cert"] != "yes" || s["ssl_verify_client_cert"] == "yes" || s["ssl_server_request_client_cert"] == "yes" {
 		return nil
@@ -95,7 +94,7 @@ func (c *Config) clientCertificates(s dovecot.Settings) finding.List {
 	})}
 }
 
-// moved tells whether another listener of a service has a port.
+// moved reports whether another listener of a service has a port.
 func moved(s dovecot.Settings, service string, port int) bool {
 	return slices.ContainsFunc(s.Sockets(), func(l dovecot.Socket) bool {
 		n, _ := s.Int(l.Setting("port"))
@@ -103,8 +102,8 @@ func moved(s dovecot.Settings, service string, port int) bool {
 	})
 }
 
-// WithSockets adds the sockets that overrides name: doveconf 2.3 keeps quiet about
-// one whose section is empty.
+// WithSockets adds the sockets of overrides, because doveconf 2.3 leaves out those whose
+// section is empty.
 func (c *Config) WithSockets(s dovecot.Settings) dovecot.Settings {
 	all := maps.Clone(s)
 	for st := range c.overrides {
@@ -123,9 +122,9 @@ func (c *Config) WithSockets(s dovecot.Settings) dovecot.Settings {
 // these clients are processes that are kept ready.
 const fewest = 18
 
-// LimitFaults finds limits with which nobody could log in: each process that serves
-// users is a client of auth and of stats. Dovecot warns of a low limit of auth
-// alone, and of one that is merely tight in the same words.
+// LimitFaults finds limits of auth and stats that are too low for any login, because each
+// process that serves users is a client of both. Dovecot warns of auth alone, and of limits
+// that are only tight in the same words.
 func (c *Config) LimitFaults(s dovecot.Settings) finding.List {
 	ready := 0
 	for name := range s {
@@ -149,8 +148,7 @@ func (c *Config) LimitFaults(s dovecot.Settings) finding.List {
 	return found
 }
 
-// OwnedSettingFaults finds the lines, of whoever they are, that set what the entrypoint relies on to
-// something else, and have the last word.
+// OwnedSettingFaults finds the lines in force that set an owned setting to another value.
 func (c *Config) OwnedSettingFaults(owned map[string]string) (found finding.List) {
 	for _, s := range c.statements {
 		if want, ok := owned[s.key]; ok && s.sets() && s.in == nil && s.value != want && c.ours(s) == nil {
@@ -165,7 +163,7 @@ func (c *Config) OwnedSettingFaults(owned map[string]string) (found finding.List
 	return found
 }
 
-// whole tells whether overrides are a whole configuration, which has a better place.
+// whole reports whether overrides are a whole configuration, which belongs into DOVECOT_CONF.
 func (c *Config) whole() bool {
 	var brought config.OverrideDefinitions
 	protocols := c.last(nil, "protocols")

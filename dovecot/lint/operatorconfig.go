@@ -13,16 +13,15 @@ import (
 	"pidgeon/finding"
 )
 
-// OperatorConfig is a configuration of the operator's own as it was read.
+// OperatorConfig is the operator's whole configuration, which replaces pidgeon's templates.
 type OperatorConfig struct {
 	Files    config.Files // copies for a generation, the main file first
 	Included []string     // files that are included, or would be if they were there
 	Dirs     []string     // that patterns of included files look into
 }
 
-// ReadOperatorConfig reads the configuration main with everything that it includes. The copies
-// include one another and name all other files by their whole paths; what stands in a
-// line stays in that line.
+// ReadOperatorConfig reads the configuration main with all files that it includes. The copies
+// include one another, and name other files by absolute paths; lines keep their numbers.
 func ReadOperatorConfig(main string) (own OperatorConfig, found finding.List) {
 	data, problem := readRegular(main)
 	if data == nil && problem == "" {
@@ -68,7 +67,8 @@ func (o *OperatorConfig) noteIncludes(f *file) {
 	}
 }
 
-// copyContents is a file as it has to be to mean the same as a copy with that name.
+// copyContents is the content of a file, adapted so that it means the same in a copy with
+// that name.
 func (f *file) copyContents(name string) []byte {
 	lines := bytes.Split(f.Data, []byte("\n"))
 	for _, s := range f.statements {
@@ -84,9 +84,9 @@ func (f *file) copyContents(name string) []byte {
 	return bytes.Join(lines, []byte("\n"))
 }
 
-// rewrittenPath is a statement about a file as it reads in a copy of its file that lies in
-// dir, empty where it is the same. Dovecot looks for what has no whole path beside the
-// file that names it (2.3.19, 2.4.1: fix_relative_path).
+// rewrittenPath is a statement with its path adapted to a copy in dir, empty if it stays.
+// Dovecot takes a relative path from the file that names it (2.3.19, 2.4.1:
+// fix_relative_path).
 func (s *statement) rewrittenPath(dir string) string {
 	switch {
 	case s.kind == include:
@@ -106,5 +106,5 @@ func (s *statement) rewrittenPath(dir string) string {
 	return ""
 }
 
-// wholePath is the path that a value without a whole one means.
+// wholePath is the absolute path of a relative value.
 func (s *statement) wholePath() string { return filepath.Join(filepath.Dir(s.file.path), s.value) }

@@ -17,8 +17,7 @@ import (
 	"pidgeon/finding"
 )
 
-// reader goes through a configuration in the order in which Dovecot does, from the
-// main file into what it includes.
+// reader reads a configuration in Dovecot's order, from the main file into its includes.
 type reader struct {
 	*Config
 	in      *section
@@ -26,8 +25,8 @@ type reader struct {
 	unnamed map[string]int // sections, by their kind
 }
 
-// file reads one file. A section that it leaves open ends with it: what follows
-// is to be understood as it was meant.
+// file reads one file. A section that it leaves open ends with it, so that later files are
+// understood as they were meant.
 func (r *reader) file(f *file) {
 	f.read = true
 	r.order[f.Origin] = cmp.Or(r.order[f.Origin], len(r.order)+1)
@@ -39,7 +38,7 @@ func (r *reader) file(f *file) {
 	r.leave(depth)
 }
 
-// logicalLines takes a file apart: lines that a \\ joins are one.
+// logicalLines splits a file into statements; lines that a \ joins are one.
 func logicalLines(data []byte) iter.Seq[*statement] {
 	return func(yield func(*statement) bool) {
 		var joined []byte
@@ -98,12 +97,12 @@ func (r *reader) statement(s *statement, depth int) {
 	}
 }
 
-// deepest is how many sections may lie within each other; Dovecot's own are four at
-// most. What is deeper counts as in the last of them, so that full names stay short.
+// deepest bounds the nesting of sections, to keep full names short; Dovecot's own nest four
+// deep. Deeper statements count as those of the last section.
 const deepest = 32
 
-// enter gives sections that Dovecot merges with no other a number each: 2.3 has any
-// number of passdb { }.
+// enter opens a section. Unnamed sections that do not merge, such as passdb { } of 2.3, get
+// numbers.
 func (r *reader) enter(s *statement) {
 	r.open = append(r.open, s)
 	if len(r.open) > deepest {
@@ -151,8 +150,8 @@ func (s *statement) included() string {
 	return s.wholePath()
 }
 
-// includedFiles are files that are included and were not given. They are bounded as those
-// of a mount are, and read once, so that all looks at a configuration see the same.
+// includedFiles are files from outside of the configuration. They are bounded as those of a
+// mount are, and read once, so that all checks see the same contents.
 type includedFiles struct {
 	files    map[string]*config.File // nil for what cannot be read: Dovecot says so
 	globs    map[string][]string
@@ -183,8 +182,8 @@ func (e *includedFiles) glob(pattern string) []string {
 	return found
 }
 
-// matches is fnmatch(3) as glob(3) has it: a name that begins with a dot is found by a
-// pattern that does.
+// matches is fnmatch(3) as in glob(3): a name that begins with a dot matches only a pattern
+// that does.
 func matches(pattern, path string) bool {
 	return slices.ContainsFunc(alternatives(pattern), func(one string) bool {
 		matched, _ := filepath.Match(one, path)
@@ -204,8 +203,8 @@ func boundless(pattern string) bool {
 	return n > maxBraces || n > 0 && strings.Count(pattern, ",") > maxCommas
 }
 
-// alternatives are the patterns that one with braces stands for: Dovecot calls glob(3)
-// with GLOB_BRACE (2.3.19, 2.4.1: config-parser.c).
+// alternatives expands the braces of a pattern, because Dovecot calls glob(3) with GLOB_BRACE
+// (2.3.19, 2.4.1: config-parser.c).
 func alternatives(pattern string) []string {
 	open := strings.LastIndexByte(pattern, '{')
 	if open < 0 || boundless(pattern) {
@@ -253,9 +252,9 @@ func (e *includedFiles) refuse(s *statement, problem string) {
 	e.overflow = finding.List{s.fault(finding.UnreadableFile, problem, "include only files that belong to the configuration")}
 }
 
-// readRegular reads a file, unless it has no end (a device), waits for somebody (a
-// FIFO), or is larger than an override may be. Of a directory, and of what cannot be
-// opened, there is no data: Dovecot says so itself.
+// readRegular reads a file, unless it is no regular file or larger than an override may be. A
+// directory or a file that cannot be opened has no data and no problem, because doveconf
+// reports it.
 func readRegular(path string) (data []byte, problem string) {
 	info, err := os.Stat(path)
 	if err != nil || info.IsDir() {

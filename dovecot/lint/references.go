@@ -14,15 +14,15 @@ type CertificatePair struct {
 	Certificate, Key Reference
 }
 
-// Reference is a file that a line names.
+// Reference is a path in a line.
 type Reference struct {
 	Path     string
 	File     string // that the line is in
 	Line     int
-	Override bool // the line is one's
+	Override bool // the line is an override's
 }
 
-// Blame blames the line for what is wrong with the file that it names.
+// Blame moves a finding about the file to the line that names it.
 func (r Reference) Blame(f finding.Finding) finding.Finding {
 	if f.File == r.Path {
 		f.Problem = r.Path + ": " + f.Problem
@@ -86,8 +86,8 @@ func (c *Config) References() []string {
 	})
 }
 
-// FilesDovecotWatches are files that overrides name and Dovecot looks at by itself: lists of users,
-// and scripts of Sieve.
+// FilesDovecotWatches are files of overrides that Dovecot rereads without a reload: lists of
+// users, and Sieve scripts.
 func (c *Config) FilesDovecotWatches() []string {
 	return c.paths(func(s *statement) []string {
 		switch {
@@ -102,7 +102,7 @@ func (c *Config) FilesDovecotWatches() []string {
 	})
 }
 
-// SieveScripts are the scripts of Sieve, and the directories of them, that overrides name.
+// SieveScripts are the Sieve scripts, and directories of such, that overrides name.
 func (c *Config) SieveScripts() (found []Reference) {
 	for s := range c.overrides {
 		if path := s.script(); path != "" && s.kind == assignment {

@@ -13,8 +13,7 @@ import (
 	"pidgeon/dovecot"
 )
 
-// SuggestSetting says what a setting that nothing sets and that has no default was
-// probably meant to be.
+// SuggestSetting suggests settings for an unknown name.
 func SuggestSetting(ctx context.Context, d *dovecot.Dovecot, setting string) string {
 	defaults, err := d.Defaults(ctx)
 	if err != nil {
@@ -69,7 +68,7 @@ func otherDialect(section, name, dialect string) string {
 	return s.hint()
 }
 
-// suggestion says what an unknown name was probably meant to be.
+// suggestion suggests names for an unknown one.
 func suggestion(defaults dovecot.Settings, section, name string) string {
 	if near := nearest(name, namesIn(defaults, section)); near != "" {
 		return near
@@ -86,8 +85,7 @@ func suggestion(defaults dovecot.Settings, section, name string) string {
 	return nearest(name, global)
 }
 
-// namesIn are the names that may stand in a section of a kind, "" for outside of
-// all.
+// namesIn are the names of settings in sections of a kind; "" is outside of all.
 func namesIn(defaults dovecot.Settings, section string) []string {
 	all := map[string]bool{}
 	for _, name := range TableList("unlisted/" + section) {
@@ -110,8 +108,7 @@ func namesIn(defaults dovecot.Settings, section string) []string {
 	return slices.Sorted(maps.Keys(all))
 }
 
-// nearest asks whether up to three known names were meant by a name; it is empty if
-// none is near.
+// nearest asks "did you mean" with up to three known names; it is empty if none is similar.
 func nearest(name string, names []string) string {
 	allowed := min(3, max(1, len(name)/4))
 	var near [4][]string

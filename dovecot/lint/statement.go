@@ -9,8 +9,7 @@ import (
 	"pidgeon/finding"
 )
 
-// statement is one setting, or one edge of a section, as Dovecot's parser takes
-// the lines of a file apart.
+// statement is a logical line: a setting, the beginning or end of a section, or an include.
 type statement struct {
 	file        *file
 	at          int // its place among all statements
@@ -51,7 +50,7 @@ func (s *statement) fullName() string {
 	return strings.Join(parts, "/")
 }
 
-// called is a section's name, or its number where it has none and is one of its own.
+// called is the name of a section, or its number.
 func (in *section) called() string {
 	if in.number > 0 {
 		return fmt.Sprintf("#%d", in.number)
@@ -59,7 +58,7 @@ func (in *section) called() string {
 	return in.name
 }
 
-// within tells whether a statement stands directly in a section of that kind.
+// within reports whether a statement stands directly in a section of that kind.
 func (s *statement) within(kind string) bool { return s.in != nil && s.in.kind == kind }
 
 // around is the kind of the section directly around a statement.
@@ -70,7 +69,7 @@ func (s *statement) around() string {
 	return s.in.kind
 }
 
-// where is what the meaning of its variables depends on.
+// where is the place of a statement's value.
 func (s *statement) where() ValuePlace {
 	p := ValuePlace{Key: s.key}
 	for in := s.in; in != nil; in = in.around {
@@ -79,25 +78,25 @@ func (s *statement) where() ValuePlace {
 	return p
 }
 
-// sets tells whether a statement gives a setting a value.
+// sets reports whether a statement gives a setting a value.
 func (s *statement) sets() bool { return s.kind == assignment || s.kind == fromFile }
 
-// place is where a statement stands, for the operator.
+// place is the operator's file:line of a statement.
 func (s *statement) place() string { return fmt.Sprintf("%s:%d", s.file.Origin, s.file.Line(s.last)) }
 
-// fault blames a statement.
+// fault is a fault of a statement.
 func (s *statement) fault(code finding.Code, problem, hint string) finding.Finding {
 	return finding.Finding{Code: code, File: s.file.Origin, Line: s.last, Problem: problem, Hint: hint}
 }
 
-// warning remarks on a statement, and refuses nothing.
+// warning is a warning about a statement.
 func (s *statement) warning(code finding.Code, problem, hint string) finding.Finding {
 	f := s.fault(code, problem, hint)
 	f.Warning = true
 	return f
 }
 
-// LogicalLine are what a logical line of a file consists of.
+// LogicalLine has the parts of a logical line, which may be several joined by \.
 type LogicalLine struct {
 	First, Last int // lines, 1-based
 	Setting     bool
@@ -111,7 +110,7 @@ type LogicalLine struct {
 	Raw         string // as written
 }
 
-// ScanLines takes a file apart, without a look at what it says.
+// ScanLines splits a file into logical lines, without checks.
 func ScanLines(data []byte) iter.Seq[LogicalLine] {
 	return func(yield func(LogicalLine) bool) {
 		for s := range logicalLines(data) {
@@ -122,7 +121,7 @@ func ScanLines(data []byte) iter.Seq[LogicalLine] {
 	}
 }
 
-// parseLine takes a whole logical line apart.
+// parseLine parses a logical line.
 func parseLine(line string) statement {
 	key, rest := line, ""
 	if i := strings.IndexAny(line, " \t="); i >= 0 {
@@ -181,8 +180,7 @@ func unquoted(value string) string {
 	return b.String()
 }
 
-// uncommented drops a comment and the space around a line. A # within quotes is
-// none.
+// uncommented drops a comment and the space around a line. A # in quotes begins no comment.
 func uncommented(line string) string {
 	line = strings.Trim(line, " \t\r\n")
 	quote := byte(0)

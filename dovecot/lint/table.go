@@ -54,10 +54,10 @@ func TableList(name string) (words []string) {
 	return words
 }
 
-// listed tells whether a word is in a list of the table's.
+// listed reports whether a word is in a list of the table's.
 func listed(word, name string) bool { return slices.Contains(TableList(name), word) }
 
-// Replacement says what people use in the place of a section, or a plugin, that 2.4 has no more.
+// Replacement says what replaces a section or a plugin that 2.4 has dropped.
 func Replacement(kind, name string) string {
 	if row := rowOf("gone", kind+"/"+name); row != nil {
 		return row[1]
@@ -70,14 +70,14 @@ var (
 	language = regexp.MustCompile(`^(fts_(?:filters|tokenizers))_[a-z]+$`)
 )
 
-// PluginSettingFamily is a setting of plugin { } without the number, or the language, that tells it
-// from others.
+// PluginSettingFamily is the name of a setting of plugin { } without its number or language,
+// as it is in the table.
 func PluginSettingFamily(key string) string {
 	key = language.ReplaceAllString(key, "${1}_LANGUAGE")
 	return strings.TrimRight(group.ReplaceAllString(key, "imapsieve_mailbox_"), "0123456789")
 }
 
-// spelling is what both dialects call one thing.
+// spelling has the names of a thing in both dialects.
 type spelling struct {
 	dialect  string   // to translate to
 	from, to []string // the other dialect's names and this one's, each with its section

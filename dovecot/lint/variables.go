@@ -9,7 +9,8 @@ import (
 	"strings"
 )
 
-// ValuePlace is where a value stands: what a variable means depends on that.
+// ValuePlace is the setting and the sections of a value, on which the meaning of a variable
+// depends.
 type ValuePlace struct {
 	Key      string
 	Sections []string // kinds of those around it
@@ -26,8 +27,8 @@ var (
 	shared = regexp.MustCompile(`%%([A-Z]*)(?:([undh])\b|\{(user|username|domain|home)\})`)
 )
 
-// ConvertVariables is a value with its variables of 2.3 in the words of 2.4. note hears of each
-// that has another name, and of each that has no counterpart and stays.
+// ConvertVariables converts the variables of a value from 2.3 to 2.4. note is called for each
+// that has another name, and for each that has no counterpart and stays.
 func (p ValuePlace) ConvertVariables(value string, note func(old, now string, err error)) string {
 	if listed(p.Key, "time formats") || !strings.Contains(value, "%") {
 		return value

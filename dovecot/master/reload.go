@@ -115,7 +115,7 @@ func (p *Process) logReplaced(ctx context.Context, before []int) bool {
 	return false
 }
 
-// freshLog tells whether a master has a log process that is none of the children before.
+// freshLog reports whether a master has a log process that is none of the children before.
 func freshLog(master int, before []int) bool {
 	return slices.ContainsFunc(children(master, "log"), func(pid int) bool { return !slices.Contains(before, pid) })
 }
@@ -188,7 +188,7 @@ func (p *Process) hangingUp() {
 	p.hungUp = now()
 }
 
-// olderThanReload tells whether a process belongs to a generation before the last
+// olderThanReload reports whether a process belongs to a generation before the last
 // reload: it was started before that. A reload was carried out if a log process was
 // started after it began; the first processes of the new generation are started
 // before that one. An old log process stays as long as sessions do, so one

@@ -15,7 +15,7 @@ import (
 
 const failed = "the rehearsal failed: "
 
-// complaints are what the rehearsal's log holds, those with a line to blame first.
+// complaints are the complaints in the rehearsal's log, those with a line to blame first.
 func (p private) complaints() finding.List {
 	log, _ := os.ReadFile(p.path("log"))
 	found := p.Config.LogComplaints(string(log))
@@ -34,11 +34,12 @@ var (
 	turnedAway  = regexp.MustCompile(byAuth + `(?:Invalid credentials|password authentication failed|Access denied for user)`)
 )
 
-// IsDatabaseRefusal tells of a user database that does not let Dovecot in.
+// IsDatabaseRefusal reports whether a finding is about a user database that refuses Dovecot's
+// password.
 func IsDatabaseRefusal(f finding.Finding) bool { return turnedAway.MatchString(f.Problem) }
 
-// backends are what was logged of user databases: one that turns Dovecot away is at
-// fault, one that is down is not the candidate's.
+// backends are the complaints about user databases: one that refuses Dovecot is a fault, one
+// that is down is a warning, because the candidate is not its cause.
 func backends(logged finding.List) (found finding.List) {
 	for _, f := range logged {
 		switch {
@@ -60,11 +61,11 @@ func backendDown(said string) finding.Finding {
 	return f
 }
 
-// errAuthWaits is a login that gets no answer because auth connects to a database first.
-// A host that no name server knows is looked for again for 5 s and more (libmariadb).
+// errAuthWaits means that a login got no answer because auth was still connecting to a
+// database: libmariadb looks for an unknown host for 5 s and more.
 var errAuthWaits = errors.New("auth is not ready yet")
 
-// authWaits tells whether auth runs and greets nobody.
+// authWaits reports whether auth runs and greets nobody.
 func (p private) authWaits() bool {
 	conn, err := net.Dial("unix", p.path("base/auth-client"))
 	if err != nil {
@@ -76,9 +77,8 @@ func (p private) authWaits() bool {
 	return errors.Is(err, os.ErrDeadlineExceeded)
 }
 
-// held tells of a complaint that outside of a rehearsal nobody would have: Landlock has
-// kept Dovecot from writing, which else names the permission that is missing (2.3.19,
-// 2.4.1: eacces-error.c).
+// held reports whether Landlock is the cause of a complaint: then Dovecot names no missing
+// permission, as it does otherwise (2.3.19, 2.4.1: eacces-error.c).
 func held(f finding.Finding) bool {
 	return strings.Contains(f.Problem, "failed: Permission denied (euid=") && !strings.Contains(f.Problem, "missing +")
 }

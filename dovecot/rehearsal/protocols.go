@@ -88,7 +88,7 @@ func (p private) tryProtocols(ctx context.Context) error {
 	return err
 }
 
-// hasDatabase tells whether users are in a database that may be down. A section of 2.4 may
+// hasDatabase reports whether users are in a database that may be down. A section of 2.4 may
 // name its driver by its own name alone.
 func (p private) hasDatabase() bool {
 	for name := range p.Effective {

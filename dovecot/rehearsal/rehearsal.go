@@ -1,7 +1,7 @@
-// Package rehearsal has a private Dovecot run a candidate beside the live one: over
-// Unix sockets alone, with directories of its own, for a user that exists nowhere
-// else. It finds what no reading of the configuration does: a mail driver that does
-// not exist, a plugin that is not installed, a key of another certificate.
+// Package rehearsal runs a private Dovecot on a candidate: over Unix sockets alone, with
+// directories of its own, for a user that exists nowhere else. It finds faults that no check
+// of the text does: a mail driver that does not exist, a plugin that is not installed, a key
+// of another certificate.
 package rehearsal
 
 import (
@@ -22,7 +22,7 @@ import (
 	"pidgeon/finding"
 )
 
-// Rehearsal is what is rehearsed, and where.
+// Rehearsal is the input of Run.
 type Rehearsal struct {
 	Dir            string       // made and removed here; every user must get through to it
 	Candidate      string       // the directory of the generation
@@ -33,16 +33,16 @@ type Rehearsal struct {
 	Effective dovecot.Settings
 }
 
-// patience bounds a rehearsal, which takes 80 to 150 ms. A start that comes to
-// nothing has to say so within 10 s.
+// patience bounds a rehearsal, which takes 80 to 150 ms, because a failed start has to be
+// reported within 10 s.
 const patience = 8 * time.Second
 
-// ErrSlow is a rehearsal that did not come to an end, and nothing was logged. The
-// machine is overloaded, or Dovecot hangs: nothing is known of the candidate.
+// ErrSlow means that a rehearsal did not end, and logged nothing: the machine is overloaded,
+// or Dovecot hangs, and the candidate is neither good nor bad.
 var ErrSlow = errors.New("the rehearsal takes longer than 8 s")
 
-// Run has the candidate serve one session of each protocol. What is found is at
-// fault; an error means that the rehearsal could not be held.
+// Run has the candidate serve one session of each protocol, and returns its faults. An error
+// means that the rehearsal could not be held.
 func Run(ctx context.Context, d *dovecot.Dovecot, r Rehearsal) (finding.List, error) {
 	if err := r.prepare(); err != nil {
 		return nil, fmt.Errorf("preparing the rehearsal: %w", err)
@@ -65,9 +65,9 @@ func Run(ctx context.Context, d *dovecot.Dovecot, r Rehearsal) (finding.List, er
 	return found, err
 }
 
-// died tells of a process of the rehearsal's that ended before it said why. One such death
-// refuses nothing, as it may be Dovecot's own: an imap-login of 2.3.19 was once seen to die
-// of signal 11 with a configuration that it served before and after.
+// died reports whether a process of the rehearsal has ended without a reason. One such death
+// refuses nothing, because it may be a defect of Dovecot: an imap-login of 2.3.19 once died of
+// signal 11 with a configuration that it served before and after.
 func died(f finding.Finding) bool {
 	return strings.Contains(f.Problem, "killed with signal") || strings.Contains(f.Problem, "command startup failed")
 }
@@ -100,8 +100,7 @@ func (r Rehearsal) path(name string) string { return filepath.Join(r.Dir, name) 
 
 var errOver = errors.New("the rehearsal is over")
 
-// run starts the private Dovecot, tries every protocol, and ends it with everything
-// it has started.
+// run starts the private Dovecot, tries every protocol, and ends all its processes.
 func (p private) run(ctx context.Context, d *dovecot.Dovecot, conf string) (finding.List, error) {
 	log, err := os.Create(p.path("log"))
 	if err != nil {
@@ -136,8 +135,8 @@ func (p private) run(ctx context.Context, d *dovecot.Dovecot, conf string) (find
 	return p.verdict(failure)
 }
 
-// verdict makes findings of what failed and of what was logged meanwhile. Of a
-// rehearsal that is slow and logged nothing, nothing follows for the candidate.
+// verdict makes findings of a failure and of the log. A rehearsal that is slow and logged
+// nothing has no verdict.
 func (p private) verdict(failure error) (finding.List, error) {
 	found := p.complaints()
 	// auth of 2.3.19 even ends with signal 11 when it starts and PostgreSQL refuses the
@@ -162,9 +161,9 @@ func (p private) verdict(failure error) (finding.List, error) {
 	return finding.List{{Code: finding.RehearsalFailed, Problem: failed + failure.Error(), Hint: "mail would not work with this configuration"}}, nil
 }
 
-// awaitReason gives the log time to arrive: it takes the way over Dovecot's log
-// process, and the client hears of a failure first. The master's own lines, which
-// say that a service failed, come before the service's, which says why.
+// awaitReason waits for the reason in the log, because a line passes through Dovecot's log
+// process and arrives after the client has seen the failure. The master logs that a service
+// has failed before the service logs why.
 func (p private) awaitReason(ctx context.Context) {
 	p.awaitLog(ctx, func(string) bool {
 		return slices.ContainsFunc(p.complaints(), func(f finding.Finding) bool { return f.File != "" })

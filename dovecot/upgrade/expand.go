@@ -9,7 +9,7 @@ import (
 	"text/template"
 )
 
-// use is the table's use for one setting.
+// use applies the table to one setting.
 type use struct {
 	*converter
 	node   *node
@@ -18,7 +18,7 @@ type use struct {
 	binds  bool   // to LDAP, which then needs to tell no password
 }
 
-// errAbsent drops a line of what the table writes.
+// errAbsent drops a line of a row's output.
 var errAbsent = errors.New("there is nothing to write")
 
 var (
@@ -27,8 +27,8 @@ var (
 	digits   = regexp.MustCompile(`\d+`)
 )
 
-// expand writes what the table says, one line for each setting and each edge of a
-// section. Each line is a template: one that comes to nothing is dropped.
+// expand executes the last column of a row: one template for each line of output, which is
+// dropped if it is empty.
 func (u use) expand(spec string) ([]string, error) {
 	for closing.MatchString(spec) {
 		spec = closing.ReplaceAllString(spec, "\n}$1")
@@ -83,7 +83,7 @@ func (u use) line(line string) (string, error) {
 	return b.String(), nil
 }
 
-// functions are the words that the table's last column is written with.
+// functions are the functions of these templates.
 func (u use) functions() template.FuncMap {
 	value := u.node.Value
 	return template.FuncMap{

@@ -179,7 +179,7 @@ func columns(query string) (names []string) {
 // password-scheme.c).
 var weak = regexp.MustCompile(`(?i)\b(MD5|MD5-CRYPT|SMD5|LDAP-MD5|PLAIN-MD[45]|DES-CRYPT|CRAM-MD5|HMAC-MD5|DIGEST-MD5)\b`)
 
-// weakly tells whether the passwords of a passdb have such a scheme, as far as is known.
+// weakly reports whether the passwords of a passdb have such a scheme, as far as is known.
 func (c *converter) weakly(n *node) bool {
 	args, driver := n.value("args"), n.value("driver")
 	scheme, err := option(args, "scheme")

@@ -11,7 +11,7 @@ import (
 	"pidgeon/dovecot/lint"
 )
 
-// What is read of a directory: a configuration is no larger.
+// Limits of a directory.
 const (
 	maxFile  = 1 << 20
 	maxFiles = 1000
@@ -50,7 +50,7 @@ func Load(path string) (before config.Files, after Result, err error) {
 	return before, after, nil
 }
 
-// alone tells a whole configuration from an override: it says which protocols there are.
+// alone reports whether a file is a whole configuration, which sets protocols.
 func alone(data []byte) bool {
 	for words := range lint.ScanLines(data) {
 		if words.Setting && words.Key == "protocols" {
@@ -82,8 +82,8 @@ func read(dir string) (files config.Files, err error) {
 	return files, err
 }
 
-// ReadNamedFile reads a file that a configuration in dir names, or the one with its name in
-// dir; nil is none.
+// ReadNamedFile reads a file that a configuration in dir names, or the file in dir with its
+// base name; nil if there is neither.
 func ReadNamedFile(dir, name string) []byte {
 	if data := regular(name); filepath.IsAbs(name) && data != nil {
 		return data

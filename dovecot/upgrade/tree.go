@@ -7,7 +7,7 @@ import (
 	"pidgeon/dovecot/lint"
 )
 
-// node is a statement with what stands around it in its file.
+// node is a statement in the tree of its file.
 type node struct {
 	lint.LogicalLine
 	file     config.File
@@ -53,7 +53,7 @@ func (n *node) around() string {
 	return n.up.Key
 }
 
-// inside tells whether a statement stands in a section of one of some kinds.
+// inside reports whether a statement stands in a section of one of some kinds.
 func (n *node) inside(kinds ...string) bool {
 	for up := n.up; up != nil; up = up.up {
 		for _, kind := range kinds {

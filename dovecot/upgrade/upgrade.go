@@ -1,6 +1,6 @@
-// Package upgrade writes a configuration for Dovecot 2.3 as one for 2.4: line by line,
-// by the table that package lint has its hints from (lint/dialects.txt). Comments and
-// order stay. What it cannot carry over it says, at its place too.
+// Package upgrade converts a configuration for Dovecot 2.3 to 2.4 line by line, by the table
+// that package lint has its hints from (lint/dialects.txt). Comments and order stay. A line
+// that cannot be converted becomes a comment and a finding.
 package upgrade
 
 import (
@@ -17,25 +17,25 @@ import (
 	"pidgeon/finding"
 )
 
-// Result is what came of an upgrade.
+// Result is the result of an upgrade.
 type Result struct {
-	Files          config.Files    // what Dovecot reads, for 2.4; what was merged is missing
-	NotCarriedOver finding.List    // what was not carried over
-	Differences    finding.List    // warnings of what is not quite the same
-	TooLarge       bool            // nothing was looked at
-	left           map[string]bool // origins of files that something is left of
-	CarriedOver    map[string]int  // settings and sections that are written anew, by their file's origin
-	MergedFiles    []string        // the paths of files that are part of others now
-	OtherFiles     config.Files    // what else lies in the directory, as it is
+	Files          config.Files    // the configuration for 2.4, without MergedFiles
+	NotCarriedOver finding.List    // lines that were not converted
+	Differences    finding.List    // warnings of lines that have a slightly different effect
+	TooLarge       bool            // nothing was converted
+	left           map[string]bool // origins of files with lines that were not converted
+	CarriedOver    map[string]int  // numbers of converted settings and sections, by their file's origin
+	MergedFiles    []string        // the paths of files that were merged into others
+	OtherFiles     config.Files    // all other files of the directory
 }
 
-// FullyCarriedOver tells whether all of a file was carried over.
+// FullyCarriedOver reports whether all of a file was carried over.
 func (r Result) FullyCarriedOver(f config.File) bool { return !r.left[f.Origin] }
 
-// version is the oldest that every 2.4 from Debian 13 on takes.
+// version is the oldest version of the format, which every 2.4 from Debian 13 on accepts.
 const version = "2.4.0"
 
-// converter goes through a configuration once.
+// converter converts one configuration.
 type converter struct {
 	Result
 	files      config.Files
@@ -50,9 +50,9 @@ type converter struct {
 	statements int
 }
 
-// Convert upgrades the files that roots name, and those of files that they include.
-// elsewhere reads other files that they name; it returns nil where there is none. whole
-// is a configuration that is complete by itself.
+// Convert upgrades the files that roots name, and those files that they include. elsewhere
+// reads other files that they name, and returns nil if there is none. whole means that the
+// configuration is complete, and no override.
 func Convert(files config.Files, roots []string, whole bool, elsewhere func(path string) []byte) Result {
 	c := converter{files: files, elsewhere: elsewhere, whole: whole, seen: map[string]bool{}, names: map[string]bool{}, plugin: map[string]*node{}, written: map[string]bool{}}
 	c.CarriedOver, c.left = map[string]int{}, map[string]bool{}
@@ -73,14 +73,14 @@ func Convert(files config.Files, roots []string, whole bool, elsewhere func(path
 	return c.Result
 }
 
-// A configuration is no larger: the largest of those that people publish has some 500
-// statements. Without a bound a file could make each reading of it take minutes.
+// Limits of a configuration; the largest published ones have some 500 statements. Without
+// them a file could make each reading take minutes.
 const (
 	maxStatements = 2000
 	maxNesting    = 16
 )
 
-// fits tells whether a file is one to read, with those before.
+// fits reports whether a file, with those before, is within the limits.
 func (c *converter) fits(data []byte) bool {
 	depth := 0
 	for words := range lint.ScanLines(data) {
@@ -97,7 +97,7 @@ func (c *converter) fits(data []byte) bool {
 	return true
 }
 
-// survey notes what has to be known of all files before the first is written.
+// survey collects the facts about all files that a conversion of the first one needs.
 func (c *converter) survey(name string) {
 	i := slices.IndexFunc(c.files, func(f config.File) bool { return f.Name == name })
 	if i < 0 || c.seen[name] {
@@ -155,8 +155,8 @@ func (c *converter) file(name string, around *node) {
 	c.left[f.Origin] = len(c.NotCarriedOver) > left
 }
 
-// defaults are what 2.3 had where nothing was said, and 2.4 wants to be told: the place of
-// users' Sieve scripts.
+// defaults are settings that 2.3 has by default and 2.4 has not: the place of users' Sieve
+// scripts.
 func (c *converter) defaults() []string {
 	sieve, said := false, c.plugin["sieve"] != nil || c.plugin["sieve_dir"] != nil
 	for _, n := range c.all {
@@ -442,7 +442,7 @@ func (u use) structure() string {
 	return ""
 }
 
-// global tells whether a setting has a value outside of all sections.
+// global reports whether a setting has a value outside of all sections.
 func (c *converter) global(key, value string) (found bool) {
 	for _, n := range c.all {
 		if n.Setting && n.up == nil && n.Key == key {

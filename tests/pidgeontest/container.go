@@ -79,7 +79,7 @@ func (c *Container) Start(cmd *exec.Cmd) error {
 // PID is that of PID 1, as seen from here.
 func (c *Container) PID() int { return c.cmd.Process.Pid }
 
-// Over tells whether PID 1 has ended, and with it everything else.
+// Over reports whether PID 1 has ended, and with it everything else.
 func (c *Container) Over() bool {
 	select {
 	case <-c.ended:
