@@ -16,7 +16,7 @@ func Check(c Call) int {
 		if err != nil {
 			return err
 		}
-		if err := c.print(*asJSON, found, findingsInWords); err != nil {
+		if err := c.print(*asJSON, found, "findings"); err != nil {
 			return err
 		}
 		faults := len(found.Faults())
@@ -32,8 +32,6 @@ func Check(c Call) int {
 		return nil
 	})
 }
-
-const findingsInWords = "{{range .Warnings}}warning: {{.}}\n{{end}}{{range .Faults.Sentences}}error: {{.}}\n{{end}}"
 
 func counted(n int, what string) string {
 	if n != 1 {

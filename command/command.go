@@ -3,7 +3,7 @@
 package command
 
 import (
-	_ "embed"
+	"embed"
 	"encoding/json"
 	"errors"
 	"flag"
@@ -102,10 +102,13 @@ func (c Call) exit(err error) int {
 	return ExitConfig
 }
 
-// print writes a document as JSON, or in words, which are a template.
-func (c Call) print(asJSON bool, document any, words string) error {
+//go:embed words
+var words embed.FS
+
+// print writes a document as JSON, or by the template words/NAME.tmpl.
+func (c Call) print(asJSON bool, document any, name string) error {
 	if !asJSON {
-		return template.Must(template.New("").Parse(words)).Execute(c.Stdout, document)
+		return template.Must(template.ParseFS(words, "words/"+name+".tmpl")).Execute(c.Stdout, document)
 	}
 	out := json.NewEncoder(c.Stdout)
 	out.SetIndent("", "  ")

@@ -36,7 +36,7 @@ func (e explainer) explainSetting(name string, asJSON bool) error {
 	if len(all) == 0 {
 		return e.unknown(name)
 	}
-	if err := e.print(asJSON, all, settingsInWords); err != nil {
+	if err := e.print(asJSON, all, "settings"); err != nil {
 		return err
 	}
 	if _, _, err := e.value("protocols"); err != nil {
@@ -64,39 +64,5 @@ func (e explainer) unknown(name string) error {
 func (e explainer) explainVariable(v settings.Variable, asJSON bool) error {
 	origin := e.origin(v.Name)
 	lines := e.chain(func(s step) bool { return slices.Contains(s.Variables, origin) })
-	return e.print(asJSON, map[string]any{"variable": origin, "meaning": v.Doc, "lines": lines}, variableInWords)
+	return e.print(asJSON, map[string]any{"variable": origin, "meaning": v.Doc, "lines": lines}, "variable")
 }
-
-// settingsInWords have the line in force first.
-const settingsInWords = `
-{{- range $i, $setting := .}}{{if $i}}
-{{end}}{{.Setting}} = {{.Value}}
-  {{- with .Runs}}
-  what runs has {{.}}: the last change was refused, see pidgeon status
-  {{- end}}
-  holds {{.Scope}}
-  {{- range .LastFirst}}
-  {{if .InForce}}set by{{else}}overwritten:{{end}} {{.File}}:{{.Line.Line}}: {{.Value}}
-    {{- with .Sum}}
-    {{.}}
-    {{- end}}
-    {{- with .ResizedFrom}}
-    resized from {{.}} to go with the overrides
-    {{- end}}
-    {{- range .Variables}}
-    from {{.}}
-    {{- end}}
-  {{- end}}
-  {{if .Chain}}Dovecot's default: {{.Default}}{{else}}set by nobody: it is Dovecot's default{{end}}
-{{end}}`
-
-const variableInWords = `{{.variable}}
-  {{.meaning}}
-  {{if .lines}}these lines depend on it{{else}}no line of Dovecot's configuration depends on it{{end}}
-  {{- range .lines}}
-    {{.File}}:{{.Line.Line}}: {{.Setting}} = {{.Value}}
-    {{- with .OverwrittenBy}}
-      overwritten by {{.}}
-    {{- end}}
-  {{- end}}
-`

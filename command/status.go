@@ -54,49 +54,8 @@ func (c Call) printStatus(asJSON, clear bool) error {
 	table := tabwriter.NewWriter(c.Stdout, 0, 0, 2, ' ', 0)
 	defer table.Flush()
 	c.Stdout = table
-	return c.print(asJSON, now, statusInWords)
+	return c.print(asJSON, now, "status")
 }
-
-const statusInWords = `pidgeon	{{.Version}}
-Dovecot	{{.Dovecot}}
-ready	{{.Ready}}
-generation	{{or .Generation "none yet"}}{{if not .Since.IsZero}} since {{.Since.Format "` + time.RFC3339 + `"}}{{end}}
-overrides	{{range $i, $name := .Overrides}}{{if $i}} {{end}}{{$name}}{{end}}
-{{- range .Carried}}
-carried over	{{.}}
-{{- end}}
-{{- range $name, $port := .Listeners}}
-listener	{{$name}} on port {{$port}}
-{{- end}}
-{{- range $name, $why := .Silent}}
-silent	{{$name}}: {{$why}}
-{{- end}}
-{{- range .Usage}}
-sessions	{{.}}
-{{- end}}
-{{- with .Uncounted}}
-uncounted	{{.}}
-{{- end}}
-{{- with .Container}}{{if .Limit}}
-container	has room for {{.Limit}} sessions ({{.By}})
-{{- end}}{{end}}
-{{- with .Mail}}{{if .Size}}
-mail	{{.}}
-{{- end}}{{end}}
-{{- with .Foreign}}
-foreign	{{.}}
-{{- end}}
-{{- range .Databases}}
-users	{{.Name}}: {{or .Down "found"}}
-{{- end}}
-{{- with .CertificateExpires}}{{if not .IsZero}}
-certificate	expires {{.Format "` + time.DateOnly + `"}}
-{{- end}}{{end}}
-degraded	{{.Degraded}}
-{{- range .Refused}}
-refused	{{.}}
-{{- end}}
-`
 
 // ask asks the running entrypoint.
 func (c Call) ask(request func(context.Context, string) (status.Document, error), failed string) (now status.Document, err error) {

@@ -23,7 +23,7 @@ func TestWords(t *testing.T) {
 		"settings": {[]explanation{
 			{Setting: "service/auth/client_limit", Value: "5", Scope: "in service auth", Default: "0", Chain: []step{ours, theirs}},
 			{Setting: "login_trusted_networks", Scope: "everywhere", Chain: []step{}},
-		}, settingsInWords, `service/auth/client_limit = 5
+		}, "settings", `service/auth/client_limit = 5
   holds in service auth
   set by /overrides/x.conf:2: 5
   overwritten: template 60-sizes.conf:7: 600
@@ -36,14 +36,14 @@ login_trusted_networks =
   holds everywhere
   set by nobody: it is Dovecot's default
 `},
-		"variable": {map[string]any{"variable": limit, "meaning": "sessions", "lines": []step{ours, theirs}}, variableInWords, `IMAP_CONCURRENCY=100 (default)
+		"variable": {map[string]any{"variable": limit, "meaning": "sessions", "lines": []step{ours, theirs}}, "variable", `IMAP_CONCURRENCY=100 (default)
   sessions
   these lines depend on it
     template 60-sizes.conf:7: service/auth/client_limit = 600
       overwritten by /overrides/x.conf:2: 5
     /overrides/x.conf:2: service/auth/client_limit = 5
 `},
-		"variable without lines": {map[string]any{"variable": limit, "meaning": "sessions", "lines": []step{}}, variableInWords, `IMAP_CONCURRENCY=100 (default)
+		"variable without lines": {map[string]any{"variable": limit, "meaning": "sessions", "lines": []step{}}, "variable", `IMAP_CONCURRENCY=100 (default)
   sessions
   no line of Dovecot's configuration depends on it
 `},
@@ -51,7 +51,7 @@ login_trusted_networks =
 			Version: "1", Dovecot: "2.4.1", Ready: true, Generation: "gen-1", Since: time.Unix(0, 0).UTC(), Overrides: []string{"a.conf", "b.conf"},
 			Listeners: map[string]int{"imaps": 993, "imap": 143}, Usage: []status.Usage{{}}, Uncounted: "why", Container: status.Container{Limit: 44, By: "pids.max"},
 			CertificateExpires: time.Unix(0, 0).UTC(), Refused: []string{"one", "two"},
-		}, statusInWords, `pidgeon	1
+		}, "status", `pidgeon	1
 Dovecot	2.4.1
 ready	true
 generation	gen-1 since 1970-01-01T00:00:00Z
@@ -66,7 +66,7 @@ degraded	false
 refused	one
 refused	two
 `},
-		"status of a start": {status.Document{}, statusInWords, `pidgeon	
+		"status of a start": {status.Document{}, "status", `pidgeon	
 Dovecot	
 ready	false
 generation	none yet
