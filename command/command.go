@@ -19,8 +19,6 @@ import (
 	"text/template"
 	"time"
 
-	"github.com/agnivade/levenshtein"
-
 	"pidgeon/config"
 	"pidgeon/finding"
 	"pidgeon/lifecycle"
@@ -152,7 +150,7 @@ func RunOtherCommand(c Call, ours []string) int {
 		return c.Usage("unknown option " + c.Name)
 	}
 	cmd := exec.Command(c.Name, c.Args...)
-	if near := nearest(c.Name, ours); near != "" && errors.Is(cmd.Err, exec.ErrNotFound) {
+	if near := strings.Join(finding.Nearest(c.Name, ours, 2), " or "); near != "" && errors.Is(cmd.Err, exec.ErrNotFound) {
 		return c.exit(failure{exitNotFound, fmt.Sprintf("pidgeon: %s is neither a command of pidgeon nor a program in PATH: did you mean %s?", c.Name, near)})
 	}
 	signals := make(chan os.Signal, 16)
@@ -183,18 +181,4 @@ func withConfigFile(environ []string, runDir string) []string {
 		return environ
 	}
 	return append([]string{"CONFIG_FILE=" + path}, environ...) // the last one counts
-}
-
-// nearest are the names that were probably meant by another: those that differ least from
-// it, by 2 letters at most.
-func nearest(name string, names []string) string {
-	for most := range 3 {
-		near := slices.DeleteFunc(slices.Clone(names), func(known string) bool {
-			return levenshtein.ComputeDistance(name, known) > most
-		})
-		if len(near) > 0 {
-			return strings.Join(near, " or ")
-		}
-	}
-	return ""
 }

@@ -7,6 +7,7 @@ import (
 
 	"pidgeon/dovecot"
 	"pidgeon/dovecot/lint"
+	"pidgeon/finding"
 	"pidgeon/settings"
 )
 
@@ -54,7 +55,7 @@ func (e explainer) unknown(name string) error {
 	for _, v := range settings.Variables() {
 		variables = append(variables, v.Name)
 	}
-	if near := nearest(strings.ToUpper(name), variables); near != "" {
+	if near := strings.Join(finding.Nearest(strings.ToUpper(name), variables, 2), " or "); near != "" {
 		return misuse(complaint + ": did you mean the variable " + near + "?")
 	}
 	return misuse(complaint)

@@ -9,8 +9,6 @@ import (
 	"slices"
 	"strings"
 
-	"github.com/agnivade/levenshtein"
-
 	"pidgeon/config"
 	"pidgeon/finding"
 )
@@ -53,12 +51,12 @@ func sorted(faults finding.List) finding.List {
 // misspelt finds names that are similar to a variable's, because a misspelt variable has no
 // effect.
 func misspelt(environ map[string]string) (faults finding.List) {
-	known := map[string]bool{}
+	var known []string
 	for _, v := range table() {
-		known[v.Name], known[v.Name+"_FILE"] = true, true
+		known = append(known, v.Name, v.Name+"_FILE")
 	}
 	for _, name := range slices.Sorted(maps.Keys(environ)) {
-		if known[name] || slices.Contains(foreign, name) || serviceLink(environ[name]) {
+		if slices.Contains(known, name) || slices.Contains(foreign, name) || serviceLink(environ[name]) {
 			continue
 		}
 		if near := nearest(name, known); near != "" {
@@ -74,19 +72,17 @@ var foreign = []string{"USER", "MAIL", "MAILDIR", "LOGNAME", "TERM", "TZ", "HOST
 // nearest returns the variable that name was probably meant to be, or "". A long name may
 // differ by two letters, a short one (TLS, USERS) by one, and none in the first letter, which
 // tells SMTP_PORT from LMTP_PORT.
-func nearest(name string, known map[string]bool) string {
-	best, nearest := 3, ""
-	for candidate := range known {
-		allowed := 1
-		if len(candidate) > 6 {
-			allowed = 2
-		}
-		d := levenshtein.ComputeDistance(strings.ToUpper(name), candidate)
-		if name[0]&^0x20 == candidate[0] && d <= allowed && (d < best || d == best && candidate < nearest) {
-			best, nearest = d, candidate
-		}
+func nearest(name string, known []string) string {
+	known = slices.DeleteFunc(slices.Clone(known), func(other string) bool { return name[0]&^0x20 != other[0] })
+	name = strings.ToUpper(name)
+	near := finding.Nearest(name, known, 1)
+	if near == nil {
+		near = finding.Nearest(name, slices.DeleteFunc(known, func(other string) bool { return len(other) <= 6 }), 2)
 	}
-	return nearest
+	if near == nil {
+		return ""
+	}
+	return slices.Min(near)
 }
 
 // contradictions finds values that do not fit together. It skips variables that have faults

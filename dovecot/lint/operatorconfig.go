@@ -23,7 +23,7 @@ type OperatorConfig struct {
 // ReadOperatorConfig reads the configuration main with all files that it includes. The copies
 // include one another, and name other files by absolute paths; lines keep their numbers.
 func ReadOperatorConfig(main string) (own OperatorConfig, found finding.List) {
-	data, problem := readRegular(main)
+	data, problem := ReadRegular(main)
 	if data == nil && problem == "" {
 		_, err := os.ReadFile(main)
 		problem = "cannot be read: " + cmp.Or(errors.Unwrap(err), errors.New("it is empty")).Error()

@@ -226,7 +226,7 @@ func (e *includedFiles) load(path string, s *statement) *config.File {
 	if known || len(e.overflow) > 0 {
 		return f
 	}
-	data, problem := readRegular(path)
+	data, problem := ReadRegular(path)
 	e.count++
 	e.bytes += len(data)
 	switch {
@@ -252,10 +252,10 @@ func (e *includedFiles) refuse(s *statement, problem string) {
 	e.overflow = finding.List{s.fault(finding.UnreadableFile, problem, "include only files that belong to the configuration")}
 }
 
-// readRegular reads a file, unless it is no regular file or larger than an override may be. A
+// ReadRegular reads a file, unless it is no regular file or larger than an override may be. A
 // directory or a file that cannot be opened has no data and no problem, because doveconf
 // reports it.
-func readRegular(path string) (data []byte, problem string) {
+func ReadRegular(path string) (data []byte, problem string) {
 	info, err := os.Stat(path)
 	if err != nil || info.IsDir() {
 		return nil, ""

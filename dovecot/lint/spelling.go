@@ -8,9 +8,8 @@ import (
 	"strings"
 	"sync"
 
-	"github.com/agnivade/levenshtein"
-
 	"pidgeon/dovecot"
+	"pidgeon/finding"
 )
 
 // SuggestSetting suggests settings for an unknown name.
@@ -110,17 +109,9 @@ func namesIn(defaults dovecot.Settings, section string) []string {
 
 // nearest asks "did you mean" with up to three known names; it is empty if none is similar.
 func nearest(name string, names []string) string {
-	allowed := min(3, max(1, len(name)/4))
-	var near [4][]string
-	for _, candidate := range names {
-		if d := levenshtein.ComputeDistance(name, candidate); d <= allowed {
-			near[d] = append(near[d], candidate)
-		}
+	near := finding.Nearest(name, names, min(3, max(1, len(name)/4)))
+	if len(near) == 0 {
+		return ""
 	}
-	for _, best := range near {
-		if len(best) > 0 {
-			return "did you mean " + strings.Join(best[:min(3, len(best))], " or ") + "?"
-		}
-	}
-	return ""
+	return "did you mean " + strings.Join(near[:min(3, len(near))], " or ") + "?"
 }

@@ -13,7 +13,6 @@ import (
 
 // Limits of a directory.
 const (
-	maxFile  = 1 << 20
 	maxFiles = 1000
 	maxDepth = 4
 )
@@ -92,13 +91,9 @@ func ReadNamedFile(dir, name string) []byte {
 }
 
 func regular(path string) []byte {
-	info, err := os.Stat(path)
-	if err != nil || !info.Mode().IsRegular() || info.Size() > maxFile {
+	data, problem := lint.ReadRegular(path)
+	if problem != "" {
 		return nil
 	}
-	data, err := os.ReadFile(path)
-	if err != nil {
-		return nil
-	}
-	return append([]byte{}, data...)
+	return data
 }
