@@ -141,7 +141,7 @@ func (u use) dict() (string, error) {
 	case "redis":
 		for option := range strings.SplitSeq(rest, ":") {
 			name, value, _ := strings.Cut(option, "=")
-			now := map[string]string{"host": "redis_host", "port": "redis_port", "prefix": "redis_key_prefix", "db": "redis_db_id", "password": "redis_password", "expire_secs": "redis_expire", "timeout_msecs": "redis_request_timeout", "path": "redis_socket_path"}[name]
+			now := option24("redis", name)
 			if now != "" {
 				settings = append(settings, now+" = "+value)
 			}
@@ -374,7 +374,7 @@ func (u use) connect() (string, error) {
 		case name == "maxconns":
 			continue
 		case u.driver == "mysql" && strings.HasPrefix(name, "ssl_"):
-			now := map[string]string{"ssl_ca": "ssl_client_ca_file", "ssl_ca_path": "ssl_client_ca_dir", "ssl_cert": "ssl_client_cert_file", "ssl_key": "ssl_client_key_file", "ssl_cipher": "ssl_cipher_list", "ssl_verify_server_cert": "ssl_client_require_valid_cert"}[name]
+			now := option24("mysql", name)
 			if now == "" {
 				return "", fmt.Errorf("%s has no counterpart in Dovecot 2.4", name)
 			}

@@ -7,6 +7,8 @@ import (
 	"slices"
 	"strings"
 	"text/template"
+
+	"pidgeon/dovecot/lint"
 )
 
 // use applies the table to one setting.
@@ -180,6 +182,16 @@ func (u use) pairs(between string) (string, error) {
 	return strings.Join(lines, "\n"), nil
 }
 
+// option24 is what 2.4 has for an option that 2.3 writes in a value, empty if nothing.
+func option24(of, name string) string {
+	for _, row := range lint.TableRows("options") {
+		if row[0] == of+"/"+name {
+			return row[1]
+		}
+	}
+	return ""
+}
+
 // option is one of name=value, between spaces.
 func option(value, name string) (string, error) {
 	for word := range strings.FieldsSeq(value) {
@@ -329,7 +341,7 @@ func (u use) options(prefix string) (string, error) {
 	var lines []string
 	for word := range strings.FieldsSeq(u.node.Value) {
 		name, value, _ := strings.Cut(word, "=")
-		now := map[string]string{"maxlen": "token_maxlen", "id": "id", "algorithm": "algorithm", "wb5a": "wb5a", "stopwords_dir": "dir"}[name]
+		now := option24("fts", name)
 		if now == "" {
 			return "", fmt.Errorf("%s is written %s_… by hand", name, prefix)
 		}
@@ -340,7 +352,7 @@ func (u use) options(prefix string) (string, error) {
 
 // exporter is where events are sent, for the driver beside it.
 func (u use) exporter() (string, error) {
-	key := map[string]string{"http-post": "http_post_url", "file": "file_path", "unix": "unix_path"}[u.node.up.value("transport")]
+	key := option24("event_exporter", u.node.up.value("transport"))
 	value, path := strings.CutPrefix(u.node.Value, "path=")
 	if key == "" || strings.Contains(value, " ") || path && key == "http_post_url" {
 		return "", errors.New("the driver has settings of its own, such as http_post_url, file_path and unix_path")

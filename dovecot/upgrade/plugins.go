@@ -46,7 +46,7 @@ func (u use) push() (string, error) {
 	lines := "push_notification " + driver + digits.FindString(u.node.Key) + " {\n  driver = " + driver
 	for word := range strings.FieldsSeq(rest) {
 		name, value, _ := strings.Cut(word, "=")
-		now := map[string]string{"file": "lua_file", "url": "push_notification_ox_url", "cache_lifetime": "push_notification_ox_cache_ttl", "user_from_metadata": "push_notification_ox_user_from_metadata"}[name]
+		now := option24("push_notification", name)
 		if value == "" {
 			value = "yes"
 		}
@@ -89,8 +89,8 @@ func (u use) quota() (string, error) {
 	}
 	lines := "quota " + rootName(u.node) + " {\n  driver = count"
 	for option := range strings.SplitSeq(options, ":") {
-		now, ok := map[string]string{"": "", "noenforcing": "quota_enforce = no", "hidden": "quota_hidden = yes", "ignoreunlimited": "quota_ignore_unlimited = yes"}[option]
-		if !ok {
+		now := option24("quota", option)
+		if now == "" && option != "" {
 			return "", fmt.Errorf("the option %s of a quota is written in a namespace { … } by hand", option)
 		}
 		if now != "" {
@@ -296,7 +296,7 @@ func (u use) script() (string, error) {
 	}
 	for option := range strings.SplitSeq(options, ";") {
 		name, value, _ := strings.Cut(option, "=")
-		now := map[string]string{"name": "name", "bindir": "bin_path", "active": "active_path"}[name]
+		now := option24("sieve_script", name)
 		if now == "" && option != "" {
 			return "", fmt.Errorf("write %s of sieve_script NAME { … } by hand", name)
 		}
