@@ -161,7 +161,6 @@ func (e *entrypoint) due() <-chan time.Time {
 	return nil
 }
 
-// hear acts on a signal.
 func (e *entrypoint) hear(sig os.Signal) {
 	switch {
 	case supervise.IsStop(sig):
@@ -252,7 +251,6 @@ func (e *entrypoint) endJob() {
 	}
 }
 
-// judge starts the judging process as a job.
 func (e *entrypoint) judge(j lifecycle.Judge) {
 	if j.EndOrphans {
 		e.server.Forget()

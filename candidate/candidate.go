@@ -164,12 +164,10 @@ func (in Sources) without(faults finding.List) Sources {
 	return in
 }
 
-// written are all files of the operator's.
 func (in Sources) written() config.Files {
 	return slices.Concat(in.Overrides.Conf, in.Overrides.Templates, in.OperatorConfig.Files, in.Scripts)
 }
 
-// templates are the paths of the operator's templates.
 func (in Sources) templates() (paths []string) {
 	for _, f := range slices.Concat(in.Overrides.Conf, in.Overrides.Templates) {
 		if strings.HasSuffix(f.Name, ".tmpl") || strings.HasPrefix(f.Name, mount.TemplatesDir+"/") {

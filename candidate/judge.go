@@ -169,7 +169,6 @@ func (c Candidate) readLater() []string {
 
 func (c Candidate) main() string { return filepath.Join(c.Dir, config.Main) }
 
-// inForce are the effective limits of the services.
 func inForce(effective dovecot.Settings, sizes sizing.Sizes) []sizing.Service {
 	var services []sizing.Service
 	for _, service := range sizes.Services {

@@ -64,7 +64,6 @@ func RunJudge(ctx context.Context, run dovecot.Runner, environ []string, r Reque
 	return verdict
 }
 
-// lastVerdict is the last complete verdict.
 func lastVerdict(written io.Reader) (verdict Verdict, ok bool) {
 	for in := json.NewDecoder(written); ; {
 		var v Verdict
@@ -75,7 +74,6 @@ func lastVerdict(written io.Reader) (verdict Verdict, ok bool) {
 	}
 }
 
-// boundedBuffer drops bytes beyond maxVerdict.
 type boundedBuffer struct{ bytes.Buffer }
 
 func (l *boundedBuffer) Write(p []byte) (int, error) {

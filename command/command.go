@@ -70,7 +70,6 @@ func (c Call) Usage(complaint string) int { return c.exit(misuse(complaint)) }
 
 func (c Call) flags() *flag.FlagSet { return flag.NewFlagSet(c.Name, flag.ContinueOnError) }
 
-// run parses the flags and calls work.
 func (c Call) run(flags *flag.FlagSet, work func() error) int {
 	flags.SetOutput(io.Discard)
 	err := flags.Parse(c.Args)

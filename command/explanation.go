@@ -37,7 +37,6 @@ func (e explanation) LastFirst() []step {
 	return chain
 }
 
-// step is a line that sets the setting.
 type step struct {
 	lint.Line
 	InForce       bool     `json:"in_force"`

@@ -13,7 +13,6 @@ import (
 // healthPatience is less than Docker's and Kubernetes' own timeouts.
 const healthPatience = 4 * time.Second
 
-// watchPause is between two looks of status --watch.
 const watchPause = 2 * time.Second
 
 // Status prints the status of the running pidgeon, once or until it is interrupted.
@@ -57,7 +56,6 @@ func (c Call) printStatus(asJSON, clear bool) error {
 	return c.print(asJSON, now, "status")
 }
 
-// ask asks the running entrypoint.
 func (c Call) ask(request func(context.Context, string) (status.Document, error), failed string) (now status.Document, err error) {
 	s, err := settings.Load(c.Environ)
 	if err != nil {

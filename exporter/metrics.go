@@ -33,7 +33,6 @@ func negotiate(w http.ResponseWriter, r *http.Request) exposition {
 	return exposition{w, open}
 }
 
-// write writes all metrics whose values are known.
 func (e exposition) write(d status.Document) {
 	truth := map[bool]int{true: 1}
 	gauge := func(name, help string, samples ...string) { e.family(name, "gauge", help, samples) }

@@ -33,7 +33,6 @@ func (s *source) sessions(ctx context.Context) (status.Document, error) {
 	return s.last, s.err
 }
 
-// pages are the paths that are served.
 func pages(s *source) http.Handler {
 	mux := http.NewServeMux()
 	mux.HandleFunc("GET /{$}", func(w http.ResponseWriter, r *http.Request) {

@@ -92,7 +92,6 @@ func (s *Store) number(dir string) (int, error) {
 	return n, err
 }
 
-// numbers lists the generations there are, oldest first.
 func (s *Store) numbers() ([]int, error) {
 	entries, err := os.ReadDir(s.Dir)
 	var all []int

@@ -117,7 +117,6 @@ func (in Input) Variables(path string) (names []string) {
 	return names
 }
 
-// secrets are the files with passwords and keys.
 func secrets(data Data) config.Files {
 	s := data.Settings
 	files := config.Files{{Name: config.DirFile, Origin: "pidgeon", Mode: 0o640, Data: []byte(data.Dir + "\n")}}

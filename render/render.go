@@ -38,7 +38,6 @@ const usersFile = templatesDir + "/30-users.conf"
 // ownedFile has the settings that pidgeon relies on; it is included after all overrides.
 const ownedFile = templatesDir + "/90-owned.conf"
 
-// last moves a name to the end.
 func last(names []string, name string) []string {
 	i := slices.Index(names, name)
 	if i < 0 {

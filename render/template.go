@@ -97,7 +97,6 @@ func (t *templates) execute(set *template.Template, name, origin string) []byte 
 	return out.Bytes()
 }
 
-// maxOutput bounds one rendered file, in bytes.
 const maxOutput = 4 << 20
 
 var errTooLong = errors.New("it writes more than 4 MiB")

@@ -18,7 +18,6 @@ func fault(variable, problem, hint string) finding.Finding {
 	return finding.Finding{Code: finding.Environment, Problem: variable + " " + problem, Hint: hint}
 }
 
-// blamed is the variable that a fault names.
 func blamed(f finding.Finding) string {
 	variable, _, _ := strings.Cut(f.Problem, " ")
 	return variable

@@ -108,7 +108,6 @@ func serviceLink(value string) bool {
 	return strings.HasPrefix(value, "tcp://") || strings.HasPrefix(value, "udp://")
 }
 
-// readFiles reads the files of NAME_FILE variables.
 func (s *Settings) readFiles() (faults finding.List) {
 	for _, v := range table() {
 		path, ok := s.Environ[v.Name+"_FILE"]

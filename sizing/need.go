@@ -99,7 +99,6 @@ func (n Need) limits(a Allowed) []limit {
 	return slices.DeleteFunc(all, func(l limit) bool { return l.have == 0 })
 }
 
-// fits reports whether all limits are high enough.
 func (n Need) fits(a Allowed) bool {
 	return !slices.ContainsFunc(n.limits(a), func(l limit) bool { return l.have < l.need })
 }

@@ -47,7 +47,6 @@ func (s Service) Capacity() int {
 
 func (s Service) processes() Derivation { return count(s.ProcessLimit, "processes of "+s.Name) }
 
-// limits are the derivations of a Service.
 type limits struct {
 	name                                                              string
 	ProcessLimit, ClientLimit, Requests, ProcessMinAvail, VSZLimitMiB Derivation

@@ -89,7 +89,6 @@ func (d Document) AllDatabasesDown() error {
 
 var wellKnown = map[string]string{"ldap": "389", "ldaps": "636", "http": "80", "https": "443"}
 
-// reachable connects to one of several servers.
 func reachable(ctx context.Context, servers []string) (err error) {
 	for _, server := range servers {
 		u, _ := url.Parse(server)

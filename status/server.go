@@ -82,7 +82,6 @@ type clients struct {
 	closed  bool
 }
 
-// client is a connection.
 type client struct {
 	net.Conn
 	asked bool // it has sent a whole request

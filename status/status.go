@@ -106,7 +106,6 @@ func (d Document) Unready() error {
 	return d.ProbeDatabases(context.Background()).AllDatabasesDown()
 }
 
-// document is the document without counts.
 func (s Snapshot) document() Document {
 	s.Container = Container{s.Capacity.Sessions, s.Capacity.By}
 	if len(s.Databases) > 0 {

@@ -27,7 +27,6 @@ type Usage struct {
 	cure string
 }
 
-// counted is the document with counts.
 func (s Snapshot) counted() Document {
 	d := s.document()
 	var err error

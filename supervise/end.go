@@ -72,7 +72,6 @@ func (s *Supervisor) killAll() (killed int) {
 	return killed
 }
 
-// awaitKilled waits until killed processes are gone.
 func (s *Supervisor) awaitKilled(gone func() bool) {
 	ctx, cancel := context.WithTimeout(context.Background(), killWait)
 	defer cancel()
@@ -124,7 +123,6 @@ func closedWithin(done <-chan struct{}, limit time.Duration) bool {
 	}
 }
 
-// process is an entry of /proc.
 type process struct {
 	pid, parent, session int
 	name                 string

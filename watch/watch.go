@@ -199,7 +199,6 @@ type settle struct {
 	due        <-chan time.Time // nil likewise; clear must follow
 }
 
-// touch notes an event.
 func (s *settle) touch() {
 	now := time.Now()
 	if s.latest.IsZero() {
@@ -208,5 +207,4 @@ func (s *settle) touch() {
 	s.due = time.After(min(s.quiet, s.latest.Sub(now)))
 }
 
-// clear forgets the pending events.
 func (s *settle) clear() { s.latest, s.due = time.Time{}, nil }

@@ -54,7 +54,6 @@ func (c *Config) each(rule func(*statement) finding.Finding) finding.List {
 	return found
 }
 
-// overrides are the statements of overrides.
 func (c *Config) overrides(yield func(*statement) bool) {
 	for _, s := range c.statements {
 		if s.file.Override && !yield(s) {

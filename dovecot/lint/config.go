@@ -26,7 +26,6 @@ type Config struct {
 	origins    *strings.Replacer       // of paths as Dovecot reads them
 }
 
-// file is a file that Dovecot reads.
 type file struct {
 	config.File
 	path       string // where

@@ -67,7 +67,6 @@ func otherDialect(section, name, dialect string) string {
 	return s.hint()
 }
 
-// suggestion suggests names for an unknown one.
 func suggestion(defaults dovecot.Settings, section, name string) string {
 	if near := nearest(name, namesIn(defaults, section)); near != "" {
 		return near

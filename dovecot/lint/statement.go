@@ -69,7 +69,6 @@ func (s *statement) around() string {
 	return s.in.kind
 }
 
-// where is the place of a statement's value.
 func (s *statement) where() ValuePlace {
 	p := ValuePlace{Key: s.key}
 	for in := s.in; in != nil; in = in.around {
@@ -84,12 +83,10 @@ func (s *statement) sets() bool { return s.kind == assignment || s.kind == fromF
 // place is the operator's file:line of a statement.
 func (s *statement) place() string { return fmt.Sprintf("%s:%d", s.file.Origin, s.file.Line(s.last)) }
 
-// fault is a fault of a statement.
 func (s *statement) fault(code finding.Code, problem, hint string) finding.Finding {
 	return finding.Finding{Code: code, File: s.file.Origin, Line: s.last, Problem: problem, Hint: hint}
 }
 
-// warning is a warning about a statement.
 func (s *statement) warning(code finding.Code, problem, hint string) finding.Finding {
 	f := s.fault(code, problem, hint)
 	f.Warning = true
@@ -121,7 +118,6 @@ func ScanLines(data []byte) iter.Seq[LogicalLine] {
 	}
 }
 
-// parseLine parses a logical line.
 func parseLine(line string) statement {
 	key, rest := line, ""
 	if i := strings.IndexAny(line, " \t="); i >= 0 {

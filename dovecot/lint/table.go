@@ -84,7 +84,6 @@ type spelling struct {
 	how      string
 }
 
-// spelled reads a row.
 func spelled(row []string, dialect string) spelling {
 	before, now := names(row[0]), names(row[1])
 	if dialect == "2.3" {

@@ -140,7 +140,6 @@ func (p *Process) listen() {
 	}
 }
 
-// await waits for a notification.
 func (p *Process) await(ctx context.Context, state string) error {
 	for {
 		select {

@@ -151,7 +151,6 @@ func dial(ctx context.Context, path string) (net.Conn, error) {
 	}
 }
 
-// dialogue speaks one of the line protocols.
 type dialogue struct {
 	protocol string
 	conn     net.Conn

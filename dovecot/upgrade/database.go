@@ -10,13 +10,13 @@ import (
 	"pidgeon/dovecot/lint"
 )
 
-// location is a mail_location as settings.
+// location converts a mail_location.
 func (u use) location() (string, error) {
 	lines, err := u.locations(u.node.Value)
 	return strings.Join(trimmed(lines), "\n"), err
 }
 
-// trimmed are lines without space behind them.
+// trimmed drops space at the end of lines.
 func trimmed(lines []string) []string {
 	for i, line := range lines {
 		lines[i] = strings.TrimRight(line, " ")
@@ -73,7 +73,7 @@ var apart = regexp.MustCompile(`:(INDEX|CONTROL)=`)
 // legacy is where 2.3 has the indexes of dbox, which 2.4.5 looks for elsewhere.
 const legacy = "mailbox_directory_name_legacy = yes"
 
-// driverOf is that of a mail_location, or of the one that it stands in the place of.
+// driverOf is the driver of the first mail_location that has one.
 func driverOf(locations ...string) string {
 	for _, location := range locations {
 		if driver, _, _ := strings.Cut(location, ":"); slices.Contains(lint.TableList("storage"), driver) {
@@ -121,7 +121,7 @@ func colons(value string) []string {
 	return parts
 }
 
-// dict is the section for a dict such as proxy::quota.
+// dict converts a dict such as proxy::quota to a section.
 func (u use) dict() (string, error) {
 	value, err := u.words(u.node.Value)
 	if err != nil {
@@ -152,7 +152,7 @@ func (u use) dict() (string, error) {
 	return "dict " + driver + " {\n  " + strings.Join(settings, "\n  ") + "\n}", nil
 }
 
-// dicts are what the section dict { } of 2.3 lists.
+// dicts converts the section dict { }.
 func (c *converter) dicts(n *node) ([]string, error) {
 	lines := []string{n.indent() + "dict_server {" + n.remark()}
 	for _, child := range n.children {
@@ -200,7 +200,7 @@ func (u use) sqlDict(name string) ([]string, error) {
 	return append(lines, "}"), nil
 }
 
-// dictMap is a map { } of a dict.
+// dictMap converts a map { } of a dict.
 func (n *node) dictMap() []string {
 	lines := []string{"dict_map " + quoted(n.value("pattern")) + " {", "  sql_table = " + n.value("table")}
 	if user := n.value("username_field"); user != "" {
@@ -224,7 +224,7 @@ func (n *node) dictMap() []string {
 	return append(lines, "}")
 }
 
-// fields are default_fields and override_fields, and what is written like them.
+// fields converts default_fields, override_fields and the like.
 func (u use) fields(suffix string) (string, error) {
 	var all []string
 	for word := range strings.FieldsSeq(u.node.Value) {
@@ -238,7 +238,7 @@ func (u use) fields(suffix string) (string, error) {
 	return strings.Join(all, "\n"), nil
 }
 
-// field is one of a passdb or a userdb.
+// field converts a field of a passdb or a userdb.
 func (u use) field(name, value, suffix string) ([]string, error) {
 	base := strings.TrimPrefix(name, "userdb_")
 	lines := []string{base + " = " + value}
@@ -260,8 +260,7 @@ func (u use) field(name, value, suffix string) ([]string, error) {
 	return trimmed(lines), err
 }
 
-// arguments are those of a passdb or a userdb, and what stands in the file that they
-// name.
+// arguments converts the args of a passdb or a userdb, and the file that they name.
 func (u use) arguments() (string, error) {
 	section := u.node.up
 	driver := section.value("driver")
@@ -331,7 +330,7 @@ func (u use) arguments() (string, error) {
 	return strings.Join(append(all, defines("fields", fields)...), "\n"), nil
 }
 
-// argument is one of them, as the table has it.
+// argument converts one of them by the table.
 func (u use) argument(section, driver string) (lines []string, known bool, err error) {
 	for _, row := range lint.TableRows("arguments") {
 		if row[0] != driver+"/"+u.node.Key {
@@ -356,7 +355,7 @@ func (u use) argument(section, driver string) (lines []string, known bool, err e
 
 var parameter = regexp.MustCompile(`(\w+)\s*=\s*('[^']*'|"[^"]*"|\S+)`)
 
-// connect is where a database is.
+// connect converts the connect string of a database.
 func (u use) connect() (string, error) {
 	if u.driver == "sqlite" {
 		return "sqlite_path = " + u.node.Value, nil
@@ -405,8 +404,8 @@ func (u use) uris() string {
 
 var ruled = regexp.MustCompile(`^\*:(storage|bytes)=%\$([kKMGT]?)$`)
 
-// attributes are those that LDAP returns: attribute=field, attribute=field=template and
-// =field=template.
+// attributes converts user_attrs and pass_attrs: attribute=field, attribute=field=template
+// and =field=template.
 func (u use) attributes() (string, error) {
 	var all []string
 	for part := range strings.SplitSeq(u.node.Value, ",") {

@@ -11,7 +11,6 @@ import (
 	"pidgeon/dovecot/lint"
 )
 
-// use applies the table to one setting.
 type use struct {
 	*converter
 	node   *node
@@ -85,7 +84,6 @@ func (u use) line(line string) (string, error) {
 	return b.String(), nil
 }
 
-// functions are the functions of these templates.
 func (u use) functions() template.FuncMap {
 	value := u.node.Value
 	return template.FuncMap{
@@ -141,7 +139,7 @@ func (u use) functions() template.FuncMap {
 	}
 }
 
-// file is a path that 2.3 has the contents of.
+// file is the path of a value that 2.3 reads from a file.
 func (u use) file() (string, error) {
 	if !u.node.FromFile && !strings.HasPrefix(u.node.Value, "<") && u.node.Value != "" {
 		return "", fmt.Errorf("the value itself stands in the line: write it to a file, and its path in the place of %s", u.node.Key)
@@ -149,7 +147,7 @@ func (u use) file() (string, error) {
 	return strings.TrimSpace(strings.TrimPrefix(u.node.Value, "<")), nil
 }
 
-// only is for a setting that matters beside another one, or a plugin.
+// only fails for a setting that matters with another setting or plugin, if that is set.
 func (u use) only(beside string) (string, error) {
 	set := slices.ContainsFunc(u.all, func(n *node) bool {
 		return n.Setting && (n.Key == beside && n.Value != "" || n.Key == "mail_plugins" && slices.Contains(strings.Fields(n.Value), beside))
@@ -163,7 +161,7 @@ func (u use) only(beside string) (string, error) {
 	return "", errors.New("it is gone") // as a plugin, of which the table says why
 }
 
-// pairs are names with values, each a setting of its own in 2.4.
+// pairs converts names with values, each to a setting.
 func (u use) pairs(between string) (string, error) {
 	var lines []string
 	words := strings.Fields(u.node.Value)
@@ -192,7 +190,7 @@ func option24(of, name string) string {
 	return ""
 }
 
-// option is one of name=value, between spaces.
+// option is the value of one name=value of a list.
 func option(value, name string) (string, error) {
 	for word := range strings.FieldsSeq(value) {
 		if found, ok := strings.CutPrefix(word, name+"="); ok {
@@ -202,7 +200,7 @@ func option(value, name string) (string, error) {
 	return "", errAbsent
 }
 
-// size is a size in bytes where no unit is written, 0 is none.
+// size adds the unit to a size in bytes, and turns 0 into unlimited.
 func size(value string) string {
 	switch {
 	case value == "0":
@@ -213,7 +211,7 @@ func size(value string) string {
 	return value
 }
 
-// mailbox is the name of one.
+// mailbox is the name of a mailbox, and no prefix of a namespace.
 func mailbox(name string) (string, error) {
 	if strings.HasSuffix(name, "/") || strings.HasSuffix(name, ".") {
 		return "", fmt.Errorf("%s is the prefix of a namespace, and in Dovecot 2.4 it is a mailbox", name)
@@ -221,7 +219,7 @@ func mailbox(name string) (string, error) {
 	return quoted(name), nil
 }
 
-// mailboxes says the same of a mailbox, or of all with a special use.
+// mailboxes writes a setting for a mailbox, or for all with a special use.
 func (u use) mailboxes(says string) (string, error) {
 	names := []string{u.node.Value}
 	if use, special := strings.CutPrefix(u.node.Value, `\`); special {
@@ -242,7 +240,7 @@ func (u use) mailboxes(says string) (string, error) {
 	return strings.Join(lines, "\n"), nil
 }
 
-// languages are those to look for, the first being the one for what is none of them.
+// languages converts a list of languages, the first of which is the default.
 func languages(value string) string {
 	var lines []string
 	for i, name := range strings.Fields(value) {
@@ -255,7 +253,7 @@ func languages(value string) string {
 	return strings.Join(lines, "\n")
 }
 
-// oldest is the oldest version that a list such as "!SSLv2 !SSLv3" allows.
+// oldest is the oldest TLS version that a list such as "!SSLv2 !SSLv3" allows.
 func oldest(value string) string {
 	versions := []string{"TLSv1", "TLSv1.1", "TLSv1.2"}
 	words := strings.Fields(value)
@@ -267,7 +265,7 @@ func oldest(value string) string {
 	return "TLSv1.2"
 }
 
-// always is a list, that adds where it is signed.
+// always is a list, one that adds to the default if its words have signs.
 func (u use) always() string {
 	lines, ok := u.list(u.node.Key)
 	if !ok {
@@ -276,7 +274,7 @@ func (u use) always() string {
 	return strings.TrimPrefix(strings.Join(lines, "\n"), u.node.Key+" ")
 }
 
-// groups are the fields of group_by, some with how to part their values.
+// groups converts the fields of group_by, some with a method.
 func (u use) groups() (string, error) {
 	var lines []string
 	for word := range strings.FieldsSeq(u.node.Value) {
@@ -299,7 +297,7 @@ func (u use) groups() (string, error) {
 	return strings.Join(lines, "\n"), nil
 }
 
-// environment is one setting for each variable; one without a value is what it was.
+// environment writes a setting for each variable; one without a value keeps its own.
 func (u use) environment() string {
 	lines := []string{"import_environment {"}
 	for word := range strings.FieldsSeq(u.node.Value) {
@@ -315,7 +313,7 @@ func (u use) environment() string {
 	return strings.Join(append(lines, "}"), "\n")
 }
 
-// interval is a time, in milliseconds where no unit is written.
+// interval adds the unit to a time in milliseconds.
 func interval(value string) string {
 	if strings.Trim(value, "0123456789") == "" {
 		return value + " ms"
@@ -323,7 +321,7 @@ func interval(value string) string {
 	return value
 }
 
-// headers says the same of each header in a list.
+// headers writes the same settings for each header of a list.
 func headers(list string, says []string) string {
 	var lines []string
 	for name := range strings.FieldsSeq(list) {
@@ -336,7 +334,7 @@ func headers(list string, says []string) string {
 	return strings.Join(lines, "\n")
 }
 
-// options are several in one value, each a setting of its own in 2.4.
+// options converts the options in a value, each to a setting.
 func (u use) options(prefix string) (string, error) {
 	var lines []string
 	for word := range strings.FieldsSeq(u.node.Value) {
@@ -350,7 +348,7 @@ func (u use) options(prefix string) (string, error) {
 	return strings.Join(lines, "\n"), nil
 }
 
-// exporter is where events are sent, for the driver beside it.
+// exporter converts the destination of an event exporter, by its transport.
 func (u use) exporter() (string, error) {
 	key := option24("event_exporter", u.node.up.value("transport"))
 	value, path := strings.CutPrefix(u.node.Value, "path=")
@@ -360,7 +358,7 @@ func (u use) exporter() (string, error) {
 	return key + " = " + value, nil
 }
 
-// filesystems are a chain such as "crypt:…:posix:", the last being where files are.
+// filesystems converts a chain such as "crypt:…:posix:", whose last one has the files.
 func (u use) filesystems() (string, error) {
 	var lines []string
 	add := func(driver string, settings ...string) {
@@ -394,7 +392,7 @@ func (u use) filesystems() (string, error) {
 	return strings.Join(lines, "\n"), nil
 }
 
-// trash is a file with a priority and a mailbox in each line.
+// trash converts a file with a priority and a mailbox in each line.
 func (u use) trash() (string, error) {
 	f, ok := u.external(u.node, u.node.Value)
 	if !ok {

@@ -10,19 +10,18 @@ import (
 	"pidgeon/dovecot/lint"
 )
 
-// A database may return mail_location and quota_rule, which 2.4 does not know: what it
-// does know is made of them with regular expressions. Those match the whole value: of a
-// part 2.4.1 replaces all, and later versions the part.
+// A database may return mail_location and quota_rule, which 2.4 does not know. Filters with
+// regular expressions make settings of 2.4 from them. Each matches the whole value, because
+// 2.4.1 replaces all of a value for a partial match, and later versions only the part.
 
-// asSize turns "*:storage=1G:messages=5" into 1G, as a rule of 2.3 counts storage in K.
+// asSize turns "*:storage=1G:messages=5" into 1G; a number without a unit is in K.
 const asSize = ` | regexp('^.*:bytes=([0-9]+)(:.*)?$', '\\1')` +
 	` | regexp('^.*:storage=([0-9]+)(:.*)?$', '\\1K')` +
 	` | regexp('^.*:(storage|bytes)=([^:]*).*$', '\\2')` +
 	` | regexp('^.*:.*$', '0')`
 
-// imported are the fields that a database returns in 2.3's words, in those of 2.4. where
-// is how 2.4 calls what it returns, such as sql:mail. said is how the database comes to
-// it, as far as that is written down.
+// imported converts a field that a database returns. where is its variable in 2.4, such as
+// sql:mail; said is the part of the query or file that makes its value, if known.
 func (u use) imported(field, where, said string) (lines []string, err error) {
 	base := strings.TrimPrefix(field, "userdb_")
 	prefix := field[:len(field)-len(base)]
@@ -80,7 +79,7 @@ func (u use) imported(field, where, said string) (lines []string, err error) {
 	return lines, nil
 }
 
-// location23 is the mail_location of who has no other.
+// location23 is the global mail_location.
 func (c *converter) location23() (value string) {
 	for _, n := range c.all {
 		if n.Setting && n.up == nil && n.Key == "mail_location" {
@@ -90,8 +89,7 @@ func (c *converter) location23() (value string) {
 	return value
 }
 
-// otherwise are the filters that make the mail_location of who has none of their own, from
-// the name where that is a part of it.
+// otherwise are the filters that make the global mail_location for users without their own.
 func otherwise(location string) string {
 	template := named.ReplaceAllStringFunc(location, func(variable string) string {
 		return map[byte]string{'u': `\\1`, 'n': `\\2`, 'd': `\\3`, 'h': "~"}[variable[len(variable)-1]]
@@ -105,13 +103,13 @@ func otherwise(location string) string {
 	return " | default(user) | regexp('^(([^:/@]*)@?([^:/]*))$', '" + template + "')"
 }
 
-// stored is where mail is, as it is written.
+// stored matches a mail_location in a query.
 var stored = regexp.MustCompile(`\b(maildir|mbox|[sm]?dbox|imapc|pop3c):`)
 
-// named are variables with a name in it, which 2.3 makes small letters of.
+// named matches variables with the user's name, which 2.3 has in lower case.
 var named = regexp.MustCompile(`%L?[undh]`)
 
-// query is one for SQL, with fields for what 2.4 does not know of its columns.
+// query converts an SQL query, with fields for columns that 2.4 does not know.
 func (u use) query() (string, error) {
 	text, err := u.words(u.raw)
 	if err != nil {
@@ -128,7 +126,7 @@ func (u use) query() (string, error) {
 	return strings.Join(append([]string{text}, defines("fields", fields)...), "\n"), nil
 }
 
-// defines are lines in a section of their own, if there are any.
+// defines puts lines, if there are any, into a section.
 func defines(name string, lines []string) []string {
 	if len(lines) == 0 {
 		return nil
@@ -138,7 +136,7 @@ func defines(name string, lines []string) []string {
 
 var selected = regexp.MustCompile(`(?is)^\s*select\s+(?:distinct\s+)?(.*)$`)
 
-// columns are the names of those that a query returns.
+// columns are the names of the columns of a query.
 func columns(query string) (names []string) {
 	m := selected.FindStringSubmatch(query)
 	if m == nil {
@@ -175,11 +173,11 @@ func columns(query string) (names []string) {
 	return names
 }
 
-// weak are the schemes that 2.4 refuses unless it is told otherwise (2.4.1, 2.4.5:
+// weak are the schemes that 2.4 refuses without auth_allow_weak_schemes (2.4.1, 2.4.5:
 // password-scheme.c).
 var weak = regexp.MustCompile(`(?i)\b(MD5|MD5-CRYPT|SMD5|LDAP-MD5|PLAIN-MD[45]|DES-CRYPT|CRAM-MD5|HMAC-MD5|DIGEST-MD5)\b`)
 
-// weakly reports whether the passwords of a passdb have such a scheme, as far as is known.
+// weakly reports whether passwords of a passdb are known to have such a scheme.
 func (c *converter) weakly(n *node) bool {
 	args, driver := n.value("args"), n.value("driver")
 	scheme, err := option(args, "scheme")

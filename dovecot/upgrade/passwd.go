@@ -10,7 +10,7 @@ import (
 	"pidgeon/finding"
 )
 
-// said is what the lines of a passwd-file say in one extra field.
+// said has the values of one extra field in all lines of a passwd-file.
 type said struct {
 	values []string
 	users  int
@@ -19,8 +19,8 @@ type said struct {
 	why    error // what is wrong there
 }
 
-// passwdFile are the extra fields of a passwd-file that 2.4 passes over in silence, in
-// its words: the file stays as it is.
+// passwdFile writes settings for the extra fields of a passwd-file that 2.4 ignores; the file
+// stays.
 func (u use) passwdFile(path string) (lines []string) {
 	section := u.node.up
 	prefetched := slices.ContainsFunc(u.all, func(n *node) bool { return n.Opens && n.Key == "userdb" && n.value("driver") == "prefetch" })
@@ -69,7 +69,7 @@ func (u use) passwdFile(path string) (lines []string) {
 	return append(lines, defines("fields", all)...)
 }
 
-// extraFields are the last column of a passwd-file.
+// extraFields reads the last column of a passwd-file.
 func (u use) extraFields(data []byte) (fields map[string]said, users int) {
 	fields = map[string]said{}
 	place := lint.ValuePlace{Key: "fields", Sections: []string{"userdb"}}

@@ -40,7 +40,7 @@ func (u use) acl() (string, error) {
 
 var right = regexp.MustCompile(`^("[^"]+"|[^#\s]\S*)\s+(\S+)\s+(\S+)$`)
 
-// push is push_notification_driver = lua:file=…
+// push converts push_notification_driver = lua:file=…
 func (u use) push() (string, error) {
 	driver, rest, _ := strings.Cut(u.node.Value, ":")
 	lines := "push_notification " + driver + digits.FindString(u.node.Key) + " {\n  driver = " + driver
@@ -58,8 +58,8 @@ func (u use) push() (string, error) {
 	return lines + "\n}", nil
 }
 
-// quota is a root, with the driver count, which keeps the numbers itself: other drivers
-// are gone, but for fs. What a dict was told, quota_clone tells it.
+// quota converts a quota root to the driver count, because other drivers but fs are gone. A
+// dict gets its numbers by quota_clone.
 func (u use) quota() (string, error) {
 	driver, rest, _ := strings.Cut(u.node.Value, ":")
 	_, options, _ := strings.Cut(rest, ":")
@@ -109,7 +109,7 @@ func rootName(n *node) string {
 	return "user"
 }
 
-// ofRoot are lines for the one quota that a setting is for, where there are several.
+// ofRoot puts lines into the section of their quota, if there are several quotas.
 func (c *converter) ofRoot(n *node, lines []string) []string {
 	m := ofQuota.FindStringSubmatch(n.Key)
 	if m == nil || n.around() != "plugin" || c.plugin["quota2"] == nil || c.plugin["quota"+m[1]] == nil || len(lines) == 0 {
@@ -134,8 +134,7 @@ func (u use) rule() (string, error) {
 	return strings.Join(lines, "\n"), err
 }
 
-// filter is the name of a mailbox as 2.4 has it in mailbox NAME { … }: without the prefix
-// of its namespace.
+// filter is the name of a mailbox for mailbox NAME { … }, without the prefix of its namespace.
 func (c *converter) filter(name string) string {
 	for _, n := range c.all {
 		if rest, ok := strings.CutPrefix(name, n.value("prefix")); n.Opens && n.Key == "namespace" && n.value("prefix") != "" && ok && rest != "" {
@@ -147,7 +146,7 @@ func (c *converter) filter(name string) string {
 
 var limit = regexp.MustCompile(`^([+-]?)(.*?)([kKMGTB%]?)$`)
 
-// rules is a quota_rule: *:storage=1G:messages=100, Trash:storage=+10%, Junk:ignore.
+// rules converts a quota_rule: *:storage=1G:messages=100, Trash:storage=+10%, Junk:ignore.
 func rules(value string, filter func(string) string) (lines []string, err error) {
 	parts := colons(value)
 	name := parts[0]
@@ -217,10 +216,10 @@ func (u use) grace() (string, error) {
 	return "", nil
 }
 
-// units are those of sizes, as powers of 2; a rule without one counts K.
+// units are the units of sizes, as powers of 2; a rule without a unit is in K.
 var units = map[string]int{"": 10, "B": 0, "k": 10, "K": 10, "M": 20, "G": 30, "T": 40}
 
-// allowed is the quota of who has no other, in bytes; 0 is none.
+// allowed is the default quota in bytes; 0 is none.
 func (u use) allowed() int64 {
 	if m := limit.FindStringSubmatch(u.allowance()); m != nil && m[1] == "" {
 		if size, err := strconv.ParseInt(m[2], 10, 64); err == nil {
@@ -230,7 +229,7 @@ func (u use) allowed() int64 {
 	return 0
 }
 
-// allowance is the quota of who has no other, as it is written: 1G.
+// allowance is the default quota as it is written: 1G.
 func (u use) allowance() string {
 	rule := u.plugin["quota_rule"]
 	if rule == nil {
@@ -245,7 +244,7 @@ func (u use) allowance() string {
 	return ""
 }
 
-// warning is a quota_warning: storage=95%% quota-warning 95 %u.
+// warning converts a quota_warning: storage=95%% quota-warning 95 %u.
 func (u use) warning() (string, error) {
 	value, err := u.words(u.node.Value)
 	words := strings.Fields(value)
@@ -272,7 +271,7 @@ func (u use) warning() (string, error) {
 	return strings.Join(append(lines, "  }", "}"), "\n"), nil
 }
 
-// script is the place of Sieve scripts: a file or a directory, or dict:DICT;name=active.
+// script converts a place of Sieve scripts: a file or a directory, or dict:DICT;name=active.
 func (u use) script() (string, error) {
 	place, options, _ := strings.Cut(u.node.Value, ";")
 	var lines []string
@@ -309,7 +308,7 @@ func (u use) script() (string, error) {
 	return strings.Join(lines, "\n"), nil
 }
 
-// path is that of Sieve scripts that stand in files.
+// path is the path of Sieve scripts in files.
 func (u use) path(value string) (string, error) {
 	place, options, _ := strings.Cut(strings.TrimPrefix(value, "file:"), ";")
 	if strings.HasPrefix(place, "ldap:") || strings.HasPrefix(place, "dict:") || options != "" {
@@ -325,7 +324,7 @@ func (u use) defaultName() (string, error) {
 	return "", nil
 }
 
-// personal is where a user's own scripts are, which sieve and sieve_dir say together.
+// personal converts sieve and sieve_dir, the places of a user's own scripts.
 func (u use) personal() (string, error) {
 	if u.written["sieve_script personal"] {
 		return "", nil
@@ -356,7 +355,7 @@ func (u use) personal() (string, error) {
 	return "sieve_script personal {\n  path = " + dir + "\n  active_path = " + active + "\n}", nil
 }
 
-// imapsieve are the settings imapsieve_mailboxN_* with one number.
+// imapsieve converts the settings imapsieve_mailboxN_* of one number.
 func (u use) imapsieve() (string, error) {
 	group := numbered.FindString(u.node.Key)
 	if u.written[group] {
@@ -393,7 +392,7 @@ func (u use) imapsieve() (string, error) {
 	return strings.Join(lines, "\n"), nil
 }
 
-// level is how hard to compress, which depends on how.
+// level converts the compression level, whose setting depends on the method.
 func (u use) level() (string, error) {
 	save := u.plugin["zlib_save"]
 	if save == nil {

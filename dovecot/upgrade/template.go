@@ -43,7 +43,6 @@ func (c *converter) mask(f config.File) config.File {
 	return f
 }
 
-// unmask puts actions back.
 func (c *converter) unmask(text string) string {
 	return masked.ReplaceAllStringFunc(text, func(word string) string {
 		i, _ := strconv.Atoi(strings.Trim(word, "#abcdefghijklmnopqrstuvwxyz"))

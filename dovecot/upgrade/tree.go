@@ -65,7 +65,7 @@ func (n *node) inside(kinds ...string) bool {
 	return false
 }
 
-// value is that of a setting in a section.
+// value is the value of a setting in a section.
 func (n *node) value(key string) (value string) {
 	for _, child := range n.children {
 		if child.Setting && child.Key == key {
@@ -75,7 +75,7 @@ func (n *node) value(key string) (value string) {
 	return value
 }
 
-// whole is a statement as written, a section with all that is in it.
+// whole is a statement as written, a section with its contents.
 func (n *node) whole() []string {
 	lines := append([]string{}, n.text...)
 	for _, child := range n.children {
@@ -98,7 +98,7 @@ func (n *node) indent() string {
 	return line[:len(line)-len(strings.TrimLeft(line, " \t"))]
 }
 
-// remark is the comment behind a statement, with the space before it.
+// remark is the comment at the end of a statement's line, with the space before it.
 func (n *node) remark() string {
 	line := strings.TrimRight(n.text[len(n.text)-1], " \t\r")
 	what := n.Raw

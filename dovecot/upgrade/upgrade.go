@@ -35,7 +35,6 @@ func (r Result) FullyCarriedOver(f config.File) bool { return !r.left[f.Origin] 
 // version is the oldest version of the format, which every 2.4 from Debian 13 on accepts.
 const version = "2.4.0"
 
-// converter converts one configuration.
 type converter struct {
 	Result
 	files      config.Files
@@ -127,7 +126,7 @@ func (c *converter) survey(name string) {
 	visit(parse(c.files[i], nil).children)
 }
 
-// file upgrades one file, and where it is included.
+// file converts one file; around is the section that includes it.
 func (c *converter) file(name string, around *node) {
 	i := slices.IndexFunc(c.files, func(f config.File) bool { return f.Name == name })
 	if i < 0 || c.seen[name] {
@@ -170,8 +169,8 @@ func (c *converter) defaults() []string {
 	return []string{"sieve_script personal {", "  path = ~/sieve", "  active_path = ~/.dovecot.sieve", "}"}
 }
 
-// included are the files that a line includes, those of an absolute path by how it ends:
-// a configuration may lie elsewhere than where it is used.
+// included are the files that a line includes. An absolute path matches files by its end,
+// because a configuration may be converted in another directory than it is used in.
 func (c *converter) included(n *node) (names []string) {
 	for _, f := range c.files {
 		if matches(n.Value, path.Dir(n.file.Name), f.Name) {
@@ -202,7 +201,7 @@ func (c *converter) external(from *node, name string) (f config.File, ok bool) {
 	return f, ok && c.fits(f.Data)
 }
 
-// beside reads a file that is no configuration.
+// beside reads a file that a setting names, of any size.
 func (c *converter) beside(from *node, name string) (f config.File, ok bool) {
 	for _, f := range c.files {
 		if matches(name, path.Dir(from.file.Name), f.Name) {
@@ -213,8 +212,7 @@ func (c *converter) beside(from *node, name string) (f config.File, ok bool) {
 	return config.File{Name: name, Origin: name, Data: data}, data != nil
 }
 
-// block upgrades what stands in a file or a section. What stood in plugin { } moves to
-// where that stood.
+// block converts the statements of a file or a section. Those of plugin { } move out of it.
 func (c *converter) block(nodes []*node) (out []string) {
 	for _, n := range nodes {
 		left := len(c.NotCarriedOver)
@@ -250,7 +248,7 @@ func (c *converter) block(nodes []*node) (out []string) {
 // together.
 const mark = "\x00 line "
 
-// moved are lines with another indent.
+// moved replaces the indent of lines.
 func moved(lines []string, from, to string) []string {
 	out := slices.Clone(lines)
 	for i, line := range out {
@@ -261,7 +259,6 @@ func moved(lines []string, from, to string) []string {
 	return out
 }
 
-// lines upgrade a statement.
 func (c *converter) lines(n *node) ([]string, error) {
 	switch {
 	case n.Opens:
@@ -276,7 +273,7 @@ func (c *converter) lines(n *node) ([]string, error) {
 	return n.text, nil
 }
 
-// leave reports what cannot be carried over, and keeps it as a comment.
+// leave reports a statement that cannot be converted, and keeps it as a comment.
 func (c *converter) leave(n *node, why string) []string {
 	what := n.Key
 	if n.Opens {
@@ -289,13 +286,12 @@ func (c *converter) leave(n *node, why string) []string {
 	return lines
 }
 
-// note reports what cannot be carried over, and says so in a comment.
+// note reports what cannot be converted, and returns a comment that says so.
 func (c *converter) note(n *node, what, why string) string {
 	c.NotCarriedOver = append(c.NotCarriedOver, finding.Finding{Code: finding.OtherDialect, File: n.file.Origin, Line: n.Last, Problem: what + " cannot be carried over to Dovecot 2.4", Hint: why})
 	return "# pidgeon upgrade: " + what + " cannot be carried over: " + why
 }
 
-// section upgrades one with what stands in it.
 func (c *converter) section(n *node) ([]string, error) {
 	kind := n.Key
 	if why, needless := c.gone(n); why != "" {
@@ -337,14 +333,14 @@ func (c *converter) section(n *node) ([]string, error) {
 	return append(append(slices.Clone(n.text), c.block(n.children)...), n.ends()...), nil
 }
 
-// within gives a section another first line.
+// within converts a section with another first line.
 func (c *converter) within(n *node, opening string) []string {
 	lines := []string{n.indent() + opening + n.remark()}
 	return append(append(lines, c.block(n.children)...), n.ends()...)
 }
 
-// gone says why a section is none of 2.4. One is needless that matters only beside a
-// setting which nothing sets.
+// gone says why 2.4 has no such section. It is needless if it matters only with a setting
+// that nothing sets.
 func (c *converter) gone(n *node) (why string, needless bool) {
 	name := n.Name
 	if n.Key == "passdb" || n.Key == "userdb" {
@@ -359,8 +355,8 @@ func (c *converter) gone(n *node) (why string, needless bool) {
 	return "", false
 }
 
-// name is one for a section that has none: its driver or what it is for, with a number
-// where that is taken.
+// name makes a name for an unnamed section: its driver or purpose, with a number if that name
+// is taken.
 func (c *converter) name(n *node) string {
 	name := n.value("driver")
 	switch {
@@ -385,7 +381,6 @@ func (c *converter) name(n *node) string {
 	return unique
 }
 
-// setting upgrades a line that sets something.
 func (c *converter) setting(n *node) ([]string, error) {
 	row := rowFor(n.around(), n.Key)
 	if n.FromFile && (row != nil && row[3] != "" && !strings.Contains(row[3], "{{file}}") || n.Key == "mail_plugins") {
@@ -432,7 +427,7 @@ func (c *converter) setting(n *node) ([]string, error) {
 	return nil, errors.New(row[2])
 }
 
-// structure is what the table writes for a setting whose name stays.
+// structure is the output of the table for a setting that keeps its name.
 func (u use) structure() string {
 	for _, row := range lint.TableRows("structures") {
 		if row[0] == u.node.Key || row[0] == u.node.around()+"/"+u.node.Key {
@@ -442,7 +437,7 @@ func (u use) structure() string {
 	return ""
 }
 
-// global reports whether a setting has a value outside of all sections.
+// global reports whether a global setting has a value.
 func (c *converter) global(key, value string) (found bool) {
 	for _, n := range c.all {
 		if n.Setting && n.up == nil && n.Key == key {
@@ -452,7 +447,7 @@ func (c *converter) global(key, value string) (found bool) {
 	return found
 }
 
-// plain keeps a setting, under its name in 2.4 and with a value in 2.4's words.
+// plain writes a setting under a name, with its value converted.
 func (c *converter) plain(u use, key string) ([]string, error) {
 	n := u.node
 	switch value, list, err := u.plainValue(); {
@@ -467,8 +462,8 @@ func (c *converter) plain(u use, key string) ([]string, error) {
 	}
 }
 
-// rowFor finds the row of a setting of 2.3, by its name alone or in its section; what
-// plugin { } numbers has one row for all numbers.
+// rowFor finds the row of a setting of 2.3, by its name alone or with its section; numbered
+// settings of plugin { } have one row.
 func rowFor(around, key string) []string {
 	var wanted []string
 	if around == "plugin" {
@@ -486,7 +481,7 @@ func rowFor(around, key string) []string {
 	return nil
 }
 
-// rootNumber begins a setting of another quota than the first.
+// rootNumber matches the prefix of settings of a second or later quota.
 var rootNumber = regexp.MustCompile(`^quota\d+_`)
 
 func indented(lines []string, indent, remark string) []string {

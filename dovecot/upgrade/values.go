@@ -10,7 +10,7 @@ import (
 	"pidgeon/dovecot/lint"
 )
 
-// words are a value with its variables in the words of 2.4.
+// words converts the variables of a value.
 func (u use) words(value string) (string, error) {
 	place := lint.ValuePlace{Key: u.node.Key}
 	for up := u.node.up; up != nil; up = up.up {
@@ -27,8 +27,7 @@ func (u use) words(value string) (string, error) {
 
 var reference = regexp.MustCompile(`(^|\s)\$([a-z]\w*)`)
 
-// plainValue is the value in 2.4's words, or a list that adds to what is set before, as
-// lines.
+// plainValue converts the value, or returns lines for a list that adds to an earlier value.
 func (u use) plainValue() (value string, list []string, err error) {
 	n := u.node
 	if strings.HasSuffix(n.Key, "_file") && n.FromFile {
@@ -55,8 +54,8 @@ func (u use) secret() bool {
 	return strings.Contains(key, "password") && !strings.Contains(key, "query") || strings.Contains(key, "secret") || strings.HasSuffix(key, "private_key")
 }
 
-// list are the lines of a list that adds to what is set before, or whose words are
-// called something else. ok is false where the line can stay.
+// list converts a list that adds to an earlier value, or whose words have other names. ok is
+// false if the line can stay.
 func (u use) list(key string) (lines []string, ok bool) {
 	words := strings.Fields(strings.ReplaceAll(u.node.Value, ",", " "))
 	signed := slices.Contains(lint.TableList("signed"), key) && strings.ContainsAny(u.node.Value, "+-")
@@ -107,8 +106,8 @@ func (u use) list(key string) (lines []string, ok bool) {
 	return slices.Concat(notes, []string{key + " {"}, lines, []string{"}"}), true
 }
 
-// plugin is what 2.4 calls a plugin, nothing for one that is always there or has settings
-// instead.
+// plugin is the name of a plugin in 2.4, empty for one that is built in or replaced by
+// settings.
 func plugin(name string) (now, instead, why string) {
 	for _, row := range lint.TableRows("plugins") {
 		switch {
