@@ -9,6 +9,7 @@ import (
 	"encoding/base64"
 	"errors"
 	"fmt"
+	"maps"
 	"net"
 	"os"
 	"os/exec"
@@ -33,9 +34,9 @@ const (
 	lastPatience = 30 * time.Second // for what was accepted before the user was held
 )
 
-// mover moves mail from this backend to another. BACKEND_USERS is all that it keeps: who
-// is held there is copied a last time and then belongs to the other backend, and before
-// that nothing has happened that a second attempt would not do again.
+// mover moves mail from this backend to another. Its only state is BACKEND_USERS: a user that
+// is held there is copied a last time, and then belongs to the other backend. Every step
+// before that can be repeated.
 type mover struct {
 	Call
 	settings settings.Settings
@@ -110,9 +111,9 @@ func (m mover) run(ctx context.Context, abort bool) (err error) {
 	return m.lock.Truncate(0)
 }
 
-// begin makes sure that the other backend has no mail that is not here: a copy removes it.
-// A move that was ended before has left a copy there, of which the user may have removed
-// mail here since, so it is noted which one has begun.
+// begin checks that the other backend has no mail that is missing here, because a copy would
+// remove it. It notes that the move has begun, because an interrupted one has left a copy
+// there, of which the user may have removed mail here since.
 func (m mover) begin(ctx context.Context) error {
 	this := m.of + " " + m.target
 	begun := make([]byte, len(this)+1)
@@ -147,7 +148,7 @@ func (m mover) begin(ctx context.Context) error {
 	return err
 }
 
-// onlyThere counts the messages that the other backend has of a user, and this one has not.
+// onlyThere counts a user's messages that only the other backend has.
 func (m mover) onlyThere(ctx context.Context, user string) (n int, err error) {
 	there, err := m.guidsThere(ctx, user)
 	if err != nil || len(there) == 0 {
@@ -163,9 +164,8 @@ func (m mover) onlyThere(ctx context.Context, user string) (n int, err error) {
 	return len(there), nil
 }
 
-// guidsThere are those of a user's messages at the other backend, in the words of doveadm's
-// own protocol (2.3.19, 2.4.1: client-connection-tcp.c): there is no command that asks over
-// TLS.
+// guidsThere are the GUIDs of a user's messages at the other backend, read over doveadm's
+// protocol (2.3.19, 2.4.1: client-connection-tcp.c), because no command asks over TLS.
 func (m mover) guidsThere(ctx context.Context, user string) (map[string]bool, error) {
 	s, roots := m.settings, x509.NewCertPool()
 	vouching, err := os.ReadFile(string(s.BackendCAPath))
@@ -227,7 +227,7 @@ func (m mover) copyWhileServed(ctx context.Context) error {
 	return nil
 }
 
-// finish copies what is left of who is held, and has the other backend serve.
+// finish copies the rest of the held users, and has the other backend serve them.
 func (m mover) finish(ctx context.Context) error {
 	m.say("holding %s", m.of)
 	for !m.refused(ctx) {
@@ -244,7 +244,7 @@ func (m mover) finish(ctx context.Context) error {
 	return m.place(settings.Placement{Name: m.of, Host: m.target})
 }
 
-// users are those whose mail is to be moved.
+// users are the users whose mail is moved.
 func (m mover) users(ctx context.Context) ([]string, error) {
 	key, is := strings.CutPrefix(m.of, "shard:")
 	if !is {
@@ -264,8 +264,8 @@ func (m mover) users(ctx context.Context) ([]string, error) {
 	return users, nil
 }
 
-// refused asks whether this backend no longer serves who is moved. A shard may have no
-// user, so one is made up.
+// refused reports whether this backend has stopped serving the moved users. It makes up a
+// user for a shard, which may have none.
 func (m mover) refused(ctx context.Context) bool {
 	user := m.of
 	if key, is := strings.CutPrefix(m.of, "shard:"); is {
@@ -278,8 +278,8 @@ func (m mover) refused(ctx context.Context) bool {
 	return ok && exit.ExitCode() == exitTempFail
 }
 
-// copyAll makes the mailboxes at the other backend the same as here. Of those that are
-// served a copy may be behind; finally none may.
+// copyAll makes the mailboxes at the other backend equal to those here. Copies of users that
+// are served may be behind; the final ones may not.
 func (m mover) copyAll(ctx context.Context, finally bool) (int, error) {
 	return m.each(ctx, func(user string) error {
 		if err := m.copy(ctx, user, finally); err != nil {
@@ -289,7 +289,7 @@ func (m mover) copyAll(ctx context.Context, finally bool) (int, error) {
 	})
 }
 
-// each does something for each user who is moved, for some at once, and counts them.
+// each calls a function for each moved user, for some at once, and counts them.
 func (m mover) each(ctx context.Context, work func(user string) error) (int, error) {
 	users, err := m.users(ctx)
 	if err != nil {
@@ -334,15 +334,15 @@ func (m mover) copy(ctx context.Context, user string, finally bool) error {
 		if err == nil || changed && !finally {
 			return nil
 		}
-		// What it cannot bring into line, an INBOX with other mail under the same UIDs, it
-		// can at the second try (2.4.1).
+		// It fails for an INBOX with other mail under the same UIDs, and succeeds at the
+		// second try (2.4.1).
 		if !changed && try > 0 || try == rounds {
 			return err
 		}
 	}
 }
 
-// endSessions ends the sessions of who is moved, and deliveries that had begun.
+// endSessions ends the sessions of the moved users, and deliveries that have begun.
 func (m mover) endSessions(ctx context.Context) error {
 	users, err := m.users(ctx)
 	if err != nil {
@@ -372,8 +372,8 @@ func (m mover) endSessions(ctx context.Context) error {
 		case time.Now().After(deadline):
 			return fmt.Errorf("%d sessions and %d processes of LMTP have not ended within %v", live, len(left), lastPatience)
 		}
-		// A transfer agent may keep its connection open for minutes. What it was about to
-		// deliver it delivers again: TestMove finds none lost or doubled.
+		// A transfer agent may keep its connection open for minutes. It delivers interrupted
+		// mail again: TestMove finds none lost or doubled.
 		for pid := range left {
 			_ = syscall.Kill(pid, syscall.SIGTERM)
 		}
@@ -381,7 +381,7 @@ func (m mover) endSessions(ctx context.Context) error {
 	}
 }
 
-// processes are those of a name, with what tells them from later ones with the same PID.
+// processes are the start times of processes with a name, by their PIDs.
 func processes(name string) map[int]string {
 	found := map[int]string{}
 	stats, _ := filepath.Glob("/proc/[0-9]*/stat")
@@ -399,17 +399,12 @@ func processes(name string) map[int]string {
 }
 
 func stillThere(old map[int]string) map[int]string {
-	now := processes("lmtp")
-	left := map[int]string{}
-	for pid, begun := range old {
-		if now[pid] == begun {
-			left[pid] = begun
-		}
-	}
+	now, left := processes("lmtp"), maps.Clone(old)
+	maps.DeleteFunc(left, func(pid int, begun string) bool { return now[pid] != begun })
 	return left
 }
 
-// doveadm runs it beside the Dovecot that runs.
+// doveadm runs doveadm with the running configuration.
 func (m mover) doveadm(ctx context.Context, args ...string) (string, error) {
 	conf := filepath.Join(publish.Current(string(m.settings.RunDir)), config.Main)
 	cmd := exec.CommandContext(ctx, "doveadm", append([]string{"-c", conf}, args...)...)
@@ -424,8 +419,8 @@ func (m mover) doveadm(ctx context.Context, args ...string) (string, error) {
 	return out.String(), err
 }
 
-// place writes where mail is into the file of BACKEND_USERS, or asks for that where it
-// cannot be written.
+// place writes a placement into the file of BACKEND_USERS, or asks the operator to do so if
+// it is not writable.
 func (m *mover) place(p settings.Placement) error {
 	s, err := settings.Load(m.Environ)
 	if err != nil {
@@ -445,8 +440,7 @@ func (m *mover) place(p settings.Placement) error {
 	}
 }
 
-// rewrite replaces a file by another as a whole: whoever reads it meanwhile must not find
-// half of the users.
+// rewrite replaces a file by a rename, so that no reader finds half of the users.
 func rewrite(path string, change func(string) string) error {
 	if path == "" {
 		return errors.New("BACKEND_USERS_FILE is not set")

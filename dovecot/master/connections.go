@@ -12,9 +12,8 @@ import (
 	"strconv"
 )
 
-// listening returns the TCP ports that somebody in this network namespace
-// listens on. It looks instead of connecting: a probe that connects takes a
-// place from a user when all are taken, and then fails though nothing is wrong.
+// listening returns the TCP ports with a listener in this network namespace. It does not
+// connect, because a connection takes a place from a client, and fails when all are taken.
 func listening() (map[int]bool, error) {
 	ports := map[int]bool{}
 	err := eachSocket(tables, func(s socket) {
@@ -44,15 +43,14 @@ func MissingListeners(listeners map[string]int) *Refused {
 	return refused
 }
 
-// CountConnections counts the connections to TCP ports that a process holds,
-// logged in or not: each has a place in a login service or, without TLS, in the
-// service of its session. The kernel knows them all; Dovecot would tell only those
-// that are logged in, and whose a descriptor is may not be seen without
-// CAP_SYS_PTRACE. A connection that waits to be accepted has no place yet, and
-// one that Dovecot has closed has none any more: neither has an inode.
+// CountConnections counts the open connections to TCP ports, logged in or not: each has a
+// place in a login service or, without TLS, in the service of its session. It reads the
+// kernel's table, because Dovecot lists only those that are logged in, and the owners of
+// descriptors are hidden without CAP_SYS_PTRACE. Connections without an inode have no place:
+// they are not accepted yet, or closed by Dovecot.
 //
-// The kernel hands its table out in parts, and a socket may come twice when others
-// come and go between two parts (seen on a busy host); inodes tell.
+// The kernel returns its table in parts, and a socket may be in two of them (seen on a busy
+// host), so sockets are told apart by their inodes.
 func CountConnections(ports map[int]bool) (map[int]int, error) {
 	counts, seen := map[int]int{}, map[uint64]bool{}
 	err := eachSocket(tables, func(s socket) {
@@ -105,8 +103,8 @@ func eachSocket(tables []string, yield func(socket)) error {
 }
 
 // parseSocket reads a line like "  0: 0100007F:0CEA 00000000:0000 0A … INODE …";
-// the inode is the tenth field (proc(5)). It makes no garbage: there may be tens of
-// thousands.
+// the inode is the tenth field (proc(5)). It makes no garbage, because there may be tens of
+// thousands of lines.
 func parseSocket(line []byte) (s socket, ok bool) {
 	i := 0
 	for field := range bytes.FieldsSeq(line) {

@@ -11,9 +11,9 @@ import (
 	"time"
 )
 
-// JSONLog makes a JSON object of each line that Dovecot logs, with what the line tells of
-// process, user, session and the client's address. The time is that of writing: Dovecot's
-// own has neither year nor zone.
+// JSONLog makes a JSON object of each line that Dovecot logs, with the process, user, session
+// and client address of the line. The time is that of writing, because Dovecot's has neither
+// year nor zone.
 func JSONLog(w io.Writer) io.Writer {
 	return &jsonLog{handler: slog.NewJSONHandler(w, &slog.HandlerOptions{Level: slog.LevelDebug})}
 }
@@ -23,7 +23,7 @@ type jsonLog struct {
 	begun   []byte // of a line whose end has not come yet
 }
 
-// maxBegun bounds what is kept of one line, in bytes; what is longer becomes several.
+// maxBegun bounds a line in bytes; a longer one becomes several.
 const maxBegun = 64 << 10
 
 // Write takes lines, or parts of one.
@@ -43,14 +43,14 @@ func (j *jsonLog) Write(p []byte) (int, error) {
 // and mail_log_prefix; others are left in the message).
 var (
 	logLine = regexp.MustCompile(timestamp + `([\w-]+)(?:\((.*?)\))?(?:<(\d+)>)?(?:<([^<> ]+)>)?: (Debug|Info|Warning|Error|Fatal|Panic): (.*)$`)
-	// Of a login Dovecot logs first the name, which may be anything, and then what it
-	// knows itself: the last match is its own.
+	// For a login Dovecot logs first the name, which is the client's choice, and then its own
+	// fields, so the last match is Dovecot's.
 	loginUser    = regexp.MustCompile(`user=<(.*)>, `)
 	loginAddress = regexp.MustCompile(`^.*\brip=([0-9a-fA-F.:]+),`)
 	loginSession = regexp.MustCompile(`session=<([^<> ]+)>$`)
 )
 
-// entry is a line as a record.
+// entry parses a line into a record.
 func entry(line string, now time.Time) slog.Record {
 	found := logLine.FindStringSubmatch(line)
 	if found == nil {

@@ -1,13 +1,11 @@
-// Package master is the running Dovecot as seen from outside: what its master
-// process notifies and logs, what comes of a reload, whether it greets, and whom it
-// serves. It starts nothing and waits for no process, knows nothing of the
-// configuration, and decides nothing: what follows is for its caller.
+// Package master observes the running Dovecot: the notifications and the log of its master
+// process, the outcome of a reload, the greetings of its listeners, and its sessions. It
+// starts no process, waits for none, and does not know the configuration.
 //
-// Whom it serves is known to two: anvil, the one process that a reload keeps, has
-// who is logged in (Process.CountSessions), and the kernel has who is connected,
-// which is who takes a place from others (CountConnections). Both are asked over
-// a socket and a file that cost milliseconds, `doveadm who` costs a process, and
-// processes of their own are no sessions where they are used again.
+// Process.CountSessions asks anvil, the one process that a reload keeps, for the clients that
+// are logged in; CountConnections asks the kernel for all that are connected, because each
+// takes a place. Both take milliseconds, while `doveadm who` takes a process. The number of
+// session processes is no count of sessions, because processes are used again.
 package master
 
 import (
@@ -32,7 +30,7 @@ import (
 // Process is Dovecot's master process.
 type Process struct {
 	dialect string
-	silent  bool // it notifies of nothing
+	silent  bool // it sends no notifications
 
 	pid    int
 	notify *net.UnixConn
@@ -40,7 +38,7 @@ type Process struct {
 	stderr *os.File      // its end of what logged reads, until it is started
 	logged *os.File      // our end of its standard error
 	lines  atomic.Int64  // that it has logged
-	wakeAt atomic.Int64  // as many and busy gets a value; 0 for never
+	wakeAt atomic.Int64  // the number of lines at which busy gets a value; 0 is never
 	busy   chan struct{} // of capacity 1
 	died   chan string
 	source net.IP // of probes
@@ -82,7 +80,7 @@ func New(cmd *exec.Cmd, version, dir string, log io.Writer) (*Process, error) {
 	return p, nil
 }
 
-// Started tells the PID, and lets go of what only the master should hold.
+// Started sets the PID, and closes the files that only the master should have.
 func (p *Process) Started(pid int) {
 	p.pid = pid
 	p.stderr.Close()
@@ -99,11 +97,11 @@ func (p *Process) Close() {
 	p.logged.Close()
 }
 
-// drainPatience is how long who reads the log may take for the last of it.
+// drainPatience is how long the reader of the log may take for its last lines.
 const drainPatience = 2 * time.Second
 
-// drain waits until nothing is left in the pipe, which is the last that Dovecot said. Its
-// end does not come while a session outlives the master.
+// drain waits until the pipe is empty. It cannot wait for the end of the pipe, because a
+// session may outlive the master.
 func (p *Process) drain() {
 	conn, err := p.logged.SyscallConn()
 	if err != nil {
@@ -117,8 +115,8 @@ func (p *Process) drain() {
 	}
 }
 
-// listen passes on what the master notifies: READY=1, RELOADING=1, STOPPING=1
-// (sd_notify(3); sent by 2.3.19 and 2.4.1 alike).
+// listen passes on the notifications of the master: READY=1, RELOADING=1, STOPPING=1
+// (sd_notify(3); the same in 2.3.19 and 2.4.1).
 func (p *Process) listen() {
 	defer close(p.states)
 	buffer := make([]byte, 4096)
@@ -134,7 +132,7 @@ func (p *Process) listen() {
 			}
 			select {
 			case p.states <- state:
-			default: // nobody waits: reloads that somebody else asked for
+			default: // nobody waits, because another program has requested the reload
 			}
 		}
 	}
@@ -156,7 +154,7 @@ func (p *Process) await(ctx context.Context, state string) error {
 	}
 }
 
-// awaitSign waits for what a silent master does in the place of a notification.
+// awaitSign waits for a sign that a silent master gives in the place of a notification.
 func (p *Process) awaitSign(ctx context.Context, what string, shows func() bool) error {
 	for !shows() {
 		if sleep(ctx, 5*time.Millisecond); ctx.Err() != nil {

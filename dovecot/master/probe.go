@@ -22,8 +22,7 @@ import (
 	"pidgeon/config"
 )
 
-// newSource is an address of this machine's that nobody else connects from, so that
-// Dovecot's log tells probes from clients.
+// newSource is a loopback address for probes alone, by which the log tells them from clients.
 func newSource() net.IP {
 	n := rand.Uint32N(1<<24-1<<17) + 1<<16 // not 127.0.*.*, which may be in use
 	return net.IPv4(127, byte(n>>16), byte(n>>8), byte(n)).To4()
@@ -34,7 +33,7 @@ func newSource() net.IP {
 // closes for submission of 2.3.13).
 var probeLine = regexp.MustCompile(timestamp + `(?:[\w-]+-login: Info: (?:[^<]*\(no auth attempts in \d+ secs\)[^<]*|Remote closed connection): user=<>, rip=|lmtp\(\d+\): Info: (?:Connect|Disconnect) from )([\d.]+)\b.*`)
 
-// ofProbe tells of a line about a probe that found nothing wrong.
+// ofProbe reports whether a line is about a successful probe.
 func (p *Process) ofProbe(line []byte) bool {
 	if !bytes.Contains(line, []byte(p.source.String())) {
 		return false
@@ -43,16 +42,15 @@ func (p *Process) ofProbe(line []byte) bool {
 	return found != nil && string(found[1]) == p.source.String() && !bytes.Contains(line, []byte("fail")) && !bytes.Contains(line, []byte("error"))
 }
 
-// ErrSilent is a listener that took a connection and said nothing for 5 s. The
-// machine may be overloaded: nothing is known of the listener.
+// ErrSilent means that a listener accepted a connection and sent nothing for 5 s, perhaps
+// because the machine is overloaded.
 var ErrSilent = errors.New("it says nothing")
 
 const greetingPatience = 5 * time.Second
 
-// Greets connects to a listener as a client does, and waits for its greeting. It
-// sees what a rehearsal, which has no TCP sockets, cannot: what is set for some
-// addresses alone. For the time of the greeting it takes a place from a user. A
-// listener whose greeting is not known counts as if it had greeted.
+// Greets connects to a listener as a client does, and waits for its greeting. It finds faults
+// of settings for some addresses, which a rehearsal without TCP sockets cannot. Meanwhile it
+// takes a place from a client. A listener whose greeting is not known counts as greeting.
 func (p *Process) Greets(ctx context.Context, l config.Listener) error {
 	want := config.ProtocolNamed(l.Protocol).Greeting
 	if want == "" || l.HAProxy {

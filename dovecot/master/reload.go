@@ -14,9 +14,8 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// Refused is a reload that the master did not carry out: it goes on with the
-// configuration it had. Partial means that it did, but not in all (a listener
-// whose port was taken, for example).
+// Refused means that the master did not carry a reload out, and goes on with the previous
+// configuration. Partial means that it did so only in part (a port was taken, for example).
 type Refused struct {
 	Complaints []string
 	Partial    bool
@@ -37,17 +36,15 @@ func (r *Refused) Error() string {
 // the master (2.3.19 and 2.4.1, when no config process is up) before it says so.
 const confirmation = 15 * time.Second
 
-// Reload sends SIGHUP through hup and waits until it is known what came of it:
-// nil, or *Refused. It must not be called before Ready (a SIGHUP in the first
-// 30 ms kills the master), nor twice at once.
+// Reload sends SIGHUP through hup and waits for the outcome: nil, or *Refused. It must not be
+// called before Ready (a SIGHUP in the first 30 ms kills the master), nor twice at once.
 //
-// READY=1 follows a refused reload too. What tells a real one is the log process,
-// which each reload replaces (2.3.19, 2.4.1; anvil stays, config comes when
-// asked for).
+// READY=1 follows a refused reload too. A successful one shows by the log process, which each
+// reload replaces (2.3.19, 2.4.1; anvil stays, config starts on demand).
 func (p *Process) Reload(ctx context.Context, hup func() error) error {
 	ctx, cancel := context.WithTimeout(ctx, confirmation)
 	defer cancel()
-	p.complaints() // what came of reloads that somebody else asked for is dropped
+	p.complaints() // those about reloads of other programs are dropped
 	for range len(p.states) {
 		<-p.states
 	}
@@ -70,8 +67,8 @@ func (p *Process) Reload(ctx context.Context, hup func() error) error {
 	return nil
 }
 
-// awaitReload waits until the master is done with a SIGHUP. A silent one has started
-// another log process then, or complained, as it does of each reload that it refuses.
+// awaitReload waits until the master has handled SIGHUP. A silent one has then started
+// another log process, or complained, as it does of each reload that it refuses.
 func (p *Process) awaitReload(ctx context.Context, before []int) error {
 	if p.silent {
 		return p.awaitSign(ctx, "reload", func() bool {
@@ -88,8 +85,8 @@ func (p *Process) awaitReload(ctx context.Context, before []int) error {
 	return nil
 }
 
-// lateness is how long a complaint may take: it comes by way of the log process,
-// and READY=1 does not.
+// lateness is how much later than READY=1 a complaint may arrive, because it passes through
+// the log process.
 const lateness = 50 * time.Millisecond
 
 func sleep(ctx context.Context, d time.Duration) {
@@ -99,10 +96,9 @@ func sleep(ctx context.Context, d time.Duration) {
 	}
 }
 
-// logReplaced waits for a log process that is none of the children there were before;
-// one of those may just not bear its name yet. The master forks it before it says
-// READY=1, so its absence shows at once; the little patience is for /proc and for
-// the line that says why to arrive.
+// logReplaced waits for a log process that is none of the children before. The master forks
+// it before READY=1; the short wait is for its name in /proc, and for the line that says why
+// there is none.
 func (p *Process) logReplaced(ctx context.Context, before []int) bool {
 	for range 60 {
 		if freshLog(p.pid, before) {
@@ -156,8 +152,8 @@ func (p *Process) endAuth(replaced []int) {
 	}
 }
 
-// ticks are clock ticks since the boot, 100 in a second: what the kernel counts
-// the start of a process in.
+// ticks are clock ticks since the boot, 100 in a second, in which the kernel counts the start
+// of a process.
 type ticks uint64
 
 func now() ticks {
@@ -188,11 +184,9 @@ func (p *Process) hangingUp() {
 	p.hungUp = now()
 }
 
-// olderThanReload reports whether a process belongs to a generation before the last
-// reload: it was started before that. A reload was carried out if a log process was
-// started after it began; the first processes of the new generation are started
-// before that one. An old log process stays as long as sessions do, so one
-// alone means that there are none, and nobody's start has to be looked up.
+// olderThanReload reports whether a process was started before the last reload. A reload was
+// carried out if a log process was started after it began. An old log process stays as long
+// as sessions do, so if there is only one, no process is older.
 func (p *Process) olderThanReload() func(pid int) bool {
 	logs := children(p.pid, "log")
 	newest := ticks(0)
@@ -209,8 +203,8 @@ func (p *Process) olderThanReload() func(pid int) bool {
 	}
 }
 
-// lastReload is when the last reload began that was carried out by a certain time,
-// and forgets those before.
+// lastReload is the beginning of the last reload that was carried out by a certain time. It
+// drops earlier ones.
 func (p *Process) lastReload(by ticks) ticks {
 	p.mu.Lock()
 	defer p.mu.Unlock()
@@ -223,9 +217,8 @@ func (p *Process) lastReload(by ticks) ticks {
 	return p.reloads[0]
 }
 
-// startOf is when a process was started; 0 if that cannot be known. In
-// /proc/PID/stat it is field 22 (proc(5)), the twentieth after the name, which may
-// hold blanks and parentheses.
+// startOf is the start time of a process, 0 if unknown: field 22 of /proc/PID/stat (proc(5)),
+// the twentieth after the name, which may contain blanks and parentheses.
 func startOf(pid int) ticks {
 	stat, err := os.ReadFile(fmt.Sprintf("/proc/%d/stat", pid))
 	if err != nil {

@@ -16,26 +16,23 @@ import (
 	"pidgeon/config"
 )
 
-// Sessions are those of one protocol that are logged in.
+// Sessions are numbers of sessions of one protocol.
 type Sessions struct {
 	All   int
 	Older int // of these, those that generations before the last reload serve
 }
 
-// CountSessions counts the sessions by protocol, across generations: anvil alone
-// is kept by a reload. A process is not a session (measured with 200 sessions: in
-// performance mode 204 imap processes on both dialects, as some are started
-// ahead); anvil had 200, before and after a reload, and the right number at once
-// when some ended.
+// CountSessions counts the sessions by protocol, of all generations, because a reload keeps
+// anvil. It does not count processes (measured with 200 sessions: 204 imap processes in
+// performance mode, as some are started ahead); anvil had 200, before and after a reload, and
+// the right number at once when some ended.
 //
-// Older is who is served by a process from before the reload. A session that falls
-// asleep or wakes after it (imap-hibernate) moves to a process of the new generation:
-// it counts against that one's limit of session processes, and no longer as older,
-// though its login process stays (measured: 139 of 1000 that were about to
-// hibernate). So older may be too few, and never too many.
+// Older are sessions in processes from before the reload. A session that hibernates or wakes
+// after it moves to a process of the new generation, and is no longer older, though its login
+// process stays (measured: 139 of 1000 that were about to hibernate). So older may be too low,
+// and never too high.
 //
-// Connections that have not logged in are not among them, and hold places too:
-// see CountConnections.
+// Connections that have not logged in hold places too: see CountConnections.
 func (p *Process) CountSessions(ctx context.Context, baseDir string) (map[string]Sessions, error) {
 	isOlder := p.olderThanReload()
 	counts := map[string]Sessions{}
@@ -83,8 +80,8 @@ func IsSession(name string) bool {
 	return slices.Contains([]string{"imap", "pop3", "submission", "managesieve", "lmtp"}, name)
 }
 
-// anvilPatience bounds the conversation. 250 sessions took less than a
-// millisecond; an anvil that hangs must hold up nobody.
+// anvilPatience bounds the conversation, because an anvil that hangs must not block; 250
+// sessions took less than a millisecond.
 const anvilPatience = time.Second
 
 // anvilQuestions are what `doveadm who` asks (2.3.19: src/doveadm/doveadm-who.c;
