@@ -57,8 +57,8 @@ const (
 	OperatorConfigDir = "own"
 )
 
-// IsConfiguration reports whether Dovecot reads a file as configuration; others are keys and lists
-// of users.
+// IsConfiguration reports whether Dovecot reads a file as configuration; other files are keys
+// and lists of users.
 func (f File) IsConfiguration() bool {
 	return path.Ext(f.Name) == ".conf" || strings.HasPrefix(f.Name, OperatorConfigDir+"/")
 }

@@ -43,8 +43,8 @@ func MakeDirectories(s settings.Settings) error {
 	return nil
 }
 
-// PrepareDirectories makes the directories and takes the locks on those that one entrypoint alone
-// may use. They are held until unlock.
+// PrepareDirectories makes the directories, and locks those that only one entrypoint may use
+// until unlock.
 func PrepareDirectories(s settings.Settings, id Identity) (unlock func(), err error) {
 	if err := os.MkdirAll(s.DovecotState(), 0o755); err != nil {
 		return nil, fmt.Errorf("making a directory: %w", err)

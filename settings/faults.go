@@ -226,8 +226,8 @@ func (s Settings) misplacedVariables() (found finding.List) {
 	return found
 }
 
-// nestedDirectories finds directories inside one another: RUN_DIR is cleared at each start, and the
-// others are volumes.
+// nestedDirectories finds directories inside one another, because RUN_DIR is cleared at each
+// start, and the others are volumes.
 func (s Settings) nestedDirectories() (found finding.List) {
 	dirs := []struct {
 		name string

@@ -85,7 +85,7 @@ func parseUser(entry string) (User, error) {
 	case password == "":
 		return User{}, fmt.Errorf("gives %q no password", name)
 	case strings.ContainsAny(password, "\x00\x01\t\n\r"):
-		// Dovecot 2.3.19 and 2.4.1 find such a password wrong whatever is sent (auth/auth-request.c:
+		// Dovecot refuses every login with such a password (2.3.19, 2.4.1: auth-request.c,
 		// password_has_illegal_chars).
 		return User{}, fmt.Errorf("gives %q a password with a TAB, a line end or another control byte that no login gets through", name)
 	case hashed.MatchString(password):

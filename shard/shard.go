@@ -33,11 +33,11 @@ func Assign(backends []string) (t Table) {
 	return t
 }
 
-// PasswdRow is a line of a passwd-file of Dovecot's that passes whoever has the key on to a host,
-// with other fields for the login process if there are any. It is the same in both dialects.
-// What a proxy refuses is no wrong password, but a host that cannot be found: nodelay has
-// auth of both not hold it against the address, whose next login would wait up to 15 s.
-// An address may have a name, which its certificate has to be for.
+// PasswdRow is a line of a passwd-file that passes users with a key on to a host, with other
+// fields for the login process if there are any. It is the same in both dialects. A refused
+// user gets a host that cannot be found, not a wrong password, and nodelay, because auth of
+// both would hold the failure against the address, whose next login would wait up to 15 s. An
+// address may have a name, which its certificate has to match.
 func PasswdRow(key, host, name, fields string) string {
 	if name != "" {
 		host = name + " hostip=" + host

@@ -6,11 +6,11 @@ import (
 	"pidgeon/config"
 )
 
-// Cost is what idle TLS sessions take, INBOX open and empty, in KiB that the kernel cannot
-// take back: memory of their processes, page tables, stacks and sockets. Measured in a
-// cgroup with "tools/bench.sh limits", and 8 % more: 2.3.19 takes 880 and 2.4.1 takes 1720
-// for a session in performance mode, 2232 and 3692 in secure mode; of ten that share a
-// process 440 and 434, and 30 more where mail lies in memory. Active sessions with large mailboxes take more.
+// Cost is the memory of idle TLS sessions, INBOX open and empty, in KiB that the kernel
+// cannot reclaim: processes, page tables, stacks and sockets. Measured in a cgroup with
+// "tools/bench.sh limits", and 8 % more: 2.3.19 takes 880 and 2.4.1 takes 1720 for a session
+// in performance mode, 2232 and 3692 in secure mode; of ten that share a process 440 and 434,
+// and 30 more if mail lies in memory. Active sessions with large mailboxes take more.
 type Cost struct {
 	Idle          int // all that runs without a session, with a judgement and a reload beside it
 	Login         int // a login process

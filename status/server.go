@@ -17,9 +17,9 @@ const (
 )
 
 // Serve answers HTTP requests until stop is called, which closes the listeners and
-// all connections. It never has more than maxClients of them: the oldest that has not
-// sent a whole request gives way. What net/http has to complain of goes to slog's default logger at
-// level debug, because clients can cause it as often as they like.
+// all connections. It never has more than maxClients of them: the oldest that has not sent a
+// whole request gives way. Complaints of net/http go to slog's default logger at level debug,
+// because clients can cause any number of them.
 func Serve(listeners []net.Listener, handler http.Handler) (stop func()) {
 	c := &clients{}
 	c.fewer.L = &c.mu
