@@ -9,7 +9,7 @@ import (
 )
 
 // What a name has answered with in each poll, and what it is taken for.
-func TestAnswer(t *testing.T) {
+func TestBackendLookup(t *testing.T) {
 	for _, tt := range []struct {
 		name    string
 		answers string // one a poll; ? is none

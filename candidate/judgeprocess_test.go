@@ -20,7 +20,7 @@ func answers(text string, end error) func(context.Context, *exec.Cmd) error {
 }
 
 // Of a process that judges the last whole verdict counts, whatever became of it.
-func TestAsk(t *testing.T) {
+func TestRunJudge(t *testing.T) {
 	undecided := `{"outcome":"undecided","findings":[{"severity":"error","problem":"it did not end"}]}` + "\n"
 	refused := `{"outcome":"refused","findings":[{"severity":"error","file":"/x","line":3,"problem":"wrong"},{"severity":"warning","problem":"odd"}]}` + "\n"
 	killed := errors.New("signal: killed")

@@ -23,7 +23,7 @@ func TestDatabases(t *testing.T) {
 	}
 }
 
-func TestLost(t *testing.T) {
+func TestAllDatabasesDown(t *testing.T) {
 	up, down := Database{Name: "ldap"}, Database{Name: "sql", Down: "away"}
 	for _, tt := range []struct {
 		name string

@@ -7,7 +7,7 @@ import (
 )
 
 // What overrides bring is theirs only where it is no section of the templates.
-func TestBrings(t *testing.T) {
+func TestReadDefinitions(t *testing.T) {
 	const template = "ssl = required\npassdb users {\n  driver = x\n}\nuserdb {\n  driver = x\n}\nnamespace inbox {\n  inbox = yes\n}\nservice imap-login {\n  inet_listener imap {\n    port = 143\n  }\n}\n"
 	for override, want := range map[string]config.OverrideDefinitions{
 		"login_greeting = x\n":                              {},

@@ -7,7 +7,7 @@ import (
 	"pidgeon/tests/dovecottest"
 )
 
-func TestStarved(t *testing.T) {
+func TestLimitFaults(t *testing.T) {
 	dovecottest.OnEach(t, func(t *testing.T, h *dovecottest.Host) {
 		for _, service := range []string{"auth", "stats"} {
 			for _, tt := range []struct {
@@ -30,7 +30,7 @@ func TestStarved(t *testing.T) {
 }
 
 // The entrypoint relies on some settings: 2.3 panics when base_dir changes.
-func TestOwned(t *testing.T) {
+func TestOwnedSettingFaults(t *testing.T) {
 	owned := map[string]string{"base_dir": "/run/pidgeon/dovecot", "instance_name": "dovecot"}
 	for _, dialect := range dovecottest.Dialects {
 		for _, tt := range []struct{ name, override, want string }{

@@ -13,9 +13,9 @@ import (
 	"pidgeon/tests/dovecottest"
 )
 
-// TestReadOwn copies a configuration, and the copy means the same to Dovecot wherever it
+// TestReadOperatorConfig copies a configuration, and the copy means the same to Dovecot wherever it
 // lies: files that are included, found by patterns or not there, and those that are read.
-func TestReadOwn(t *testing.T) {
+func TestReadOperatorConfig(t *testing.T) {
 	dovecottest.OnEach(t, func(t *testing.T, h *dovecottest.Host) {
 		head := ""
 		if h.Dovecot.Dialect == "2.4" {
