@@ -77,6 +77,55 @@ for other in others:
     print(other.noop()[0])
 `
 
+// forging logs in from an address, by each protocol, and claims to have another one.
+const forging = `
+import base64, socket, ssl, sys
+host, source, claimed, user, *ports = sys.argv[1:]
+tls = ssl.create_default_context()
+tls.check_hostname, tls.verify_mode = False, ssl.CERT_NONE
+plain = base64.b64encode(f'\0{user}\0pass'.encode()).decode()
+words = {
+    'imap': ('a STARTTLS', f'b ID ("x-originating-ip" "{claimed}" "x-originating-port" "99")', f'c LOGIN {user} pass'),
+    'pop3': ('STLS', f'XCLIENT ADDR={claimed} PORT=99', f'USER {user}', 'PASS pass'),
+    'submission': ('EHLO x', 'STARTTLS', 'EHLO x', f'XCLIENT ADDR={claimed} PORT=99', 'EHLO x', f'AUTH PLAIN {plain}'),
+    'sieve': ('STARTTLS', f'XCLIENT ADDR={claimed} PORT=99', f'AUTHENTICATE "PLAIN" "{plain}"'),
+}
+last = ('a ', 'b ', 'c ', '+OK', '-ERR', 'OK', 'NO', 'BYE')
+for port in ports:
+    protocol, port = port.split('=')
+    said = words[protocol]
+    c = socket.create_connection((host, int(port)), 20, (source, 0))
+    f = c.makefile('rb')
+    def answer(greeting=False):
+        for line in f:
+            line = line.decode()
+            if line.startswith(last) or greeting and line.startswith('* ') or line[:3].isdigit() and line[3:4] == ' ':
+                return line
+        sys.exit(f'{protocol} hangs up')
+    answer(True)
+    for word in said:
+        c.sendall(word.encode() + b'\r\n')
+        got = answer()
+        if 'STARTTLS' in word or word == 'STLS':
+            c = tls.wrap_socket(c); f = c.makefile('rb')
+            if protocol == 'sieve':
+                answer()
+    if not got.startswith(('c OK', '+OK', '235', 'OK')):
+        sys.exit(f'{protocol}: {got}')
+`
+
+// forge logs in at a server from an address that claims to be another one.
+func (s *site) forge(server *pidgeontest.Server, source, claimed, user string, protocols ...string) {
+	s.Helper()
+	args := []string{"-c", forging, server.Environ["LISTEN"], source, claimed, user}
+	for _, protocol := range protocols {
+		args = append(args, protocol+"="+server.Environ[strings.ToUpper(protocol)+"_PORT"])
+	}
+	if out, err := exec.Command("python3", args...).CombinedOutput(); err != nil {
+		s.Errorf("from %s: %v\n%s\n%s", source, err, out, server.Log.Tail(20))
+	}
+}
+
 func (s *site) ask(server *pidgeontest.Server, user, password string) string {
 	s.Helper()
 	e := server.Environ
@@ -167,6 +216,20 @@ func TestBackend(t *testing.T) {
 			t.Error(backend.Log.Tail(20))
 		}
 
+		// Who is none of TRUSTED_NETWORKS is not believed where it comes from, who is one is.
+		for _, tt := range []struct{ source, rip string }{{"127.0.0.66", `127\.0\.0\.66`}, {"127.0.0.1", `192\.0\.2\.1`}} {
+			backend.Log.Mark()
+			s.forge(backend, tt.source, "192.0.2.1", own, "imap", "pop3", "submission", "sieve")
+			for _, login := range []string{"imap", "pop3", "submission", "managesieve"} {
+				if !backend.Log.Await(login+"-login: Info: Log(in|ged in): user=<"+own+">.* rip="+tt.rip+",", pidgeontest.Patience) {
+					t.Errorf("%s from %s is not %s\n%s", login, tt.source, tt.rip, backend.Log.Tail(20))
+				}
+			}
+			if tt.source != "127.0.0.1" && len(backend.Log.Matches(`192\.0\.2\.1`)) > 0 {
+				t.Errorf("%s is believed\n%s", tt.source, backend.Log.Tail(20))
+			}
+		}
+
 		// A proxy that believes otherwise tries for some seconds, and says so.
 		s.proxy = s.server("127.0.0.1", map[string]string{
 			"ROLE": "proxy", "BACKENDS": here, "LMTP_PORT": s.lmtp, "COMPRESSION": "zstd", "QUOTA": "1G",
@@ -179,6 +242,11 @@ func TestBackend(t *testing.T) {
 			t.Errorf("%s gets through the proxy: %v", foreign, err)
 		}
 		s.mustLogin(own)
+		backend.Log.Mark()
+		s.forge(s.proxy, "127.0.0.67", "192.0.2.1", own, "imap", "pop3", "sieve")
+		if !backend.Log.Await("imap-login: Info: .*rip=127\\.0\\.0\\.67,", pidgeontest.Patience) || len(backend.Log.Matches(`192\.0\.2\.1`))+len(s.proxy.Log.Matches(`192\.0\.2\.1`)) > 0 {
+			t.Errorf("the proxy believes a client\n%s\n%s", s.proxy.Log.Tail(20), backend.Log.Tail(20))
+		}
 		for _, user := range []string{own, own + "*boss"} {
 			backend.Log.Mark()
 			if got := s.ask(s.proxy, user, "pass"); got != served {

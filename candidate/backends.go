@@ -3,6 +3,7 @@ package candidate
 import (
 	"context"
 	"errors"
+	"fmt"
 	"maps"
 	"net"
 	"slices"
@@ -36,10 +37,14 @@ type BackendLookup struct {
 // LookUpBackends returns the settings with the addresses of the name of BACKENDS, if it is a
 // name. If DNS does not answer, the addresses of before stay.
 func LookUpBackends(s settings.Settings, before BackendLookup) (settings.Settings, BackendLookup, finding.List) {
-	if s.BackendsName == "" || !s.Proxy() && !s.Backend() {
-		return s, before, nil
-	}
 	now := time.Now()
+	switch {
+	case !s.Proxy() && !s.Backend():
+		return s, before, nil
+	case s.BackendsName == "":
+		before, warning := oneEach(s, before, now)
+		return s, before, warning
+	}
 	if before.Name != s.BackendsName || now.Sub(before.Asked) > fresh {
 		addresses, problem := lookUp(s.BackendsName)
 		before = before.merge(s.BackendsName, addresses, problem, now)
@@ -58,6 +63,25 @@ func LookUpBackends(s settings.Settings, before BackendLookup) (settings.Setting
 		return s, before, finding.List{f}
 	}
 	return s, before, nil
+}
+
+// oneEach warns where the one name of BACKENDS has several addresses, each login going to any
+// of them. It is asked once: nothing else depends on the answer.
+func oneEach(s settings.Settings, before BackendLookup, now time.Time) (BackendLookup, finding.List) {
+	if !s.Proxy() || len(s.Backends) != 1 || net.ParseIP(s.Backends[0]) != nil {
+		return before, nil
+	}
+	name := s.Backends[0]
+	if before.Name != name {
+		addresses, problem := lookUp(name)
+		before = BackendLookup{}.merge(name, addresses, problem, now)
+	}
+	if n := len(before.Addresses); n > 1 {
+		f := finding.Warn(finding.Environment, "", fmt.Sprintf("BACKENDS names %s, which has %d addresses: a login goes to any of them", name, n))
+		f.Hint = "write dns:" + name + ", so that each of them has users of its own"
+		return before, finding.List{f}
+	}
+	return before, nil
 }
 
 // merge adds an answer to the addresses of before.

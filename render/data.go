@@ -99,6 +99,12 @@ func (in Input) Variables(path string) (names []string) {
 		name = "Overrides"
 	case "Proxy":
 		name = "Role"
+	case "Asks":
+		name = "Auth"
+	case "Hosts":
+		return []string{"LDAP_BACKEND_ATTRIBUTE", "SQL_BACKEND_QUERY"}
+	case "PassedOn", "Hosted":
+		name = "SQLBackendQuery"
 	case "Backend":
 		name = "BackendName"
 	}
@@ -188,6 +194,24 @@ func (d Data) backends() config.Files {
 	}
 }
 
+// PassedOn asks SQL for the fields of a row of these tables.
+func (d Data) PassedOn() settings.Pattern {
+	host := "b.host AS host"
+	if name := d.Settings.BackendsName; name != "" {
+		host = "'" + name + "' AS host, b.host AS hostip"
+	}
+	if d.Settings.BackendTLS == "required" {
+		host += ", 'yes' AS starttls"
+	}
+	return d.Settings.SQLBackendQuery.In("SELECT NULL AS password, "+host+", 'y' AS proxy, 'y' AS nopassword, 'y' AS nodelay FROM (", ") b WHERE b.host <> ''")
+}
+
+// Hosted asks SQL whether mail that is elsewhere than the names say is here, 1, or not, 2.
+// A password that nobody is asked for has Dovecot go on to the next passdb.
+func (d Data) Hosted(fields string) settings.Pattern {
+	return d.Settings.SQLBackendQuery.In("SELECT "+fields+"CASE b.host WHEN '"+string(d.Settings.BackendName)+"' THEN '1' ELSE '2' END AS hosted FROM (", ") b WHERE b.host <> ''")
+}
+
 // foreign are passwd-files of those whom a backend has come back later, by protocol, and
 // of who is named, here or elsewhere, and may be of another shard: for logins, for logins
 // as another, and for whoever asks without one. A sync by doveadm is let through: it is no
@@ -219,6 +243,9 @@ func foreign(s settings.Settings) config.Files {
 		p, _ := s.BackendUsers.Find(settings.ShardKey(n))
 		if !s.ServesPlacement(settings.Placement{Host: host, Held: p.Held}) {
 			refuse("shard/" + shard.Name(n))
+		}
+		if s.Hosts("ldap") || s.Hosts("sql") { // and is there
+			refuse("shard2/" + shard.Name(n))
 		}
 	}
 	return config.Files{

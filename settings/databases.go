@@ -142,6 +142,33 @@ func (p Pattern) With(user, username, domain, percent string) string {
 	return strings.NewReplacer("%{user}", user, "%{username}", username, "%{domain}", domain, "%%", percent).Replace(string(p))
 }
 
+// LDAPAttribute is the name of one.
+type LDAPAttribute string
+
+var attributeText = regexp.MustCompile(`^[A-Za-z][A-Za-z0-9-]*$`)
+
+// UnmarshalText accepts letters, digits and -.
+func (a *LDAPAttribute) UnmarshalText(text []byte) error {
+	if !attributeText.Match(text) {
+		return errors.New("is not the name of an attribute: letters, digits and -")
+	}
+	*a = LDAPAttribute(text)
+	return nil
+}
+
+// In is a query around the text.
+func (p Pattern) In(before, after string) Pattern {
+	return Pattern(before + strings.TrimRight(string(p), "; ") + after)
+}
+
+// And is an LDAP filter that wants another one besides.
+func (p Pattern) And(filter string) Pattern {
+	if !strings.HasPrefix(string(p), "(") {
+		p = "(" + p + ")"
+	}
+	return "(&" + p + Pattern(filter) + ")"
+}
+
 var attribute = regexp.MustCompile(`\(([A-Za-z][A-Za-z0-9;-]*)=%\{user(?:name)?\}\)`)
 
 // Attribute is the attribute that an LDAP filter compares with the name.

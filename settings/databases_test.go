@@ -37,6 +37,8 @@ func TestDatabaseFaults(t *testing.T) {
 		{"a URL", []string{"OAUTH2_INTROSPECTION_URL=ftp://a:hush@b"}, []string{"OAUTH2_INTROSPECTION_URL is not an http:// or https:// URL"}},
 		{"a host", []string{"SQL_HOST=a b"}, []string{`SQL_HOST is "a b", which is neither`}},
 		{"a socket with rights", []string{"AUTH_SOCKET=/sockets/auth-master"}, []string{`AUTH_SOCKET ends with "-master"`}},
+		{"hosts in no database", []string{"ROLE=proxy", "BACKENDS=a", "SQL_BACKEND_QUERY=a", "LDAP_BACKEND_ATTRIBUTE=a"}, []string{"LDAP_URI is not set, and LDAP_BACKEND_ATTRIBUTE is", "LDAP_BASE is", "SQL_DATABASE is not set, and SQL_BACKEND_QUERY is"}},
+		{"no attribute", []string{"LDAP_BACKEND_ATTRIBUTE=a)(b"}, []string{`LDAP_BACKEND_ATTRIBUTE is "a)(b", which is not the name of an attribute`}},
 		{"two on one port", []string{"AUTH_PORT=993"}, []string{"AUTH_PORT is 993, and so is IMAPS_PORT"}},
 	}
 	for _, tt := range tests {
@@ -64,8 +66,15 @@ func TestPattern(t *testing.T) {
 }
 
 func TestIdleDatabase(t *testing.T) {
-	notes := load(t, "LDAP_URI=ldap://a", "USERS=a:b").Notes
-	if want := []string{"LDAP_URI has no effect: AUTH does not name ldap"}; !slices.Equal(notes, want) {
-		t.Errorf("got %q, want %q", notes, want)
+	for _, tt := range []struct{ environ, want string }{
+		{"LDAP_URI=ldap://a", "LDAP_URI has no effect: AUTH does not name ldap"},
+		{"AUTH=sql SQL_DATABASE=a SQL_PASSWORD_QUERY=a SQL_BACKEND_QUERY=a", "SQL_BACKEND_QUERY has no effect: ROLE is server, and BACKEND_NAME is not set"},
+		{"BACKENDS=a BACKEND_NAME=a SQL_DATABASE=a SQL_BACKEND_QUERY=a", ""},
+		{"ROLE=proxy BACKENDS=a SQL_DATABASE=a SQL_BACKEND_QUERY=a", ""},
+		{"ROLE=proxy BACKENDS=a SQL_DATABASE=a", "SQL_DATABASE has no effect: ROLE is proxy, and that is the backends' business"},
+	} {
+		if notes := strings.Join(load(t, strings.Fields(tt.environ)...).Notes, ", "); notes != tt.want {
+			t.Errorf("%s: got %q, want %q", tt.environ, notes, tt.want)
+		}
 	}
 }

@@ -152,15 +152,19 @@ var privileged = regexp.MustCompile(`[/-](login|master|userdb|token|tokenlogin)$
 func (s Settings) incomplete(faults finding.List) (found finding.List) {
 	for _, v := range table() {
 		atFault := slices.ContainsFunc(faults, func(f finding.Finding) bool { return strings.TrimSuffix(blamed(f), "_FILE") == v.Name })
-		if v.required && !atFault && s.Auth.Has(v.database) && !s.IsSet(v.Name) {
+		switch {
+		case !v.required || atFault || s.IsSet(v.Name):
+		case s.Auth.Has(v.database) && !s.Proxy():
 			found = append(found, fault(v.Name, "is not set, and AUTH names "+v.database, fmt.Sprintf("write for example %s=%s, or take %s out of AUTH", v.Name, v.Example, v.database)))
+		case s.Hosts(v.database) && v.Name != "SQL_PASSWORD_QUERY":
+			found = append(found, fault(v.Name, "is not set, and "+hostVariables[v.database]+" is", fmt.Sprintf("write for example %s=%s", v.Name, v.Example)))
 		}
 	}
 	for _, pair := range []struct {
 		name, other string
 		used        bool
 	}{
-		{"LDAP_BIND_DN", "LDAP_BIND_PASSWORD", s.Auth.Has("ldap")},
+		{"LDAP_BIND_DN", "LDAP_BIND_PASSWORD", s.Asks("ldap")},
 		{"RELAY_USER", "RELAY_PASSWORD", s.Protocols.Has("submission")},
 	} {
 		if pair.used && s.IsSet(pair.name) != s.IsSet(pair.other) {
@@ -168,16 +172,19 @@ func (s Settings) incomplete(faults finding.List) (found finding.List) {
 		}
 	}
 	// Dovecot 2.3 takes a blank for the end of it.
-	if s.Auth.Has("sql") && s.SQLDriver == "mysql" && strings.ContainsAny(string(s.SQLPassword+s.SQLUser+s.SQLDatabase), " \t") {
+	if s.Asks("sql") && s.SQLDriver == "mysql" && strings.ContainsAny(string(s.SQLPassword+s.SQLUser+s.SQLDatabase), " \t") {
 		found = append(found, fault("SQL_PASSWORD", "holds a blank, or SQL_USER or SQL_DATABASE does", "with SQL_DRIVER=mysql none of them may"))
 	}
 	return found
 }
 
+// hostVariables have a database asked whose mail is elsewhere.
+var hostVariables = map[string]string{"ldap": "LDAP_BACKEND_ATTRIBUTE", "sql": "SQL_BACKEND_QUERY"}
+
 // noteUnusedDatabases notes variables of databases that AUTH does not name.
 func (s *Settings) noteUnusedDatabases() {
 	for _, v := range table() {
-		if v.database != "" && s.IsSet(v.Name) && !s.Auth.Has(v.database) && !s.HasOperatorConfig() && !s.Proxy() {
+		if v.database != "" && s.IsSet(v.Name) && !s.Asks(v.database) && !s.HasOperatorConfig() && !s.Proxy() {
 			s.Notes = append(s.Notes, fmt.Sprintf("%s has no effect: AUTH does not name %s", v.Name, v.database))
 		}
 	}
@@ -193,8 +200,12 @@ func (s *Settings) noteBackends() {
 		s.Notes = append(s.Notes, "BACKEND_NAME is none of BACKENDS: the users of BACKEND_USERS alone are served here")
 	}
 	for _, v := range table() {
-		if s.Proxy() && v.server && s.IsSet(v.Name) {
+		switch {
+		case !s.IsSet(v.Name) || s.HasOperatorConfig():
+		case s.Proxy() && v.server && !s.Hosts(v.database):
 			s.Notes = append(s.Notes, v.Name+" has no effect: ROLE is proxy, and that is the backends' business")
+		case hostVariables[v.database] == v.Name && s.Auth.Has(v.database) && !s.Hosts(v.database):
+			s.Notes = append(s.Notes, v.Name+" has no effect: ROLE is server, and BACKEND_NAME is not set")
 		}
 	}
 }

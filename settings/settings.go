@@ -37,13 +37,14 @@ type Settings struct {
 	MasterUsers    Users     `env:"MASTER_USERS" ours:"true" server:"true" doc:"as USERS; who may log in as anybody, as user*master" example:"backup:{SHA512-CRYPT}$6$salt$hash" secret:"true"`
 	PasswordScheme string    `env:"PASSWORD_SCHEME" ours:"true" server:"true" envDefault:"CRYPT" choice:"CRYPT,PLAIN,ARGON2ID,SHA512-CRYPT,SHA256-CRYPT,BLF-CRYPT,MD5-CRYPT,PBKDF2,SSHA,SSHA256,SSHA512,SHA256,SHA512" doc:"of passwords in LDAP and SQL that name none" example:"SHA512-CRYPT"`
 
-	LDAPURI          URIs    `env:"LDAP_URI" ours:"true" doc:"ldap://HOST or ldaps://HOST, several separated by blanks" example:"ldap://ldap.example.com" database:"ldap" required:"true"`
-	LDAPBase         Text    `env:"LDAP_BASE" ours:"true" doc:"the entry below which the users are" example:"ou=people,dc=example,dc=com" database:"ldap" required:"true"`
-	LDAPFilter       Pattern `env:"LDAP_FILTER" ours:"true" envDefault:"(uid=%{user})" doc:"finds a user: %{user} is the whole name, %{username} what stands before the @, %{domain} what stands behind it" example:"(&(objectClass=person)(mail=%{user}))" database:"ldap"`
-	LDAPBindDN       Text    `env:"LDAP_BIND_DN" ours:"true" doc:"who searches; default: nobody in particular" example:"cn=dovecot,dc=example,dc=com" database:"ldap"`
-	LDAPBindPassword Text    `env:"LDAP_BIND_PASSWORD" ours:"true" doc:"the password of LDAP_BIND_DN" example:"secret" secret:"true" database:"ldap"`
-	LDAPLogin        string  `env:"LDAP_LOGIN" ours:"true" envDefault:"bind" choice:"bind,search" doc:"bind: the LDAP server checks passwords; search: Dovecot reads userPassword and does" example:"search" database:"ldap"`
-	LDAPStartTLS     string  `env:"LDAP_STARTTLS" ours:"true" envDefault:"no" choice:"yes,no" doc:"yes: ldap:// goes over to TLS" example:"yes" database:"ldap"`
+	LDAPURI          URIs          `env:"LDAP_URI" ours:"true" doc:"ldap://HOST or ldaps://HOST, several separated by blanks" example:"ldap://ldap.example.com" database:"ldap" required:"true"`
+	LDAPBase         Text          `env:"LDAP_BASE" ours:"true" doc:"the entry below which the users are" example:"ou=people,dc=example,dc=com" database:"ldap" required:"true"`
+	LDAPFilter       Pattern       `env:"LDAP_FILTER" ours:"true" envDefault:"(uid=%{user})" doc:"finds a user: %{user} is the whole name, %{username} what stands before the @, %{domain} what stands behind it" example:"(&(objectClass=person)(mail=%{user}))" database:"ldap"`
+	LDAPBindDN       Text          `env:"LDAP_BIND_DN" ours:"true" doc:"who searches; default: nobody in particular" example:"cn=dovecot,dc=example,dc=com" database:"ldap"`
+	LDAPBindPassword Text          `env:"LDAP_BIND_PASSWORD" ours:"true" doc:"the password of LDAP_BIND_DN" example:"secret" secret:"true" database:"ldap"`
+	LDAPLogin        string        `env:"LDAP_LOGIN" ours:"true" envDefault:"bind" choice:"bind,search" doc:"bind: the LDAP server checks passwords; search: Dovecot reads userPassword and does" example:"search" database:"ldap"`
+	LDAPStartTLS     string        `env:"LDAP_STARTTLS" ours:"true" envDefault:"no" choice:"yes,no" doc:"yes: ldap:// goes over to TLS" example:"yes" database:"ldap"`
+	LDAPBackend      LDAPAttribute `env:"LDAP_BACKEND_ATTRIBUTE" ours:"true" doc:"for proxies and backends: the attribute that has the backend of whose mail is elsewhere than the names say" example:"mailHost" database:"ldap"`
 
 	SQLDriver        string  `env:"SQL_DRIVER" ours:"true" envDefault:"pgsql" choice:"pgsql,mysql,sqlite" doc:"pgsql, mysql (MariaDB as well) or sqlite" example:"mysql" database:"sql"`
 	SQLHost          Server  `env:"SQL_HOST" ours:"true" envDefault:"localhost" doc:"host, or the socket: pgsql wants its directory" example:"db" database:"sql"`
@@ -54,6 +55,7 @@ type Settings struct {
 	SQLPasswordQuery Pattern `env:"SQL_PASSWORD_QUERY" ours:"true" doc:"gives the column password; %{user}, %{username} and %{domain} as in LDAP_FILTER" example:"SELECT password FROM users WHERE name = '%{user}'" database:"sql" required:"true"`
 	SQLUserQuery     Pattern `env:"SQL_USER_QUERY" ours:"true" doc:"gives home, uid, gid or other fields, and no row for who does not exist; default: who has a password exists" example:"SELECT home FROM users WHERE name = '%{user}'" database:"sql"`
 	SQLIterateQuery  Pattern `env:"SQL_ITERATE_QUERY" ours:"true" doc:"lists the column user, for doveadm -A" example:"SELECT name AS user FROM users" database:"sql"`
+	SQLBackendQuery  Pattern `env:"SQL_BACKEND_QUERY" ours:"true" doc:"for proxies and backends: gives the column host of whose mail is elsewhere than the names say, and no row for others" example:"SELECT host FROM hosts WHERE name = '%{user}'" database:"sql"`
 
 	OAuth2IntrospectionURL  URL    `env:"OAUTH2_INTROSPECTION_URL" ours:"true" doc:"answers who has a token (RFC 7662); with ID:PASSWORD@ before the host" example:"https://mail:secret@sso.example.com/introspect" secret:"true" database:"oauth2" required:"true"`
 	OAuth2IntrospectionMode string `env:"OAUTH2_INTROSPECTION_MODE" ours:"true" envDefault:"post" choice:"post,get,auth" doc:"post the token, put it behind the URL (get), or send it as Bearer (auth)" example:"auth" database:"oauth2"`
@@ -144,6 +146,18 @@ func (s Settings) Proxy() bool { return s.Role == "proxy" && !s.HasOperatorConfi
 
 // Backend reports whether this server has only a share of the users.
 func (s Settings) Backend() bool { return s.BackendName != "" && !s.Proxy() && !s.HasOperatorConfig() }
+
+// Hosts reports whether a database of that name is asked first whose mail is elsewhere than
+// the names say.
+func (s Settings) Hosts(database string) bool {
+	set := database == "sql" && s.SQLBackendQuery != "" || database == "ldap" && s.LDAPBackend != ""
+	return set && (s.Proxy() || s.Backend())
+}
+
+// Asks reports whether a database of that name is asked for anything.
+func (s Settings) Asks(database string) bool {
+	return s.Hosts(database) || s.Auth.Has(database) && !s.Proxy()
+}
 
 // BaseDir is Dovecot's base_dir.
 func (s Settings) BaseDir() string { return filepath.Join(string(s.RunDir), "dovecot") }
