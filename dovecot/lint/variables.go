@@ -62,6 +62,9 @@ func (p ValuePlace) ConvertVariables(value string, note func(old, now string, er
 			out.WriteString(old)
 		default:
 			now, err := p.variable(old, group(1), group(2), group(3), group(4))
+			if p.Key == "login_log_format_elements" { // 2.4.1 parts it at each blank, and its login processes crash
+				now = strings.ReplaceAll(now, " ", "")
+			}
 			if now = noted(old, now, err); now != old && value[0] == '"' {
 				now = strings.ReplaceAll(now, `\`, `\\`)
 			}

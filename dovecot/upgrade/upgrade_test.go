@@ -165,52 +165,78 @@ func accepted(t *testing.T, dialect string, files config.Files) dovecot.Settings
 	return dovecot.ParseDump(dump)
 }
 
-// TestComposed puts configurations together from the statements of the golden files: an
-// upgrade of any is one that Dovecot takes, means the same, and is left alone by another
-// one.
+// TestComposed puts configurations together from the statements of the golden files and the
+// examples of the table, each of them in one of every round: an upgrade of any is one that
+// Dovecot takes, means the same, and is left alone by another one.
 func TestComposed(t *testing.T) {
 	var statements []string
-	var beside []txtar.File
+	beside := map[string]string{}
 	var compared atomic.Int64
 	t.Cleanup(func() {
 		if n := compared.Load(); n < 500 && n > 0 {
 			t.Errorf("%d settings were compared", n)
 		}
 	})
-	all := cases(t)
-	for _, file := range slices.Sorted(maps.Keys(all)) { // the same each time
-		input, needs := inputOf(all[file])
-		for _, f := range input {
-			if needs == "" && filepath.Ext(f.Name) == ".conf" {
+	take := func(files config.Files) {
+		for _, f := range files {
+			switch taken, other := beside[f.Name]; {
+			case filepath.Ext(f.Name) == ".conf":
+			case other && taken != string(f.Data):
+				return // another file of that name is there
+			default:
+				beside[f.Name] = string(f.Data)
+			}
+		}
+		for _, f := range files {
+			if filepath.Ext(f.Name) == ".conf" {
 				statements = append(statements, outermost(string(f.Data))...)
-			} else if needs == "" {
-				beside = append(beside, f)
 			}
 		}
 	}
-	if len(statements) < 100 {
+	all := cases(t)
+	for _, file := range slices.Sorted(maps.Keys(all)) { // the same each time
+		if input, needs := inputOf(all[file]); needs == "" {
+			var files config.Files
+			for _, f := range input {
+				files = append(files, config.File{Name: f.Name, Data: f.Data})
+			}
+			take(files)
+		}
+	}
+	for _, e := range examples(t, nil) {
+		if !strings.Contains(e.want, "cannot be carried over") && !uninstalled[e.name] && !alone[e.name] {
+			take(e.files)
+		}
+	}
+	if len(statements) < 400 {
 		t.Fatalf("%d statements", len(statements))
 	}
-	for seed := range 40 {
-		t.Run(fmt.Sprint(seed), func(t *testing.T) {
-			t.Parallel()
-			random := rand.New(rand.NewPCG(uint64(seed), 1))
-			var text [2]strings.Builder
-			for _, i := range random.Perm(len(statements))[:random.IntN(60)] {
-				text[random.IntN(2)].WriteString(statements[i] + "\n")
-			}
-			files := append([]txtar.File{{Name: "1.conf", Data: []byte(text[0].String())}, {Name: "2.conf", Data: []byte(text[1].String())}}, beside...)
-			_, after := upgraded(t, files)
-			twice(t, after)
-			var before config.Files
-			for _, f := range files {
-				before = append(before, config.File{Name: f.Name, Data: f.Data})
-			}
-			compared.Add(int64(same(t, accepted(t, "2.3", before), accepted(t, "2.4", after.Files))))
-			if t.Failed() {
-				t.Logf("%s\n----\n%s", &text[0], &text[1])
-			}
-		})
+	for round := range 3 {
+		random := rand.New(rand.NewPCG(uint64(round), 1))
+		for i, chunk := range slices.Collect(slices.Chunk(random.Perm(len(statements)), 30)) {
+			at := random.IntN(len(chunk))
+			t.Run(fmt.Sprint(round, ".", i), func(t *testing.T) {
+				t.Parallel()
+				var text [2]strings.Builder
+				for j, n := range chunk {
+					text[min(1, j/(at+1))].WriteString(statements[n] + "\n")
+				}
+				files := []txtar.File{{Name: "1.conf", Data: []byte(text[0].String())}, {Name: "2.conf", Data: []byte(text[1].String())}}
+				for name, data := range beside {
+					files = append(files, txtar.File{Name: name, Data: []byte(data)})
+				}
+				_, after := upgraded(t, files)
+				twice(t, after)
+				var before config.Files
+				for _, f := range files {
+					before = append(before, config.File{Name: f.Name, Data: f.Data})
+				}
+				compared.Add(int64(same(t, accepted(t, "2.3", before), accepted(t, "2.4", after.Files))))
+				if t.Failed() {
+					t.Logf("%s\n----\n%s", &text[0], &text[1])
+				}
+			})
+		}
 	}
 }
 
@@ -235,14 +261,40 @@ func outermost(text string) (statements []string) {
 	return statements
 }
 
-// TestExamples has one for each row of the table: what comes of it is what it was the last
-// time, is left alone by another upgrade, and is taken by Dovecot 2.4.
-func TestExamples(t *testing.T) {
-	const name = "../lint/examples.txtar"
-	archive, err := txtar.ParseFile(name)
+// example is what becomes of a construct.
+type example struct {
+	name, text, want string
+	files            config.Files
+}
+
+const table = "../lint/examples.txtar"
+
+func examples(t *testing.T, comment *[]byte) (all []example) {
+	t.Helper()
+	archive, err := txtar.ParseFile(table)
 	if err != nil {
 		t.Fatal(err)
 	}
+	if comment != nil {
+		*comment = archive.Comment
+	}
+	for _, f := range archive.Files {
+		e := example{name: f.Name}
+		e.text, e.want, _ = strings.Cut(string(f.Data), "=>\n")
+		parts := strings.Split(e.text, ">> ")
+		e.files = config.Files{{Name: "x.conf", Data: []byte(parts[0])}}
+		for _, beside := range parts[1:] {
+			name, text, _ := strings.Cut(beside, "\n")
+			e.files = append(e.files, config.File{Name: name, Data: []byte(text)})
+		}
+		all = append(all, e)
+	}
+	return all
+}
+
+// TestExamples has one for each row of the table: what comes of it is what it was the last
+// time, is left alone by another upgrade, and is taken by Dovecot 2.4.
+func TestExamples(t *testing.T) {
 	wanted := map[string]bool{}
 	for _, section := range []string{"settings", "plugins", "values", "structures", "variables", "rewritten", "modifiers", "letters", "locations", "arguments", "implied", "gone"} {
 		for _, row := range lint.TableRows(section) {
@@ -254,36 +306,29 @@ func TestExamples(t *testing.T) {
 		}
 	}
 	var all config.Files
-	golden := &txtar.Archive{Comment: archive.Comment}
-	for _, f := range archive.Files {
-		before, want, _ := strings.Cut(string(f.Data), "=>\n")
-		parts := strings.Split(before, ">> ")
-		files := config.Files{{Name: "x.conf", Data: []byte(parts[0])}}
-		for _, beside := range parts[1:] {
-			name, text, _ := strings.Cut(beside, "\n")
-			files = append(files, config.File{Name: name, Data: []byte(text)})
-		}
-		after := upgrade.Convert(files, []string{"x.conf"}, false, func(string) []byte { return nil })
+	var golden txtar.Archive
+	for _, e := range examples(t, &golden.Comment) {
+		after := upgrade.Convert(e.files, []string{"x.conf"}, false, func(string) []byte { return nil })
 		got := string(after.Files.Data("x.conf"))
-		if got != want && !*update {
-			t.Errorf("%s: %s", f.Name, diff.Diff("want", []byte(want), "got", []byte(got)))
+		if got != e.want && !*update {
+			t.Errorf("%s: %s", e.name, diff.Diff("want", []byte(e.want), "got", []byte(got)))
 		}
-		if !wanted[f.Name] {
-			t.Errorf("%s is no row, or has two examples", f.Name)
+		if !wanted[e.name] {
+			t.Errorf("%s is no row, or has two examples", e.name)
 		}
-		wanted[f.Name] = false
-		if twice(t, after); !uninstalled[f.Name] {
-			all = append(all, config.File{Name: fmt.Sprintf("%03d.conf", len(all)), Origin: f.Name, Data: []byte(got)})
+		wanted[e.name] = false
+		if twice(t, after); !uninstalled[e.name] {
+			all = append(all, config.File{Name: fmt.Sprintf("%03d.conf", len(all)), Origin: e.name, Data: []byte(got)})
 		}
-		golden.Files = append(golden.Files, txtar.File{Name: f.Name, Data: []byte(before + "=>\n" + got)})
+		golden.Files = append(golden.Files, txtar.File{Name: e.name, Data: []byte(e.text + "=>\n" + got)})
 	}
 	for row, missing := range wanted {
 		if missing {
-			t.Errorf("%s has no example in %s", row, name)
+			t.Errorf("%s has no example in %s", row, table)
 		}
 	}
 	if *update {
-		if err := os.WriteFile(name, txtar.Format(golden), 0o644); err != nil {
+		if err := os.WriteFile(table, txtar.Format(&golden), 0o644); err != nil {
 			t.Fatal(err)
 		}
 	}
@@ -297,6 +342,13 @@ func TestExamples(t *testing.T) {
 			}
 		}
 	}
+}
+
+// alone are examples that 2.3.19 does not take, or not beside others: files that are read
+// are not there.
+var alone = map[string]bool{
+	"settings/notify_status_dict": true, "settings/imap_compress_deflate_level": true, "values/imapc_features/fetch-size": true, "values/protocols/none": true,
+	"settings/plugin/mail_crypt_global_private_key": true, "settings/plugin/mail_crypt_global_public_key": true, "settings/plugin/mail_crypt_private_key": true,
 }
 
 // uninstalled are rows of plugins that Debian has in packages of their own.
