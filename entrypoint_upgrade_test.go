@@ -7,6 +7,8 @@ import (
 	"os"
 	"os/exec"
 	"path/filepath"
+	"regexp"
+	"slices"
 	"strings"
 	"syscall"
 	"testing"
@@ -85,8 +87,9 @@ func TestTwin(t *testing.T) {
 		}
 		if dialect == "2.3" {
 			t.Log(shell(t, `python3 client.py seed && cp -a mail mail.seed`))
+			s.Log.Mark()
 		}
-		transcripts[dialect] = shell(t, `python3 client.py`)
+		transcripts[dialect] = shell(t, `python3 client.py`) + variables(t, s) + logged(s)
 		s.Kill()
 		if dialect == "2.3" {
 			shell(t, `rm -rf mail run state dv ds && mv mail.seed mail`)
@@ -96,6 +99,37 @@ func TestTwin(t *testing.T) {
 	if len(now) > 0 && !bytes.Equal(before, now) {
 		t.Errorf("%s", diff.Diff("2.3", before, "2.4", now))
 	}
+}
+
+// variables are what Dovecot makes of those in the fields of a user.
+func variables(t *testing.T, s *pidgeontest.Server) string {
+	t.Helper()
+	out, err := s.Enter("doveadm", "-c", s.Environ["RUN_DIR"]+"/current/dovecot.conf", "user", "frank@example.com").CombinedOutput()
+	if err != nil {
+		t.Fatalf("%v\n%s", err, out)
+	}
+	fields := regexp.MustCompile(`(?m)^v_.*$`).FindAllString(string(out), -1)
+	if len(fields) < 20 {
+		t.Errorf("%d variables\n%s", len(fields), out)
+	}
+	return lines(fields)
+}
+
+// formatted are lines of the log, or parts of them, that settings say how to write.
+const formatted = `@login .*user=<[^>]+>.*|@(imap|pop3|deliver) .*@$|[a-z0-9-]+\([^()]*@[^()]*,[^()]*,[A-Z.]+\)`
+
+// logged is what they make, in no order, each once: several processes write, and 2.4 more.
+func logged(s *pidgeontest.Server) string {
+	var found []string
+	for _, line := range s.Log.Matches(formatted) {
+		found = append(found, regexp.MustCompile(formatted).FindAllString(line.Text, -1)...)
+	}
+	return lines(found)
+}
+
+func lines(all []string) string {
+	slices.Sort(all)
+	return strings.Join(slices.Compact(all), "\n") + "\n"
 }
 
 // beside runs what Dovecot asks, on the port of a protocol that is off.

@@ -1,6 +1,7 @@
 package lint
 
 import (
+	"cmp"
 	"errors"
 	"fmt"
 	"regexp"
@@ -56,8 +57,12 @@ func (p ValuePlace) ConvertVariables(value string, note func(old, now string, er
 		last = at[1]
 		group := func(i int) string { return value[max(0, at[2*i]):max(0, at[2*i+1])] }
 		switch word := at[6] >= 0 && last < len(value) && value[last] >= 'a' && value[last] <= 'z'; {
-		case old == "%%" && p.inside("plugin"):
-			out.WriteByte('%')
+		case old == "%%" && p.expanded():
+			now := "%"
+			if strings.IndexAny(value[last:], "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789{$.-") == 0 { // else it would begin one
+				now = "%{literal('%')}"
+			}
+			out.WriteString(now)
 		case old == "%%" || word: // such as 100%up
 			out.WriteString(old)
 		default:
@@ -72,6 +77,12 @@ func (p ValuePlace) ConvertVariables(value string, note func(old, now string, er
 		}
 	}
 	return out.String() + value[last:]
+}
+
+// expanded tells where 2.3 replaces variables for sure, so that %% is one %.
+func (p ValuePlace) expanded() bool {
+	return p.inside("plugin", "passdb", "userdb") || strings.HasSuffix(p.Key, "_format") || strings.HasSuffix(p.Key, "_format_elements") ||
+		p.Key == "mail_log_prefix" || p.Key == "mail_home" || p.Key == "login_greeting"
 }
 
 // owner converts a variable of the owner of a shared folder.
@@ -153,10 +164,7 @@ func filters(width, modifiers string) (string, error) {
 	}
 	if before, hash := strings.CutSuffix(modifiers, "N"); hash { // %2.256Nu
 		chain, err := filters("", before)
-		chain += " | md5 | substr(0, 8)"
-		if length != "" {
-			chain += " % " + length
-		}
+		chain += " | md5 | substr(0, 8) % " + cmp.Or(length, "4294967296")
 		if chain += " | hex"; both {
 			chain += "(" + offset + ")"
 		}
