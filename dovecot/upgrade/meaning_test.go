@@ -3,10 +3,12 @@ package upgrade_test
 import (
 	"slices"
 	"strings"
+	"sync"
 	"testing"
 
 	"pidgeon/dovecot"
 	"pidgeon/dovecot/lint"
+	"pidgeon/tests/dovecottest"
 )
 
 // meaning is what a setting of 2.3, as doveconf names it, has to be in 2.4: settings with
@@ -47,6 +49,16 @@ func meaning(name, value string) map[string]string {
 			}
 		}
 		return want
+	case "imap_capability":
+		want := map[string]string{}
+		for word := range strings.FieldsSeq(value) {
+			if added, ok := strings.CutPrefix(word, "+"); ok {
+				want[at(leaf+"_"+added)] = "yes"
+			}
+		}
+		return want
+	case "managesieve_sieve_capability", "managesieve_notify_capability": // what doveconf fills in
+		return nil
 	case "disable_plaintext_auth":
 		return map[string]string{at("auth_allow_cleartext"): no[value]}
 	case "sieve_vacation_dont_check_recipient":
@@ -89,15 +101,22 @@ func meaning(name, value string) map[string]string {
 // stands in sections that got a name, and what has no meaning above, the golden files show.
 func same(t *testing.T, before, now dovecot.Settings) (compared int) {
 	t.Helper()
-	flat := map[string]string{}
-	for name, value := range now {
-		flat[strings.ReplaceAll(name, "/", "_")] = plain(value)
-	}
+	flat := flattened(now)
+	defaults := sync.OnceValue(func() map[string]string {
+		all, err := dovecottest.Installed(t, "2.4", t.TempDir()).Defaults(t.Context())
+		if err != nil {
+			t.Fatal(err)
+		}
+		return flattened(all)
+	})
 	for name, value := range before {
 		for want, what := range meaning(name, plain(value)) {
 			got, ok := flat[want]
 			if !ok {
-				continue // of a plugin that is not there, or its default
+				got, ok = defaults()[want]
+			}
+			if !ok {
+				continue // in a section that is not there, or of a plugin
 			}
 			if compared++; got != what {
 				t.Errorf("%s was %s and %s is %s, not %s", name, value, want, got, what)
@@ -105,6 +124,14 @@ func same(t *testing.T, before, now dovecot.Settings) (compared int) {
 		}
 	}
 	return compared
+}
+
+func flattened(settings dovecot.Settings) map[string]string {
+	flat := map[string]string{}
+	for name, value := range settings {
+		flat[strings.ReplaceAll(name, "/", "_")] = plain(value)
+	}
+	return flat
 }
 
 // plain is a value without quotes, the blank before a unit, and the word before a name.

@@ -61,14 +61,21 @@ func (u use) list(key string) (lines []string, ok bool) {
 	signed := slices.Contains(lint.TableList("signed"), key) && strings.ContainsAny(u.node.Value, "+-")
 	adds := slices.Contains(words, "$"+key)
 	plugins := key == "mail_plugins"
+	var kept, notes []string
+	for i, word := range words { // alone they left out the listener without TLS
+		name, alone := strings.CutSuffix(word, "s")
+		if key == "protocols" && alone && (name == "imap" || name == "pop3") && !adds && !slices.Contains(words, name) {
+			words[i] = name
+			notes = append(notes, "service "+name+"-login {", "  inet_listener "+name+" {", "    port = 0", "  }", "}")
+		}
+	}
 	before := len(words)
 	words = slices.DeleteFunc(words, func(word string) bool {
 		return slices.ContainsFunc(lint.TableRows("values"), func(row []string) bool { return row[0] == key && row[1] == strings.TrimLeft(word, "+-") })
 	})
-	if !adds && !signed && !plugins && len(words) == before {
+	if !adds && !signed && !plugins && len(words) == before && len(notes) == 0 {
 		return nil, false
 	}
-	var kept, notes []string
 	if strings.Contains(u.node.Value, "pidgeonaction") {
 		return []string{u.note(u.node, key, "the template makes a part of the list: write each word as NAME = yes in "+key+" { … }"), "# " + u.node.text[0]}, true
 	}
@@ -96,7 +103,7 @@ func (u use) list(key string) (lines []string, ok bool) {
 		}
 	}
 	switch {
-	case !adds && !signed && len(words) == before && slices.Equal(kept, words):
+	case !adds && !signed && len(words) == before && len(notes) == 0 && slices.Equal(kept, words):
 		return nil, false
 	case !adds && !signed:
 		return append(notes, strings.TrimRight(key+" = "+strings.Join(kept, " "), " ")), true
