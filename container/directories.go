@@ -51,9 +51,13 @@ func PrepareDirectories(s settings.Settings, id Identity) (unlock func(), err er
 	}
 	if id.Root() { // which needs nobody else there; an image has them open to any user
 		for _, dir := range []string{string(s.RunDir), string(s.StateDir), s.DovecotState()} {
+			_ = os.Chown(dir, 0, -1) // NFS may not let root
 			if err := os.Chmod(dir, 0o755); err != nil {
 				return nil, fmt.Errorf("closing a directory: %w", err)
 			}
+		}
+		if err := removeForeign(string(s.StateDir), s.SelfSigned()); err != nil {
+			return nil, fmt.Errorf("removing what another user has in STATE_DIR: %w", err)
 		}
 	}
 	if uid, gid := id.MailOwner(s); !s.HasOperatorConfig() {
@@ -77,6 +81,29 @@ func PrepareDirectories(s settings.Settings, id Identity) (unlock func(), err er
 		unlock()
 	}
 	return unlock, err
+}
+
+const lockName = "lock"
+
+// removeForeign removes what root would run or serve and somebody else may have written,
+// because a user of mail could become root by a last good configuration.
+func removeForeign(stateDir, selfSigned string) error {
+	dir, err := os.Stat(stateDir)
+	if err != nil {
+		return err
+	}
+	ours := dir.Sys().(*syscall.Stat_t).Uid
+	paths, err := filepath.Glob(filepath.Join(stateDir, "last-good*"))
+	for _, path := range append(paths, selfSigned, filepath.Join(stateDir, lockName)) {
+		info, absent := os.Lstat(path)
+		if absent != nil || filepath.Base(path) == lockName && info.Mode().IsRegular() { // another pidgeon may hold it
+			continue
+		}
+		if info.Sys().(*syscall.Stat_t).Uid != ours {
+			err = errors.Join(err, os.RemoveAll(path))
+		}
+	}
+	return err
 }
 
 // prepareMail makes the mail directory. Root gives an empty one to the owner of
@@ -119,7 +146,7 @@ func MailDirInUse(dir string, uid int) (bool, error) {
 // lock keeps a second entrypoint out: the two would swap each other's generations, or
 // start with each other's users. A file system that knows no locks keeps nobody out.
 func lock(variable, dir string) (*os.File, error) {
-	file, err := os.OpenFile(filepath.Join(dir, "lock"), os.O_CREATE|os.O_RDWR, 0o600)
+	file, err := os.OpenFile(filepath.Join(dir, lockName), os.O_CREATE|os.O_RDWR|unix.O_NOFOLLOW, 0o600)
 	if err != nil {
 		return nil, fmt.Errorf("opening the lock of %s: %w", variable, err)
 	}
