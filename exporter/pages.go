@@ -12,55 +12,86 @@ import (
 	"pidgeon/status"
 )
 
-// source asks PID 1. It keeps a count for a second, so that many scrapes cost no more than
-// one.
+// source asks PID 1. An answer serves all clients for a while, so that any number
+// of them costs it and the user databases no more, and one who hangs up fails nobody.
 type source struct {
-	runDir string
-
-	mu      sync.Mutex
-	counted time.Time
-	last    status.Document
-	err     error
+	runDir   string
+	sessions answers
+	health   answers
+	ready    answers
 }
 
-func (s *source) sessions(ctx context.Context) (status.Document, error) {
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	if time.Since(s.counted) > time.Second {
-		s.last, s.err = status.AskSessions(ctx, s.runDir)
-		s.counted = time.Now()
+type answers struct {
+	mu    sync.Mutex
+	asked time.Time
+	last  status.Document
+	err   error
+}
+
+// patience bounds a question, which no client waits for alone.
+const patience = 5 * time.Second
+
+func (a *answers) within(age time.Duration, ask func(context.Context) (status.Document, error)) (status.Document, error) {
+	a.mu.Lock()
+	defer a.mu.Unlock()
+	if time.Since(a.asked) > age {
+		ctx, cancel := context.WithTimeout(context.Background(), patience)
+		defer cancel()
+		a.last, a.err = ask(ctx)
+		a.asked = time.Now()
 	}
-	return s.last, s.err
+	return a.last, a.err
+}
+
+func (s *source) counted() (status.Document, error) {
+	return s.sessions.within(time.Second, func(ctx context.Context) (status.Document, error) {
+		return status.AskSessions(ctx, s.runDir)
+	})
+}
+
+// probeAge is how old what a probe is told may be.
+const probeAge = 200 * time.Millisecond
+
+func (s *source) healthy() error {
+	_, err := s.health.within(probeAge, func(ctx context.Context) (status.Document, error) { return status.Ask(ctx, s.runDir) })
+	return err
+}
+
+func (s *source) isReady() error {
+	_, err := s.ready.within(probeAge, func(ctx context.Context) (status.Document, error) {
+		d, err := status.Ask(ctx, s.runDir)
+		if err == nil {
+			err = d.Unready()
+		}
+		return d, err
+	})
+	return err
 }
 
 func pages(s *source) http.Handler {
 	mux := http.NewServeMux()
-	mux.HandleFunc("GET /{$}", func(w http.ResponseWriter, r *http.Request) {
-		d, err := s.sessions(r.Context())
+	mux.HandleFunc("GET /{$}", func(w http.ResponseWriter, _ *http.Request) {
+		d, err := s.counted()
 		if answer(w, err) {
 			w.Header().Set("Content-Security-Policy", "default-src 'none'; style-src 'unsafe-inline'")
 			_ = page().Execute(w, d)
 		}
 	})
 	mux.HandleFunc("GET /metrics", func(w http.ResponseWriter, r *http.Request) {
-		d, err := s.sessions(r.Context())
+		d, err := s.counted()
 		if answer(w, err) {
 			negotiate(w, r).write(d)
 		}
 	})
-	probe := func(path string, healthy func(status.Document) error) {
-		mux.HandleFunc("GET "+path, func(w http.ResponseWriter, r *http.Request) {
-			d, err := status.Ask(r.Context(), s.runDir)
-			if err == nil {
-				err = healthy(d)
-			}
-			if answer(w, err) {
+	probe := func(path string, fault func() error) {
+		mux.HandleFunc("GET "+path, func(w http.ResponseWriter, _ *http.Request) {
+			if answer(w, fault()) {
 				fmt.Fprintln(w, "OK")
 			}
 		})
 	}
-	probe("/healthz", func(status.Document) error { return nil })
-	probe("/readyz", status.Document.Unready)
+	probe("/healthz", s.healthy)
+	probe("/readyz", s.isReady)
 	return mux
 }
 

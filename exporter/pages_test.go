@@ -16,6 +16,14 @@ import (
 // served are the pages about an entrypoint; of none if there is no snapshot.
 func served(t *testing.T, now func() status.Snapshot) (url string) {
 	t.Helper()
+	server := httptest.NewServer(pages(&source{runDir: controlled(t, now)}))
+	t.Cleanup(server.Close)
+	return server.URL
+}
+
+// controlled is the run directory of an entrypoint.
+func controlled(t *testing.T, now func() status.Snapshot) (dir string) {
+	t.Helper()
 	dir, err := os.MkdirTemp("", "") // short enough for a socket
 	if err != nil {
 		t.Fatal(err)
@@ -28,9 +36,7 @@ func served(t *testing.T, now func() status.Snapshot) (url string) {
 		}
 		t.Cleanup(control.Close)
 	}
-	server := httptest.NewServer(pages(&source{runDir: dir}))
-	t.Cleanup(server.Close)
-	return server.URL
+	return dir
 }
 
 // An independent client understands the answers.

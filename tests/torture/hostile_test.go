@@ -181,7 +181,7 @@ func attacks() []attack {
 		{name: "200 logins at once, with made-up names and complaints in them", begin: guess, short: true, clients: true},
 		{name: "500 connections that say nothing", begin: silence("IMAPS_PORT", 500), clients: true},
 		{name: "500 silent clients of the metrics", begin: silence("METRICS_PORT", 500)},
-		{name: "scrapes without pause, and bytes that are no HTTP", begin: scrape, short: true},
+		{name: "scrapes and probes without pause, and bytes that are no HTTP", begin: scrape, short: true},
 		{name: "HUP without pause", begin: hups},
 	}
 }
@@ -345,7 +345,8 @@ func scrape(_ *testing.T, s *server) func() {
 		}
 		defer conn.Close()
 		_ = conn.SetDeadline(time.Now().Add(underAttack))
-		request := "GET /metrics HTTP/1.1\r\nHost: x\r\nConnection: close\r\n\r\n"
+		page := []string{"", "metrics", "healthz", "readyz"}[rand.IntN(4)]
+		request := "GET /" + page + " HTTP/1.1\r\nHost: x\r\nConnection: close\r\n\r\n"
 		if rand.IntN(2) == 0 {
 			request = strings.Repeat("\x16\x03 x", 1+rand.IntN(1<<16)) + "\r\n"
 		}
