@@ -150,6 +150,12 @@ func compareProcesses(t *testing.T, s *pidgeontest.Server, rows [][]string, dial
 		for _, pid := range s.PIDs() {
 			row, private := describe(s, pid, container, who)
 			rehearsed = rehearsed || private
+			if confinement(s.PID(), pid, row, private) != "" {
+				time.Sleep(100 * time.Millisecond) // it may be about to confine itself
+				if wrong := confinement(s.PID(), pid, row, private); wrong != "" {
+					t.Errorf("%q: %s", row, wrong)
+				}
+			}
 			if row == nil || private {
 				continue
 			}
@@ -169,6 +175,26 @@ func compareProcesses(t *testing.T, s *pidgeontest.Server, rows [][]string, dial
 	if !pidgeontest.Within(pidgeontest.Patience, look) {
 		t.Errorf("no process is like %q, or none rehearses (%v)", missing, rehearsed)
 	}
+}
+
+// confinement says what of a process is not as the list below the table has it.
+func confinement(first, pid int, row []string, rehearses bool) string {
+	read := func(name string) string {
+		text, _ := os.ReadFile(fmt.Sprintf("/proc/%d/%s", pid, name))
+		return string(text)
+	}
+	of, limits, score := fieldsOf(pid), read("limits"), strings.TrimSpace(read("oom_score_adj"))
+	judges := row != nil && row[0] == "pidgeon judge"
+	switch ours := fieldsOf(first); {
+	case of["Seccomp"] == "" || limits == "" || score == "": // it has ended
+	case of["Seccomp"] != ours["Seccomp"] || of["Seccomp_filters"] != ours["Seccomp_filters"]:
+		return "a seccomp filter of its own: " + of["Seccomp_filters"]
+	case (judges || rehearses) && score != "1000":
+		return "the kernel ends it after others: " + score
+	case judges && !regexp.MustCompile(`Max data size +201326592 `).MatchString(limits):
+		return "it has no limit of 192 MiB: " + limits
+	}
+	return ""
 }
 
 // describe is the row that a process should have; nil for one that has ended, or is about

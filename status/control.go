@@ -28,6 +28,9 @@ func Listen(runDir string, now func() Snapshot) (*Control, error) {
 	if err != nil {
 		return nil, fmt.Errorf("opening the control socket: %w", err)
 	}
+	if err := os.Chmod(path, 0o700); err != nil { // whatever our umask is
+		return nil, fmt.Errorf("closing the control socket to others: %w", err)
+	}
 	mux := http.NewServeMux()
 	tell := func(path string, what func(Snapshot) any) {
 		mux.HandleFunc("GET "+path, func(w http.ResponseWriter, _ *http.Request) { _ = json.NewEncoder(w).Encode(what(now())) })

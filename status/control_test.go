@@ -8,6 +8,7 @@ import (
 	"path/filepath"
 	"reflect"
 	"strings"
+	"syscall"
 	"testing"
 	"time"
 
@@ -66,6 +67,20 @@ func TestControl(t *testing.T) {
 }
 
 // Clients that say nothing hold up nobody.
+// Nobody else may ask, whatever the umask is.
+func TestControlIsClosedToOthers(t *testing.T) {
+	defer syscall.Umask(syscall.Umask(0))
+	dir := t.TempDir()
+	control, err := Listen(dir, func() Snapshot { return Snapshot{} })
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer control.Close()
+	if info, err := os.Stat(controlSocket(dir)); err != nil || info.Mode().Perm() != 0o700 {
+		t.Error(info.Mode(), err)
+	}
+}
+
 func TestControlSilent(t *testing.T) {
 	run := dir(t)
 	c, err := Listen(run, func() Snapshot { return Snapshot{} })
