@@ -25,8 +25,7 @@ const TemplatesDir = "templates"
 // succeed.
 var ErrUnstable = errors.New("it keeps changing")
 
-// What an operator may hand over. PID 1 must not be pushed over its memory
-// limit by a mount that was meant for something else.
+// Limits of a mount, in case a directory is mounted that was meant for something else.
 const (
 	maxFile    = 1 << 20
 	maxTotal   = 8 << 20

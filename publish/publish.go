@@ -65,8 +65,8 @@ func (s *Store) Publish(dir string) error {
 	return nil
 }
 
-// Current is the generation in force, under its own path: whoever reads through
-// that, and not through the link, sees files of one generation only.
+// Current is the path of the generation in force. A reader that uses it, and not the link,
+// sees files of one generation only.
 func (s *Store) Current() (dir string, ok bool) {
 	target, err := os.Readlink(s.link())
 	if err != nil {

@@ -12,10 +12,10 @@ import (
 	"pidgeon/sizing"
 )
 
-// Attribute tells what each line that a template writes depends on: the fields of Data
-// in the actions that write it, and in the conditions that decide whether it is there.
-// A field is told by its path, Settings.TLS; the key is the file's Origin. It renders
-// copies of the templates that name the fields before whatever they write.
+// Attribute returns the fields of Data that each rendered line depends on, by the Origins of
+// the files: those in the actions that write the line, and in the conditions around it. A
+// field is a path such as Settings.TLS. It renders copies of the templates in which each
+// action writes its fields before its output.
 func Attribute(in Input) (map[string][][]string, error) {
 	in.marked = true
 	files, err := Render(in)
@@ -31,7 +31,7 @@ func Attribute(in Input) (map[string][][]string, error) {
 				if j > 0 {
 					lines = append(lines, nil)
 				}
-				// What writes nothing counts for the line that it stands in.
+				// An action without output counts for the line that it is in.
 				if blank := strings.TrimSpace(text) == ""; j == 0 && blank || strings.TrimSpace(line) != "" {
 					lines[len(lines)-1] = union(lines[len(lines)-1], strings.Fields(fields))
 				}
@@ -57,8 +57,8 @@ func union(sets ...[]string) []string {
 	return slices.Compact(all)
 }
 
-// scope is what is known at a place of a template: the fields of Data behind the dot
-// and behind the variables, and those that decide whether the place is reached.
+// scope has, for a place in a template, the fields of Data behind the dot and the variables,
+// and those that decide whether the place is reached.
 type scope struct {
 	set          *template.Template
 	dot, decides []string
@@ -104,7 +104,7 @@ func (s scope) addMarks(list *parse.ListNode) {
 	list.Nodes = marked
 }
 
-// node tells what a node depends on, if it writes something.
+// node returns the fields that a node depends on, if it writes something.
 func (s scope) node(n parse.Node) (fields []string, writes bool) {
 	switch n := n.(type) {
 	case *parse.TextNode:
@@ -133,8 +133,8 @@ func (s scope) node(n parse.Node) (fields []string, writes bool) {
 	return nil, false
 }
 
-// branch marks what a condition decides. One without a line end is a part of a line,
-// which depends on the condition even where nothing is written.
+// branch marks the output of a condition. Output without a line end is a part of a line,
+// which depends on the condition even if nothing is written.
 func (s scope) branch(b *parse.BranchNode) (fields []string, writes bool) {
 	from, lineEnd := s.fields(b.Pipe), strings.Contains(b.String(), "\n")
 	s.vars = maps.Clone(s.vars)
@@ -153,7 +153,7 @@ func (s scope) branch(b *parse.BranchNode) (fields []string, writes bool) {
 	return s.decides, !lineEnd && strings.Contains(b.String(), "{{mark ")
 }
 
-// isStruct tells of what is always true.
+// isStruct reports whether a field is a struct, which is always true in a condition.
 func isStruct(field string) bool { return field == "" || field == "Settings" || field == "Sizes" }
 
 func (s scope) declare(pipe *parse.PipeNode, from []string) {
@@ -166,8 +166,8 @@ func (s scope) declare(pipe *parse.PipeNode, from []string) {
 	}
 }
 
-// fields are those that a value is made of: for a function's, those of all arguments.
-// The first text in get .Env "NAME", env "NAME" or .Sizes.Service "auth" says which.
+// fields are the fields that a value is made of, for a function those of all arguments. The
+// first text in get .Env "NAME", env "NAME" or .Sizes.Service "auth" is a part of the path.
 func (s scope) fields(n parse.Node) (all []string) {
 	switch n := n.(type) {
 	case *parse.DotNode:

@@ -212,12 +212,12 @@ func (d Data) Hosted(fields string) settings.Pattern {
 	return d.Settings.SQLBackendQuery.In("SELECT "+fields+"CASE b.host WHEN '"+string(d.Settings.BackendName)+"' THEN '1' ELSE '2' END AS hosted FROM (", ") b WHERE b.host <> ''")
 }
 
-// foreign are passwd-files of those whom a backend has come back later, by protocol, and
-// of who is named, here or elsewhere, and may be of another shard: for logins, for logins
-// as another, and for whoever asks without one. A sync by doveadm is let through: it is no
-// protocol of clients. Who logs in as another would get code=authz_fail, which nobody
-// tries again, whatever the row says, unless the lookup fails: a variable that there is
-// not does that in both dialects.
+// foreign are passwd-files, by protocol, of users that a backend refuses for the moment
+// because another one has them, and of users with a placement: for logins, for logins as
+// another user, and for lookups without a login. doveadm's syncs pass, because clients cannot
+// use that protocol. A login as another user must fail in the lookup, by a variable that does
+// not exist in either dialect: any other refusal is code=authz_fail, which no client tries
+// again.
 func foreign(s settings.Settings) config.Files {
 	var logins, masters, lookups, named bytes.Buffer
 	write := func(to *bytes.Buffer, key, fields string) {

@@ -94,8 +94,8 @@ func values(dict map[string]any) (all []any) {
 	return all
 }
 
-// maxItems bounds what a template can ask to be made at once: a slip of the
-// finger must not take the memory of the process that holds the mail server.
+// maxItems bounds the size of a list that a template makes, so that a typing error does not
+// take all memory.
 const maxItems = 100_000
 
 func repeat(count int, text string) (string, error) {

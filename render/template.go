@@ -16,8 +16,8 @@ import (
 	"pidgeon/finding"
 )
 
-// templates are in one set, so that they can use one another's definitions, and those
-// of the operator in the place of ours.
+// templates are in one set, so that they can use one another's definitions, and the
+// operator's replace pidgeon's.
 type templates struct {
 	set     *template.Template
 	sources map[string]config.File // by their names in the set
@@ -67,8 +67,8 @@ func (t *templates) file(template, file string) config.File {
 	return config.File{Name: file, Origin: origin, Mode: 0o640, Data: t.execute(t.set, template, origin)}
 }
 
-// override parses into a copy of the set: an override may use definitions of the
-// templates, and not disturb them.
+// override parses an override into a copy of the set, so that it can use the definitions of
+// templates and not change them.
 func (t *templates) override(o config.File) []byte {
 	name := path.Base(o.Name)
 	set, err := t.set.Clone()
@@ -134,9 +134,9 @@ func (t *templates) fail(err error, origin string) {
 	t.faults = append(t.faults, f)
 }
 
-// withoutValues leaves out what the environment holds, because it may be a secret and
-// an error goes into logs: functions quote what they cannot take. What stands in a file
-// of the operator's is none.
+// withoutValues removes values of the environment from an error, because functions quote
+// arguments that they refuse, and a secret must not get into a log. Texts that the operator's
+// file contains itself stay.
 func (t *templates) withoutValues(problem string) string {
 	var secrets []string
 	for _, value := range t.in.Data.Env {

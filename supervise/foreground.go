@@ -178,8 +178,7 @@ func (t *stopTimer) hear(sig os.Signal) {
 
 func (t *stopTimer) begin() { t.limit(t.grace) }
 
-// limit sets the timer even when the end has passed: whoever waits next hears
-// of it at once.
+// limit sets the timer even when the end has passed, so that the next wait ends at once.
 func (t *stopTimer) limit(d time.Duration) {
 	if end := time.Now().Add(d); t.end.IsZero() || end.Before(t.end) {
 		t.end = end

@@ -207,7 +207,7 @@ func (p *Process) readLog(log io.Writer) {
 		if len(line) > 0 {
 			whole = line[len(line)-1] == '\n'
 		}
-		log.Write(line) // now that it is noted: whoever reads it may reload
+		log.Write(line) // last, because a reader of the log may act on it at once
 		p.wake(p.lines.Add(1))
 		if err != nil && !errors.Is(err, bufio.ErrBufferFull) {
 			if !whole { // Dovecot was killed in the middle of it
