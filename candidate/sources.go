@@ -348,7 +348,7 @@ func (h Host) fingerprint(in Sources, err error, references []string) config.Sum
 const expiryWarning = 14 * 24 * time.Hour
 
 // expiry warns of a certificate that expires soon or has expired. It is no fault, because
-// Dovecot serves an expired certificate, and some mail programs accept it.
+// Dovecot serves an expired certificate, and to refuse it would take mail down.
 func expiry(path string, notAfter, now time.Time) finding.Finding {
 	date := notAfter.UTC().Format(time.RFC1123)
 	if notAfter.Before(now) {

@@ -109,7 +109,7 @@ const (
 )
 
 // AwaitReady waits until Dovecot serves. Before a judgement, which takes all processors, it
-// waits as long again or up to 1 s more, so that the first client is greeted first: Dovecot
+// waits twice as long again, at most 1 s, so that the first client is greeted first: Dovecot
 // needs half as much time again for its first greeting.
 func (s *Server) AwaitReady(ctx context.Context, judgedLater bool) lifecycle.Event {
 	ctx, cancel := context.WithTimeoutCause(ctx, startPatience, errors.New("it has not said so for a minute"))

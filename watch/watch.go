@@ -1,8 +1,7 @@
-// Package watch tells that files may have changed. It follows directories and
-// files through every symbolic link on their way, survives their replacement,
-// and polls where the kernel reports nothing. It may cry wolf: whoever listens
-// compares bytes. What the files are for, and what a change leads to, is not
-// known here; whatever goes wrong here is logged and never ends the watching.
+// Package watch reports that files may have changed. It follows directories and files
+// through every symbolic link on their way, survives their replacement, and polls where the
+// kernel reports nothing. It may report a change that is none, so its caller compares bytes.
+// Errors are logged, and never end the watching.
 package watch
 
 import (
