@@ -132,61 +132,61 @@ func (e *entrypoint) open() (err error) {
 // live hands signals, changes, the events of jobs and Dovecot's end to the state machine,
 // and carries out the actions that it returns.
 func (e *entrypoint) live() int {
-	e.on(lifecycle.ContainerReady{})
+	e.handle(lifecycle.ContainerReady{})
 	for e.state.Phase != lifecycle.Stopping {
 		select {
 		case sig := <-e.signals:
-			e.hear(sig)
+			e.handleSignal(sig)
 		case <-e.watcher.Changed():
-			e.on(lifecycle.ChangeSuspected{})
+			e.handle(lifecycle.ChangeSuspected{})
 		case event := <-e.events:
-			e.on(event)
+			e.handle(event)
 		case service := <-e.server.ServiceDied():
-			e.on(lifecycle.ServiceDied{Service: service})
-		case <-e.due():
-			e.on(lifecycle.RetryDue{})
+			e.handle(lifecycle.ServiceDied{Service: service})
+		case <-e.retryTimer():
+			e.handle(lifecycle.RetryDue{})
 		case <-e.server.Ended():
 			e.endJob()
-			e.on(lifecycle.DovecotEnded{})
+			e.handle(lifecycle.DovecotEnded{})
 		}
 	}
 	return e.finish()
 }
 
-// due receives at the next retry; it is nil if none is planned.
-func (e *entrypoint) due() <-chan time.Time {
+// retryTimer receives at the next retry; it is nil if none is planned.
+func (e *entrypoint) retryTimer() <-chan time.Time {
 	if at := e.state.NextRetry(); !at.IsZero() {
 		return time.After(time.Until(at))
 	}
 	return nil
 }
 
-func (e *entrypoint) hear(sig os.Signal) {
+func (e *entrypoint) handleSignal(sig os.Signal) {
 	switch {
 	case supervise.IsStop(sig):
 		e.log.Info("stopping", "signal", sig.String(), "grace", time.Duration(e.settings.StopGrace).String())
-		e.on(lifecycle.StopRequested{})
+		e.handle(lifecycle.StopRequested{})
 	case sig == syscall.SIGHUP:
-		e.on(lifecycle.ReloadRequested{})
+		e.handle(lifecycle.ReloadRequested{})
 	case sig == syscall.SIGUSR1: // Dovecot reopens its logs; most other signals would end it
 		e.server.Signal(sig)
 	}
 }
 
-// on passes an event to the state machine and carries out the actions that follow.
-func (e *entrypoint) on(event lifecycle.Event) {
+// handle passes an event to the state machine and carries out the actions that follow.
+func (e *entrypoint) handle(event lifecycle.Event) {
 	var actions []lifecycle.Action
 	e.state, actions = e.state.On(time.Now(), event)
 	if judged, ok := event.(lifecycle.Judged); ok {
-		e.heed(judged.Verdict)
+		e.noteVerdict(judged.Verdict)
 	}
 	e.publishState()
 	for _, action := range actions {
-		e.do(action)
+		e.execute(action)
 	}
 }
 
-func (e *entrypoint) do(action lifecycle.Action) {
+func (e *entrypoint) execute(action lifecycle.Action) {
 	var err error
 	switch a := action.(type) {
 	case lifecycle.WriteLog:
@@ -214,8 +214,8 @@ func (e *entrypoint) do(action lifecycle.Action) {
 	}
 }
 
-// heed logs the warnings of a verdict that are new, and watches the files it depends on.
-func (e *entrypoint) heed(v candidate.Verdict) {
+// noteVerdict logs the warnings of a verdict that are new, and watches the files it depends on.
+func (e *entrypoint) noteVerdict(v candidate.Verdict) {
 	if len(v.WatchDirs) > 0 {
 		e.watcher.Watch(v.WatchDirs, v.WatchFiles)
 	}

@@ -90,7 +90,7 @@ func (h Host) build(c Candidate, dir string) (Candidate, error) {
 		brought := rewriteForMainFile(files)
 		c.Dir, c.Files, c.Lint = dir, files, lint.Parse(files, dir)
 		c.Lint.ReadDefinitions(&brought)
-		demand := ready(c.Demand, c.Lint)
+		demand := withReadyProcesses(c.Demand, c.Lint)
 		if err != nil || !again || c.Settings.HasOperatorConfig() || brought == c.OverrideDefinitions && slices.Equal(demand, c.Demand) {
 			return c, err
 		}
@@ -116,8 +116,8 @@ func (h Host) carriedOver(c *Candidate, files config.Files) (config.Files, error
 	return files, nil
 }
 
-// ready sets the numbers of processes that overrides keep ready.
-func ready(demand []sizing.Protocol, overrides *lint.Config) []sizing.Protocol {
+// withReadyProcesses sets the numbers of processes that overrides keep ready.
+func withReadyProcesses(demand []sizing.Protocol, overrides *lint.Config) []sizing.Protocol {
 	demand = slices.Clone(demand)
 	for i, p := range demand {
 		of := config.ProtocolNamed(p.Name)
@@ -220,9 +220,9 @@ func (h Host) submissionCrashes(s settings.Settings) string {
 	return ""
 }
 
-// elsewhere finds settings of an override that may give users different system users, and
+// ownerSettings finds settings of an override that may give users different system users, and
 // includes of files that may have such settings.
-var elsewhere = regexp.MustCompile(`userdb|passdb|mail_uid|mail_gid|!include`)
+var ownerSettings = regexp.MustCompile(`userdb|passdb|mail_uid|mail_gid|!include`)
 
 // ownUIDs finds columns of SQL_USER_QUERY that may do so.
 var ownUIDs = regexp.MustCompile(`(?i)\b[ug]id\b|\*`)
@@ -235,5 +235,5 @@ func (in Sources) oneOwner() bool {
 		s.Auth.Has("sql") && ownUIDs.MatchString(string(s.SQLUserQuery)) {
 		return false
 	}
-	return !slices.ContainsFunc(in.written(), func(f config.File) bool { return elsewhere.Match(f.Data) })
+	return !slices.ContainsFunc(in.written(), func(f config.File) bool { return ownerSettings.Match(f.Data) })
 }

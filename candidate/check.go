@@ -33,7 +33,7 @@ type Interpretation struct {
 // not be made.
 func (h Host) Check(ctx context.Context, c Candidate, effective dovecot.Settings, r Request) (Interpretation, finding.List, error) {
 	m, found, err := h.read(ctx, c, effective, r)
-	if err == nil && len(found.Faults()) == 0 && (r.ProvenFingerprint == "" || r.ProvenFingerprint != h.fingerprint(c.Sources, nil, c.readLater())) {
+	if err == nil && len(found.Faults()) == 0 && (r.ProvenFingerprint == "" || r.ProvenFingerprint != h.fingerprint(c.Sources, nil, c.referencedFiles())) {
 		var rehearsed finding.List
 		rehearsed, err = h.rehearse(ctx, c, m, r.Live)
 		found = append(found, rehearsed...)
@@ -158,14 +158,14 @@ func (h Host) rehearse(ctx context.Context, c Candidate, m Interpretation, live 
 	if errors.Is(err, rehearsal.ErrSlow) && !live.Serving {
 		return finding.List{finding.Warn(finding.RehearsalFailed, "", err.Error()+": starting without one, for there is no mail to lose yet")}, nil
 	}
-	return c.turnedAway(found), err
+	return c.hintPassword(found), err
 }
 
 // byLDAP matches what auth logs of an LDAP server: "ldap(/etc/x)", in 2.3.13 "LDAP".
 var byLDAP = regexp.MustCompile(`: (?:ldap\(|LDAP: )`)
 
-// turnedAway names the variables with the password that a database has refused.
-func (c Candidate) turnedAway(found finding.List) finding.List {
+// hintPassword names the variables with the password that a database has refused.
+func (c Candidate) hintPassword(found finding.List) finding.List {
 	for i, f := range found {
 		switch s := c.Settings; {
 		case c.OverrideDefinitions.Passdb || c.OverrideDefinitions.Userdb || !rehearsal.IsDatabaseRefusal(f):

@@ -29,10 +29,10 @@ const (
 	MaxMemory     = 192 << 20 // bytes of data; a judgement takes some 20 MiB
 )
 
-// standing is how long the sources of a refused candidate must stay the same before the
+// refusalDelay is how long the sources of a refused candidate must stay the same before the
 // refusal is reported, because half-written files are usually refused. A second look after
 // the judgement brought an edit into force 0.2 s earlier than a longer wait before it.
-const standing = 300 * time.Millisecond
+const refusalDelay = 300 * time.Millisecond
 
 // Judge builds a candidate from the sources, stages it in store, and judges it. A candidate
 // that does not pass is removed from the store. say gets the verdict that counts if the next
@@ -59,7 +59,7 @@ func (h Host) Judge(ctx context.Context, store *publish.Store, r Request, say fu
 	}
 	v := h.judge(ctx, store, r, in, err, say)
 	if r.AwaitStable && v.Outcome != Passed && v.Outcome != Unchanged {
-		_ = sleep(ctx, standing)
+		_ = sleep(ctx, refusalDelay)
 	}
 	r.Live.Backends = in.Backends
 	now, err := h.Read(r.Live)
@@ -78,10 +78,10 @@ func (h Host) interrupted() Verdict {
 func (h Host) judge(ctx context.Context, store *publish.Store, r Request, in Sources, err error, say func(Verdict)) Verdict {
 	for _, k := range r.AlreadyJudged {
 		if h.fingerprint(in, err, k.References) == k.Fingerprint {
-			return Verdict{Outcome: Unchanged, SourcesID: k, Findings: k.withoutNamed(in.Warnings)}.watching(in)
+			return Verdict{Outcome: Unchanged, SourcesID: k, Findings: k.withoutNamed(in.Warnings)}.withWatchedPaths(in)
 		}
 	}
-	v := Verdict{SourcesID: SourcesID{Fingerprint: h.fingerprint(in, err, nil)}, all: r.AllWarnings}.watching(in)
+	v := Verdict{SourcesID: SourcesID{Fingerprint: h.fingerprint(in, err, nil)}, all: r.AllWarnings}.withWatchedPaths(in)
 	if err != nil {
 		return v.with(in.Warnings, err).with(append(in.Warnings, finding.Of(err)...), nil)
 	}
@@ -93,10 +93,10 @@ func (h Host) judge(ctx context.Context, store *publish.Store, r Request, in Sou
 	if found = append(found, faults...); c.Files == nil {
 		return v.with(found, nil)
 	}
-	v.References, v.MountReferences = c.readLater(), c.named()
+	v.References, v.MountReferences = c.referencedFiles(), c.named()
 	found = v.withoutNamed(found)
 	v.Fingerprint = h.fingerprint(in, nil, v.References)
-	v = v.watching(in)
+	v = v.withWatchedPaths(in)
 	undecided := h.interrupted()
 	undecided.SourcesID, undecided.WatchDirs, undecided.WatchFiles = v.SourcesID, v.WatchDirs, v.WatchFiles
 	say(undecided)
@@ -162,8 +162,8 @@ func (h Host) Stage(ctx context.Context, store *publish.Store, c Candidate) (Can
 	return c, nil, err
 }
 
-// readLater are the files outside of the candidate that Dovecot reads.
-func (c Candidate) readLater() []string {
+// referencedFiles are the files outside of the candidate that Dovecot reads.
+func (c Candidate) referencedFiles() []string {
 	return slices.Concat(c.Lint.References(), c.Lint.FilesDovecotWatches())
 }
 
@@ -227,8 +227,8 @@ func (v Verdict) keepIfPassed(store *publish.Store, dir string) Verdict {
 	return v
 }
 
-// watching adds the directories and files to watch to a verdict.
-func (v Verdict) watching(in Sources) Verdict {
+// withWatchedPaths adds the directories and files to watch to a verdict.
+func (v Verdict) withWatchedPaths(in Sources) Verdict {
 	s := in.Settings
 	v.Backends = in.Backends
 	v.WatchDirs, v.WatchFiles = slices.Clone(in.OperatorConfig.Dirs), slices.Concat(s.Files, v.References, in.OperatorConfig.Included, in.MergedFiles)

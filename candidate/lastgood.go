@@ -93,7 +93,7 @@ func (h Host) trust(ctx context.Context, store *publish.Store, good LastGood, ha
 		v = h.describe(Verdict{SourcesID: SourcesID{Fingerprint: h.fingerprint(in, nil, nil)}}, c, Interpretation{Listeners: requested(in.Settings)})
 		v.Listeners = slices.DeleteFunc(v.Listeners, func(l config.Listener) bool { return l.Port == 0 })
 	}
-	v = v.with(finding.List(in.Warnings), nil).watching(in)
+	v = v.with(finding.List(in.Warnings), nil).withWatchedPaths(in)
 	v.Trusted, v.WorkedBefore, v.SourcesMoved = true, worked, false
 	if _, err = store.Stage(c.Files); err != nil {
 		return Verdict{}, false

@@ -68,15 +68,15 @@ func (h Host) mailFaults(effective dovecot.Settings, mailDir string, uid, gid in
 	return found
 }
 
-// looked bounds the number of homes that are checked.
-const looked = 100
+// maxHomes bounds the number of homes that are checked.
+const maxHomes = 100
 
 var variable = regexp.MustCompile(`%\{[a-z]+\}`)
 
 // foreignHome finds a home with another owner, whose user could log in and read no mail.
 func foreignHome(home settings.Layout, mailDir string, uid, gid int) finding.List {
 	homes, _ := filepath.Glob(variable.ReplaceAllString(string(home), "[a-z0-9_]*"))
-	for _, dir := range homes[:min(len(homes), looked)] {
+	for _, dir := range homes[:min(len(homes), maxHomes)] {
 		info, err := os.Stat(dir)
 		if err != nil || !info.IsDir() || filepath.Base(dir) == "lost+found" {
 			continue

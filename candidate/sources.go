@@ -296,7 +296,7 @@ func unstable(in Sources) Verdict {
 		Code: finding.CheckFailed, File: string(in.Settings.OverridesDir),
 		Problem: fmt.Sprintf("the files change all the time: no two readings in %v agree", readings*pause),
 		Hint:    "what is in force stays until they rest for a moment",
-	})}.watching(in)
+	})}.withWatchedPaths(in)
 }
 
 func sleep(ctx context.Context, d time.Duration) error {

@@ -115,8 +115,8 @@ func (j *judgement) verdict() (candidate.Verdict, error) {
 	return v, nil
 }
 
-// passed is an error if a verdict has not passed.
-func passed(v candidate.Verdict) error {
+// refusalOf is an error if a verdict has not passed.
+func refusalOf(v candidate.Verdict) error {
 	if faults := v.Findings.Faults(); len(faults) > 0 {
 		return faults
 	}

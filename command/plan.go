@@ -39,7 +39,7 @@ func (j *judgement) plan() error {
 	}
 	j.printModes(in, asked)
 	held := slices.Clone(v.Demand)
-	if passed(v) != nil {
+	if refusalOf(v) != nil {
 		fmt.Fprintln(j.Stdout, "The configuration is refused, see pidgeon check; without overrides:")
 		held, v.Ceilings = j.Demand(in, asked), nil
 	}

@@ -27,7 +27,7 @@ func Render(c Call) int {
 		return c.judging(func(j *judgement) error {
 			v, err := j.verdict()
 			if err == nil {
-				err = passed(v)
+				err = refusalOf(v)
 			}
 			switch {
 			case err != nil:

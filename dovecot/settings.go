@@ -165,9 +165,9 @@ var mailPaths = []string{
 }
 
 var (
-	// placing are the settings, in whatever section, that say where a session finds mail
+	// mailPathSetting are the settings, in whatever section, that say where a session finds mail
 	// and what belongs to it, or makes it. A section without a name cannot be set again.
-	placing = regexp.MustCompile(`(?:^|/)(?:mail_location|namespace/[^/#][^/]*/location|plugin/sieve|plugin/sieve_dir|mail_attachment_dir|mail_ext_attachment_path|sieve_script/personal/(?:active_)?path|` + strings.Join(mailPaths, "|") + `)$`)
+	mailPathSetting = regexp.MustCompile(`(?:^|/)(?:mail_location|namespace/[^/#][^/]*/location|plugin/sieve|plugin/sieve_dir|mail_attachment_dir|mail_ext_attachment_path|sieve_script/personal/(?:active_)?path|` + strings.Join(mailPaths, "|") + `)$`)
 	// wholePath is how a path that begins at the root begins within them.
 	wholePath = regexp.MustCompile(`(?:^|[:;])(?:[^:;=]*=)?/`)
 )
@@ -177,7 +177,7 @@ var (
 func (s Settings) WithMailBelow(dir string) Settings {
 	moved := Settings{}
 	for name, value := range s {
-		if placing.MatchString(name) && wholePath.MatchString(value) {
+		if mailPathSetting.MatchString(name) && wholePath.MatchString(value) {
 			moved[name] = wholePath.ReplaceAllStringFunc(value, func(match string) string {
 				return strings.TrimSuffix(match, "/") + dir + "/"
 			})

@@ -20,7 +20,7 @@ func (s State) On(now time.Time, event Event) (State, []Action) {
 	if s.Phase == Stopping {
 		return s, nil
 	}
-	t := turn{State: s, now: now}
+	t := transition{State: s, now: now}
 	switch e := event.(type) {
 	case ContainerReady:
 		t.judge(Judge{Request: candidate.Request{Trust: s.Policy.Trust}})
@@ -32,13 +32,13 @@ func (s State) On(now time.Time, event Event) (State, []Action) {
 		t.stop(e.ExitCode, e.Reasons...)
 	case ChangeSuspected:
 		t.RereadPending = true
-		t.look()
+		t.startNextJob()
 	case ReloadRequested:
 		t.RereadPending, t.ReloadPending = true, true
-		t.look()
+		t.startNextJob()
 	case RetryDue:
 		t.RereadPending = t.RereadPending || t.retries()
-		t.look()
+		t.startNextJob()
 	case ServiceDied:
 		t.died(e)
 	case ReloadConfirmed:
@@ -53,27 +53,27 @@ func (s State) On(now time.Time, event Event) (State, []Action) {
 	return t.State, t.actions
 }
 
-// turn collects the next state and the actions of one event.
-type turn struct {
+// transition collects the next state and the actions of one event.
+type transition struct {
 	State
 	now     time.Time
 	actions []Action
 }
 
-func (t *turn) do(a Action) { t.actions = append(t.actions, a) }
+func (t *transition) do(a Action) { t.actions = append(t.actions, a) }
 
-func (t *turn) say(level slog.Level, message string, facts ...any) {
+func (t *transition) say(level slog.Level, message string, facts ...any) {
 	t.do(WriteLog{level, message, facts})
 }
 
-func (t *turn) discard(dir string) {
+func (t *transition) discard(dir string) {
 	if dir != "" {
 		t.do(Discard{dir})
 	}
 }
 
 // stop ends the container; reasons say why no configuration can be used.
-func (t *turn) stop(code int, reasons ...string) {
+func (t *transition) stop(code int, reasons ...string) {
 	for _, reason := range reasons {
 		t.say(slog.LevelError, "configuration cannot be used", "reason", reason)
 	}
@@ -81,7 +81,7 @@ func (t *turn) stop(code int, reasons ...string) {
 }
 
 // judge asks for a judgement, and names the sources that need none.
-func (t *turn) judge(j Judge) {
+func (t *transition) judge(j Judge) {
 	j.Request.Live, j.Request.AlreadyJudged = t.Live(), t.known(t.now, j.ForceReload)
 	if t.Running.Trusted && t.Running.WorkedBefore {
 		j.Request.ProvenFingerprint = t.Running.Fingerprint
@@ -93,21 +93,21 @@ func (t *turn) judge(j Judge) {
 }
 
 // retries reports whether a candidate is due to be tried again.
-func (t *turn) retries() bool { return !t.Retry.Due.IsZero() && !t.now.Before(t.Retry.Due) }
+func (t *transition) retries() bool { return !t.Retry.Due.IsZero() && !t.now.Before(t.Retry.Due) }
 
-func (t *turn) reload(why ReloadReason, g Generation) {
+func (t *transition) reload(why ReloadReason, g Generation) {
 	t.Phase = Reloading
 	t.do(Reload{why, g, t.Deaths})
 }
 
-// look starts the next job in phase Serving: to reach silent listeners if their retry is
+// startNextJob starts the next job in phase Serving: to reach silent listeners if their retry is
 // due, or to judge the sources if they may have changed.
-func (t *turn) look() {
+func (t *transition) startNextJob() {
 	if t.Phase != Serving {
 		return
 	}
 	if len(t.Silent) > 0 && !t.now.Before(t.ProofRetry.Due) {
-		t.mend()
+		t.repair()
 		return
 	}
 	if !t.RereadPending {
@@ -120,8 +120,8 @@ func (t *turn) look() {
 	t.Phase, t.RereadPending, t.ReloadPending = Judging, false, false
 }
 
-// mend reloads the running generation if that can help, or else asks for its greetings.
-func (t *turn) mend() {
+// repair reloads the running generation if that can help, or else asks for its greetings.
+func (t *transition) repair() {
 	why := GreetOnly
 	if t.NeedsReload {
 		why = LoadToRepair
@@ -133,7 +133,7 @@ func (t *turn) mend() {
 // process, but anvil and log need a reload: a login process that has lost anvil takes no
 // more clients, and lives on while it has some (2.3.19, 2.4.1: anvil_reconnect_callback),
 // and a restarted log process writes nothing (seen on both).
-func (t *turn) died(e ServiceDied) {
+func (t *transition) died(e ServiceDied) {
 	t.Deaths++
 	t.say(slog.LevelWarn, "a process of Dovecot's has ended", "service", e.Service)
 	switch e.Service {
@@ -142,13 +142,13 @@ func (t *turn) died(e ServiceDied) {
 	case "log":
 		t.NeedsReload = true
 	}
-	t.silence(map[string]string{e.Service: "its process has ended"})
+	t.addSilent(map[string]string{e.Service: "its process has ended"})
 	t.ProofRetry = Backoff{}
-	t.look()
+	t.startNextJob()
 }
 
-// silence adds to State.Silent, whose map belongs to earlier states too.
-func (t *turn) silence(more map[string]string) {
+// addSilent adds to State.Silent, whose map belongs to earlier states too.
+func (t *transition) addSilent(more map[string]string) {
 	all := maps.Clone(t.Silent)
 	if all == nil {
 		all = map[string]string{}
@@ -157,9 +157,9 @@ func (t *turn) silence(more map[string]string) {
 	t.Silent = all
 }
 
-// proven updates State.Silent after greetings, unless a process has died since they began:
+// noteGreetings updates State.Silent after greetings, unless a process has died since they began:
 // then they are asked for again.
-func (t *turn) proven(e ReloadConfirmed) {
+func (t *transition) noteGreetings(e ReloadConfirmed) {
 	t.Running.Greeted = e.Greeted
 	if e.Deaths != t.Deaths {
 		t.ProofRetry = Backoff{}
@@ -176,20 +176,20 @@ func (t *turn) proven(e ReloadConfirmed) {
 	t.ProofRetry = t.ProofRetry.longer(t.now, time.Second, time.Minute)
 }
 
-// unproven plans another reload, with growing waits, because each reload leaves the
+// retryReload plans another reload, with growing waits, because each reload leaves the
 // processes of live sessions behind.
-func (t *turn) unproven(reasons []string) {
-	t.silence(map[string]string{"reload": strings.Join(reasons, "; ")})
+func (t *transition) retryReload(reasons []string) {
+	t.addSilent(map[string]string{"reload": strings.Join(reasons, "; ")})
 	t.NeedsReload, t.ProofRetry = true, t.ProofRetry.longer(t.now, time.Second, time.Hour)
 }
 
 // settle goes back to Serving when a job is done.
-func (t *turn) settle() {
+func (t *transition) settle() {
 	t.Phase, t.Next = Serving, Generation{}
-	t.look()
+	t.startNextJob()
 }
 
-func (t *turn) judged(e Judged) {
+func (t *transition) judged(e Judged) {
 	if e.Backends.Name != "" {
 		t.Backends = e.Backends
 	}
@@ -217,7 +217,7 @@ func (t *turn) judged(e Judged) {
 
 // start starts Dovecot on the first generation. If that is the last good one, the log says
 // why the candidate was refused.
-func (t *turn) start(e Judged) {
+func (t *transition) start(e Judged) {
 	t.Running = Generation{Verdict: e.Verdict}
 	if e.Trusted {
 		t.say(slog.LevelDebug, "started ahead of the judgement", "worked before", e.WorkedBefore)
@@ -230,7 +230,7 @@ func (t *turn) start(e Judged) {
 }
 
 // notStarted falls back on the last good generation, unless ON_INVALID=fail.
-func (t *turn) notStarted(e Judged) {
+func (t *transition) notStarted(e Judged) {
 	reasons := e.Findings.Faults().Sentences()
 	if t.Policy.LastGood && !e.Judge.Request.LastGood {
 		t.Refused, t.RefusedSources = reasons, e.SourcesID
@@ -241,7 +241,7 @@ func (t *turn) notStarted(e Judged) {
 }
 
 // ready judges a generation that was started on trust; any other has ended its start.
-func (t *turn) ready() {
+func (t *transition) ready() {
 	if t.Running.Trusted {
 		t.Phase = Judging
 		t.judge(Judge{})
@@ -251,7 +251,7 @@ func (t *turn) ready() {
 }
 
 // serve ends the start of a generation that was judged.
-func (t *turn) serve() {
+func (t *transition) serve() {
 	t.started()
 	if !t.Degraded() { // a degraded one is the last good one already
 		t.do(KeepLastGood{t.Running})
@@ -259,14 +259,14 @@ func (t *turn) serve() {
 	t.reload(GreetOnly, t.Running)
 }
 
-func (t *turn) started() {
+func (t *transition) started() {
 	t.Running.Since, t.LastReload = t.now, t.now
 	t.do(AnnounceStart{t.Running})
 }
 
 // unchanged clears a refusal if the sources are those of the running generation again, and
 // reloads after SIGHUP.
-func (t *turn) unchanged(e Judged) {
+func (t *transition) unchanged(e Judged) {
 	if t.Degraded() && e.Fingerprint == t.Running.Fingerprint && t.Running.Outcome == candidate.Passed {
 		t.Refused, t.RefusedSources = nil, candidate.SourcesID{}
 		t.say(slog.LevelInfo, "taken back", "running", filepath.Base(t.Running.Dir))
@@ -274,7 +274,7 @@ func (t *turn) unchanged(e Judged) {
 	t.repeatOrSettle(e.ForceReload)
 }
 
-func (t *turn) repeatOrSettle(forced bool) {
+func (t *transition) repeatOrSettle(forced bool) {
 	if !forced {
 		t.settle()
 		return
@@ -282,7 +282,7 @@ func (t *turn) repeatOrSettle(forced bool) {
 	t.reload(LoadAgain, t.Running)
 }
 
-func (t *turn) passed(e Judged) {
+func (t *transition) passed(e Judged) {
 	switch {
 	case t.Running.Trusted && e.Fingerprint == t.Running.Fingerprint:
 		t.adopt(e.Verdict)
@@ -300,13 +300,13 @@ func (t *turn) passed(e Judged) {
 
 // adopt takes over the verdict on a candidate that equals the running generation, and
 // removes the candidate's directory.
-func (t *turn) adopt(v candidate.Verdict) {
+func (t *transition) adopt(v candidate.Verdict) {
 	t.discard(v.Dir)
 	v.Dir = t.Running.Dir
 	t.Running.Verdict, t.Refused, t.RefusedSources = v, nil, candidate.SourcesID{}
 }
 
-func (t *turn) refused(e Judged) {
+func (t *transition) refused(e Judged) {
 	trusted, same := t.Running.Trusted, e.Fingerprint == t.Running.Fingerprint
 	if trusted && same && !t.Running.WorkedBefore {
 		t.stop(ExitConfig, e.Findings.Faults().Sentences()...)
@@ -328,7 +328,7 @@ func (t *turn) refused(e Judged) {
 
 // refuse records why a change is not in force. An undecided judgement is repeated at each
 // look, so its reasons are logged only when they change.
-func (t *turn) refuse(v candidate.Verdict) {
+func (t *transition) refuse(v candidate.Verdict) {
 	reasons := v.Findings.Faults().Sentences()
 	told := v.Outcome == candidate.Undecided && slices.Equal(reasons, t.Refused)
 	if v.Slow {
@@ -342,19 +342,19 @@ func (t *turn) refuse(v candidate.Verdict) {
 	}
 }
 
-func (t *turn) reject(reasons []string) {
+func (t *transition) reject(reasons []string) {
 	t.Refused = reasons
 	t.Counts.Refused++
 	t.logRefused()
 }
 
-func (t *turn) logRefused() {
+func (t *transition) logRefused() {
 	for _, reason := range t.Refused {
 		t.say(slog.LevelError, "refused", "reason", reason, "running", filepath.Base(t.Running.Dir))
 	}
 }
 
-func (t *turn) confirmed(e ReloadConfirmed) {
+func (t *transition) confirmed(e ReloadConfirmed) {
 	switch e.Reason {
 	case LoadChange:
 		t.Next.Since, t.Next.Trusted = t.now, t.Running.Trusted
@@ -367,12 +367,12 @@ func (t *turn) confirmed(e ReloadConfirmed) {
 		t.reject(t.Refused)
 		t.discard(t.Next.Dir)
 	}
-	t.proven(e)
-	t.judgedAtLast()
+	t.noteGreetings(e)
+	t.endTrust()
 	t.settle()
 }
 
-func (t *turn) reloaded() {
+func (t *transition) reloaded() {
 	t.LastReload = t.now
 	t.Counts.Loaded++
 	t.say(slog.LevelInfo, "reloaded", "generation", filepath.Base(t.Running.Dir))
@@ -381,7 +381,7 @@ func (t *turn) reloaded() {
 // unconfirmed goes back to the generation before, whose directory still exists. A change
 // that Dovecot refused as a whole may be right, because the master refuses every reload for
 // 2 s after a refusal; the next poll tries it again.
-func (t *turn) unconfirmed(e ReloadUnconfirmed) {
+func (t *transition) unconfirmed(e ReloadUnconfirmed) {
 	switch e.Reason {
 	case LoadChange:
 		t.Refused = e.Reasons
@@ -400,20 +400,20 @@ func (t *turn) unconfirmed(e ReloadUnconfirmed) {
 	case LoadPrevious: // Dovecot may still run Next, so its directory stays
 		t.say(slog.LevelError, "previous generation not reloaded", "error", strings.Join(e.Reasons, "; "))
 		t.reject(t.Refused)
-		t.unproven(e.Reasons)
+		t.retryReload(e.Reasons)
 	case LoadAgain, LoadToRepair:
 		t.say(slog.LevelError, "reload not carried out", "error", strings.Join(e.Reasons, "; "))
 		t.Counts.Refused++
 		if !e.KeptPrevious || e.Reason == LoadToRepair {
-			t.unproven(e.Reasons)
+			t.retryReload(e.Reasons)
 		}
 	}
-	t.judgedAtLast()
+	t.endTrust()
 	t.settle()
 }
 
-// judgedAtLast ends a start on trust, whose verdict is known now.
-func (t *turn) judgedAtLast() {
+// endTrust ends a start on trust, whose verdict is known now.
+func (t *transition) endTrust() {
 	if t.Running.Trusted {
 		t.Running.Trusted = false
 		t.started()
@@ -422,7 +422,7 @@ func (t *turn) judgedAtLast() {
 
 // ended stops the container, unless Dovecot ended during a start on trust: then the sources
 // are judged, once.
-func (t *turn) ended() {
+func (t *transition) ended() {
 	if t.Phase != Starting || !t.Running.Trusted {
 		t.stop(0)
 		return

@@ -38,7 +38,7 @@ const usersFile = templatesDir + "/30-users.conf"
 // ownedFile has the settings that pidgeon relies on; it is included after all overrides.
 const ownedFile = templatesDir + "/90-owned.conf"
 
-func last(names []string, name string) []string {
+func moveLast(names []string, name string) []string {
 	i := slices.Index(names, name)
 	if i < 0 {
 		return names
@@ -85,9 +85,9 @@ func Render(in Input) (config.Files, error) {
 		t.in.Data.Includes = append(t.in.Data.Includes, f.Name)
 	}
 	if brought := in.Data.Overrides; brought.Passdb || brought.Userdb {
-		t.in.Data.Includes = last(t.in.Data.Includes, usersFile)
+		t.in.Data.Includes = moveLast(t.in.Data.Includes, usersFile)
 	}
-	t.in.Data.Includes = last(t.in.Data.Includes, ownedFile)
+	t.in.Data.Includes = moveLast(t.in.Data.Includes, ownedFile)
 	main := t.file(config.Main, config.Main)
 	if len(t.faults) > 0 {
 		return nil, t.faults

@@ -31,9 +31,9 @@ type Server struct {
 	Store    *publish.Store
 	Stderr   *supervise.Stderr
 
-	master  *master.Process
-	process *supervise.Process // nil until it is started
-	hears   bool               // READY=1 came, so a SIGTERM is not lost
+	master         *master.Process
+	process        *supervise.Process // nil until it is started
+	handlesSignals bool               // READY=1 came, so a SIGTERM is not lost
 }
 
 // Start publishes a generation and starts Dovecot on it.
@@ -61,7 +61,7 @@ func (s *Server) Start(g lifecycle.Generation) error {
 	}
 	running.Started(process.PID())
 	_ = os.WriteFile(filepath.Join(runDir, container.MasterPIDFile), []byte(strconv.Itoa(process.PID())), 0o644)
-	s.master, s.process, s.hears = running, process, false
+	s.master, s.process, s.handlesSignals = running, process, false
 	return nil
 }
 
@@ -121,7 +121,7 @@ func (s *Server) AwaitReady(ctx context.Context, judgedLater bool) lifecycle.Eve
 	} else if err != nil {
 		return nil // Dovecot has ended, or the container stops
 	}
-	s.hears = true
+	s.handlesSignals = true
 	if judgedLater {
 		select {
 		case <-ctx.Done():
@@ -156,17 +156,17 @@ func (s *Server) EndOrphans(ctx context.Context) {
 // Dovecot's exit code.
 func (s *Server) Stop(signals <-chan os.Signal) int {
 	s.Stderr.DropRelays()
-	s.awaitHearing()
+	s.awaitSignalHandling()
 	code := s.Children.Stop(s.process, signals, time.Duration(s.Settings.StopGrace), master.IsSession)
 	s.master.Close()
 	s.Log.Info("exited", "code", code)
 	return code
 }
 
-// awaitHearing waits until a starting master handles signals, because a SIGTERM in its first
+// awaitSignalHandling waits until a starting master handles signals, because a SIGTERM in its first
 // milliseconds is lost (seen on 2.4.1) and the stop would last the whole grace period.
-func (s *Server) awaitHearing() {
-	if s.hears {
+func (s *Server) awaitSignalHandling() {
+	if s.handlesSignals {
 		return
 	}
 	ctx, cancel := context.WithTimeout(context.Background(), 2*time.Second)

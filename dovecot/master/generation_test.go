@@ -57,11 +57,11 @@ func TestLastReload(t *testing.T) {
 // Ours begins with the signal, however late the notification.
 func TestReloading(t *testing.T) {
 	m := &Process{}
-	m.hangingUp()
+	m.noteHangUp()
 	sent := m.hungUp
 	time.Sleep(30 * time.Millisecond)
-	m.reloading()
-	m.reloading() // somebody else's
+	m.noteReload()
+	m.noteReload() // somebody else's
 	if len(m.reloads) != 2 || m.reloads[0] != sent || m.reloads[1] <= sent || m.hungUp != 0 {
 		t.Errorf("sent at %d: got %d, pending %d", sent, m.reloads, m.hungUp)
 	}

@@ -128,7 +128,7 @@ func (p *Process) listen() {
 		for state := range strings.Lines(string(buffer[:n])) {
 			state = strings.TrimSpace(state)
 			if state == "RELOADING=1" {
-				p.reloading()
+				p.noteReload()
 			}
 			select {
 			case p.states <- state:
@@ -229,7 +229,7 @@ func (p *Process) note(line []byte) {
 		}
 	}
 	if p.silent && masterReloads.Match(line) {
-		p.reloading()
+		p.noteReload()
 	}
 	if found := processDied.FindSubmatch(line); found != nil && !IsSession(string(found[1])) {
 		select {

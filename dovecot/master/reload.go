@@ -49,7 +49,7 @@ func (p *Process) Reload(ctx context.Context, hup func() error) error {
 		<-p.states
 	}
 	before, authenticators := children(p.pid, ""), children(p.pid, "auth")
-	p.hangingUp()
+	p.noteHangUp()
 	if err := hup(); err != nil {
 		return fmt.Errorf("signalling Dovecot: %w", err)
 	}
@@ -59,7 +59,7 @@ func (p *Process) Reload(ctx context.Context, hup func() error) error {
 	replaced := p.logReplaced(ctx, before)
 	if replaced {
 		p.endAuth(authenticators)
-		sleep(ctx, lateness)
+		sleep(ctx, complaintDelay)
 	}
 	if complaints := p.complaints(); !replaced || len(complaints) > 0 {
 		return &Refused{complaints, replaced}
@@ -74,7 +74,7 @@ func (p *Process) awaitReload(ctx context.Context, before []int) error {
 		return p.awaitSign(ctx, "reload", func() bool {
 			p.mu.Lock()
 			defer p.mu.Unlock()
-			return len(p.complained) > 0 || freshLog(p.pid, before)
+			return len(p.complained) > 0 || hasNewLog(p.pid, before)
 		})
 	}
 	for _, state := range []string{"RELOADING=1", "READY=1"} {
@@ -85,9 +85,9 @@ func (p *Process) awaitReload(ctx context.Context, before []int) error {
 	return nil
 }
 
-// lateness is how much later than READY=1 a complaint may arrive, because it passes through
+// complaintDelay is how much later than READY=1 a complaint may arrive, because it passes through
 // the log process.
-const lateness = 50 * time.Millisecond
+const complaintDelay = 50 * time.Millisecond
 
 func sleep(ctx context.Context, d time.Duration) {
 	select {
@@ -101,7 +101,7 @@ func sleep(ctx context.Context, d time.Duration) {
 // there is none.
 func (p *Process) logReplaced(ctx context.Context, before []int) bool {
 	for range 60 {
-		if freshLog(p.pid, before) {
+		if hasNewLog(p.pid, before) {
 			return true
 		}
 		if sleep(ctx, 5*time.Millisecond); ctx.Err() != nil {
@@ -111,8 +111,8 @@ func (p *Process) logReplaced(ctx context.Context, before []int) bool {
 	return false
 }
 
-// freshLog reports whether a master has a log process that is none of the children before.
-func freshLog(master int, before []int) bool {
+// hasNewLog reports whether a master has a log process that is none of the children before.
+func hasNewLog(master int, before []int) bool {
 	return slices.ContainsFunc(children(master, "log"), func(pid int) bool { return !slices.Contains(before, pid) })
 }
 
@@ -164,10 +164,10 @@ func now() ticks {
 	return ticks(t.Nano() / 1e7)
 }
 
-// reloading takes note that a reload begins. One that Reload asked for began when SIGHUP
+// noteReload takes note that a reload begins. One that Reload asked for began when SIGHUP
 // was sent, because RELOADING=1 may arrive late; any other (doveadm reload) begins with
 // RELOADING=1.
-func (p *Process) reloading() {
+func (p *Process) noteReload() {
 	p.mu.Lock()
 	defer p.mu.Unlock()
 	at := p.hungUp
@@ -177,8 +177,8 @@ func (p *Process) reloading() {
 	p.reloads, p.hungUp = append(p.reloads, at), 0
 }
 
-// hangingUp takes note that SIGHUP is sent.
-func (p *Process) hangingUp() {
+// noteHangUp takes note that SIGHUP is sent.
+func (p *Process) noteHangUp() {
 	p.mu.Lock()
 	defer p.mu.Unlock()
 	p.hungUp = now()

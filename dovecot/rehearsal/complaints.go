@@ -77,8 +77,8 @@ func (p private) authWaits() bool {
 	return errors.Is(err, os.ErrDeadlineExceeded)
 }
 
-// held reports whether Landlock is the cause of a complaint: then Dovecot names no missing
+// causedByLandlock reports whether Landlock is the cause of a complaint: then Dovecot names no missing
 // permission, as it does otherwise (2.3.19, 2.4.1: eacces-error.c).
-func held(f finding.Finding) bool {
+func causedByLandlock(f finding.Finding) bool {
 	return strings.Contains(f.Problem, "failed: Permission denied (euid=") && !strings.Contains(f.Problem, "missing +")
 }

@@ -107,11 +107,11 @@ func (p private) tail() string {
 	}
 	moved := p.Effective.WithMailBelow(p.path("home"))
 	for _, name := range slices.Sorted(maps.Keys(moved)) {
-		b.WriteString(within(name, moved[name]))
+		b.WriteString(nestedSetting(name, moved[name]))
 	}
 	for _, name := range slices.Sorted(maps.Keys(p.Effective)) {
 		if path := p.Effective[name]; filepath.Base(name) == "auth_socket_path" && filepath.IsAbs(path) {
-			b.WriteString(within(name, p.authSocket(filepath.Base(path))))
+			b.WriteString(nestedSetting(name, p.authSocket(filepath.Base(path))))
 		}
 	}
 	for _, name := range []string{"info_log_path", "debug_log_path"} {
@@ -135,8 +135,8 @@ func (p private) authSocket(name string) string {
 // sectioned are the sections that have names.
 var sectioned = []string{"namespace", "protocol", "sieve_script"}
 
-// within sets a setting by its full name.
-func within(name, value string) string {
+// nestedSetting sets a setting by its full name.
+func nestedSetting(name, value string) string {
 	kind, rest, nested := strings.Cut(name, "/")
 	if !nested {
 		return fmt.Sprintf("%s = %s\n", name, value)
@@ -146,7 +146,7 @@ func within(name, value string) string {
 		section, rest, _ = strings.Cut(rest, "/")
 		kind += " " + quoted(section)
 	}
-	return kind + " {\n" + within(rest, value) + "}\n"
+	return kind + " {\n" + nestedSetting(rest, value) + "}\n"
 }
 
 // silence closes every listener that the live Dovecot has too. A socket with

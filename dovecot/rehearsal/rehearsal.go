@@ -144,7 +144,7 @@ func (p private) verdict(failure error) (finding.List, error) {
 	if said := backends(found); failure == nil || len(said) > 0 {
 		return said, nil
 	}
-	if i := slices.IndexFunc(found, held); i >= 0 {
+	if i := slices.IndexFunc(found, causedByLandlock); i >= 0 {
 		return finding.List{finding.Warn(finding.RehearsalFailed, found[i].File, "the rehearsal keeps out of mail, and ended there: "+strings.TrimPrefix(found[i].Problem, failed))}, nil
 	}
 	if errors.Is(failure, ErrSlow) { // what complains and goes on may be about to answer
