@@ -90,40 +90,28 @@ func (s Settings) contradictions(faults finding.List) (found finding.List) {
 	if s.HasOperatorConfig() {
 		return s.nestedDirectories()
 	}
-	if s.Proxy() && !s.IsSet("BACKENDS") {
-		found = append(found, fault("BACKENDS", "is not set, and ROLE is proxy", "name the hosts that have the mail: BACKENDS=mail-{0..3}.mail"))
-	}
-	if s.Backend() && !s.IsSet("BACKENDS") {
-		found = append(found, fault("BACKEND_NAME", "is set, and BACKENDS is not", "set BACKENDS as the proxies have it"))
-	}
-	if _, err := parseAddress(string(s.BackendName)); s.Backend() && s.BackendsName != "" && err != nil {
-		found = append(found, fault("BACKEND_NAME", "is no address, and BACKENDS has dns: before a name", "have it be the address of this container, or name the backends in BACKENDS"))
-	}
-	if s.DoveadmPort != 0 && s.DoveadmPassword == "" && !s.Proxy() {
-		found = append(found, fault("DOVEADM_PASSWORD", "is not set, and DOVEADM_PORT is", "name a file with a long random password: DOVEADM_PASSWORD_FILE=/run/secrets/doveadm"))
-	}
-	if s.DoveadmPort != 0 && s.TLS == "no" && !s.Proxy() {
-		found = append(found, fault("DOVEADM_PORT", "is set, and TLS is no", "mail and password would go unencrypted: set TLS=required, or leave it out"))
-	}
-	if s.Protocols.Has("submission") && s.RelayHost == "" && !s.Proxy() {
-		found = append(found, fault("RELAY_HOST", "is not set, and submission is on", "name the host that takes the mail, or take submission out of PROTOCOLS"))
-	}
-	if s.QuotaStatusPort != 0 && s.Quota == "" {
-		found = append(found, fault("QUOTA_STATUS_PORT", "is set, and QUOTA is not", "set QUOTA, or leave it out"))
-	}
-	for _, v := range []struct {
-		name string
-		set  bool
-	}{{"SPAM_TO_JUNK", s.SpamToJunk == "yes"}, {"SIEVE_BEFORE", s.SieveBefore != ""}, {"SIEVE_AFTER", s.SieveAfter != ""}} {
-		if v.set && !s.Protocols.Has("lmtp") {
-			found = append(found, fault(v.name, "is for mail that comes in, and lmtp is off", "put lmtp into PROTOCOLS, or leave it out"))
+	_, noAddress := parseAddress(string(s.BackendName))
+	server, imap, lmtp := !s.Proxy(), s.Protocols.Has("imap"), s.Protocols.Has("lmtp")
+	for _, rule := range []struct {
+		broken              bool
+		name, problem, hint string
+	}{
+		{!server && !s.IsSet("BACKENDS"), "BACKENDS", "is not set, and ROLE is proxy", "name the hosts that have the mail: BACKENDS=mail-{0..3}.mail"},
+		{s.Backend() && !s.IsSet("BACKENDS"), "BACKEND_NAME", "is set, and BACKENDS is not", "set BACKENDS as the proxies have it"},
+		{s.Backend() && s.BackendsName != "" && noAddress != nil, "BACKEND_NAME", "is no address, and BACKENDS has dns: before a name", "have it be the address of this container, or name the backends in BACKENDS"},
+		{server && s.DoveadmPort != 0 && s.DoveadmPassword == "", "DOVEADM_PASSWORD", "is not set, and DOVEADM_PORT is", "name a file with a long random password: DOVEADM_PASSWORD_FILE=/run/secrets/doveadm"},
+		{server && s.DoveadmPort != 0 && s.TLS == "no", "DOVEADM_PORT", "is set, and TLS is no", "mail and password would go unencrypted: set TLS=required, or leave it out"},
+		{server && s.Protocols.Has("submission") && s.RelayHost == "", "RELAY_HOST", "is not set, and submission is on", "name the host that takes the mail, or take submission out of PROTOCOLS"},
+		{s.QuotaStatusPort != 0 && s.Quota == "", "QUOTA_STATUS_PORT", "is set, and QUOTA is not", "set QUOTA, or leave it out"},
+		{s.SpamToJunk == "yes" && !lmtp, "SPAM_TO_JUNK", "is for mail that comes in, and lmtp is off", "put lmtp into PROTOCOLS, or leave it out"},
+		{s.SieveBefore != "" && !lmtp, "SIEVE_BEFORE", "is for mail that comes in, and lmtp is off", "put lmtp into PROTOCOLS, or leave it out"},
+		{s.SieveAfter != "" && !lmtp, "SIEVE_AFTER", "is for mail that comes in, and lmtp is off", "put lmtp into PROTOCOLS, or leave it out"},
+		{s.SpamLearnDir != "" && !imap, "SPAM_LEARN_DIR", "is for what users move, and imap is off", "put imap into PROTOCOLS, or leave it out"},
+		{s.ProxyProtocol == "yes" && len(s.TrustedNetworks) == 0, "TRUSTED_NETWORKS", "is not set, and PROXY_PROTOCOL is yes", "name the addresses of the proxy: whoever has one may claim to be anybody"},
+	} {
+		if rule.broken {
+			found = append(found, fault(rule.name, rule.problem, rule.hint))
 		}
-	}
-	if s.SpamLearnDir != "" && !s.Protocols.Has("imap") {
-		found = append(found, fault("SPAM_LEARN_DIR", "is for what users move, and imap is off", "put imap into PROTOCOLS, or leave it out"))
-	}
-	if s.ProxyProtocol == "yes" && len(s.TrustedNetworks) == 0 {
-		found = append(found, fault("TRUSTED_NETWORKS", "is not set, and PROXY_PROTOCOL is yes", "name the addresses of the proxy: whoever has one may claim to be anybody"))
 	}
 	if m := privileged.FindString(string(s.AuthSocket)); m != "" {
 		found = append(found, fault("AUTH_SOCKET", fmt.Sprintf("ends with %q, which gives more rights than to log in on Dovecot 2.3", m), "write for example AUTH_SOCKET=/sockets/auth"))
