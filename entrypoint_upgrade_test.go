@@ -74,7 +74,7 @@ func TestTwin(t *testing.T) {
 				openssl ecparam -name prime256v1 -genkey -noout | openssl pkcs8 -topk8 -nocrypt -out etc/key.pem
 				openssl pkey -in etc/key.pem -pubout -out etc/key.pub
 				mkdir db && slapadd -f etc/slapd.conf -l people.ldif
-				mkdir mail && chown -R 5000:5000 mail sieve && chmod 644 etc/*`, work)
+				mkdir mail && chown -R 5000:5000 mail sieve && chmod 644 etc/* && chmod 755 etc/warn.sh`, work)
 			beside(whole, work, environ, "SIEVE_PORT", "python3", "introspect.py")
 			beside(whole, work, environ, "SUBMISSION_PORT", "slapd", "-f", "etc/slapd.conf", "-h", "ldap://127.0.0.1:"+environ["SUBMISSION_PORT"], "-d", "0")
 		}
@@ -86,13 +86,13 @@ func TestTwin(t *testing.T) {
 			t.Fatal("it did not start")
 		}
 		if dialect == "2.3" {
-			t.Log(shell(t, `python3 client.py seed && cp -a mail mail.seed`))
+			t.Log(shell(t, `python3 client.py seed && cp -a mail mail.seed && rm -f warned`))
 			s.Log.Mark()
 		}
 		transcripts[dialect] = shell(t, `python3 client.py`) + variables(t, s) + logged(s)
 		s.Kill()
 		if dialect == "2.3" {
-			shell(t, `rm -rf mail run state dv ds && mv mail.seed mail`)
+			shell(t, `rm -rf mail run state dv ds warned && mv mail.seed mail`)
 		}
 	})
 	before, now := []byte(transcripts["2.3"]), []byte(transcripts["2.4"])
