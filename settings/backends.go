@@ -183,7 +183,8 @@ func (s Settings) WithPlacement(text string, p Placement) string {
 	}
 	without := s
 	without.BackendUsers = slices.DeleteFunc(slices.Clone(s.BackendUsers), func(one Placement) bool { return one.Name == p.Name })
-	if p != without.PlacementOf(p.Name) {
+	asked := (s.Hosts("ldap") || s.Hosts("sql")) && !shardKey.MatchString(p.Name) // a database, which may say otherwise
+	if asked || p != without.PlacementOf(p.Name) {
 		lines = append(lines, p.String())
 	}
 	return strings.Join(lines, "\n") + "\n"
