@@ -10,6 +10,7 @@ import (
 	"slices"
 	"strings"
 	"sync"
+	"unicode"
 
 	"pidgeon/config"
 	"pidgeon/dovecot"
@@ -62,7 +63,7 @@ func (a absence) missing(ctx context.Context, s *statement) (f finding.Finding) 
 	switch {
 	case s.kind == fromFile: // the names stand in the file
 	case s.key == "mail_plugins":
-		return a.plugin(s, strings.Fields(s.value)...)
+		return a.plugin(s, Words(s.value)...)
 	case s.within("mail_plugins") && s.value == "yes":
 		return a.plugin(s, s.key)
 	case s.key == "executable" && s.within("service"):
@@ -96,6 +97,11 @@ func (a absence) plugin(s *statement, names ...string) (f finding.Finding) {
 		return s.fault(finding.MissingPlugin, "the plugin "+name+" is not installed", hint)
 	}
 	return f
+}
+
+// Words are those of a list, which Dovecot parts at commas too.
+func Words(list string) []string {
+	return strings.FieldsFunc(list, func(r rune) bool { return r == ',' || unicode.IsSpace(r) })
 }
 
 // pluginsIn are the plugins of a directory, lib10_quota_plugin.so; nil where there are

@@ -196,6 +196,7 @@ func TestAbsent(t *testing.T) {
 		for override, want := range map[string]string{
 			"mail_plugins = </etc/hostname\n":                                                      "", // the names stand in it
 			"mail_plugins = quota nosuch\n":                                                        "missing-plugin@10:1",
+			"mail_plugins = quota, acl,virtual\n":                                                  "",
 			"service imap {\n  executable = nosuch\n}\n":                                           "missing-executable@10:2",
 			"service imap {\n  executable = /etc/passwd\n}\n":                                      "missing-executable@10:2",
 			"service imap {\n  executable = imap -x\n  vsz_limit = 1G\n}\n":                        "",
