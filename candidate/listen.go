@@ -20,7 +20,7 @@ import (
 // listener left (2.3.19, 2.4.1: services_listen_using has closed the old ones by then). A
 // port of the running Dovecot may be in use, because Dovecot closes the old socket first.
 func (h Host) bindFaults(ctx context.Context, c Candidate, listeners, bound []config.Listener) (found finding.List) {
-	ours := map[int]bool{}
+	ours, claimed := map[int]bool{}, map[int][]claim{}
 	for _, l := range bound {
 		ours[l.Port] = true
 	}
@@ -34,6 +34,12 @@ func (h Host) bindFaults(ctx context.Context, c Candidate, listeners, bound []co
 				found = append(found, f)
 			}
 			for _, ip := range ips {
+				if other := claimant(claimed[l.Port], claim{l.Name, ip}); other != "" {
+					f.Problem, f.Hint = f.Problem+other+" has it already", "give each a port of its own"
+					found = append(found, f)
+					break
+				}
+				claimed[l.Port] = append(claimed[l.Port], claim{l.Name, ip})
 				err := tryBind(ip, l.Port)
 				if err != nil && !(errors.Is(err, syscall.EADDRINUSE) && ours[l.Port]) {
 					f.Problem, f.Hint = f.Problem+err.Error(), BindHint(l.Name, err)
@@ -47,6 +53,27 @@ func (h Host) bindFaults(ctx context.Context, c Candidate, listeners, bound []co
 		}
 	}
 	return found
+}
+
+// claim is an address that a listener wants.
+type claim struct{ listener, ip string }
+
+// claimant is the other listener that takes the address of one. doveconf finds that only if
+// both name the address in the same words, and Dovecot does not start (2.3.19, 2.4.1).
+func claimant(claims []claim, c claim) string {
+	all := func(ip string) string { // of its family
+		if ip == "*" || net.ParseIP(ip).To4() != nil {
+			return "*"
+		}
+		return "::"
+	}
+	for _, other := range claims {
+		same := other.ip == c.ip || all(other.ip) == all(c.ip) && (other.ip == all(c.ip) || c.ip == all(c.ip))
+		if same && other.listener != c.listener {
+			return other.listener
+		}
+	}
+	return ""
 }
 
 // resolve looks up a name as Dovecot does, which gives up a reload if it has no address.
