@@ -61,8 +61,7 @@ func (h Host) Judge(ctx context.Context, store *publish.Store, r Request, say fu
 	if r.AwaitStable && v.Outcome != Passed && v.Outcome != Unchanged {
 		_ = sleep(ctx, refusalDelay)
 	}
-	r.Live.Backends = in.Backends
-	now, err := h.Read(r.Live)
+	now, err := h.readAgain(r.Live, in)
 	v.SourcesMoved = r.AwaitStable && h.fingerprint(now, err, v.References) != v.Fingerprint
 	return v
 }

@@ -41,6 +41,8 @@ type Sources struct {
 	CarriedOver []string // overrides that were converted to 2.4, each with its number of settings
 	MergedFiles []string // files that the conversion has merged into overrides
 
+	loaded settings.Settings // as they were loaded, for the next reading; empty if they are at fault
+
 	torn bool // the overrides changed while they were read
 }
 
@@ -51,12 +53,15 @@ var forgetful = regexp.MustCompile(`^2\.4\.[0-4]$`)
 
 // Read reads all sources once, and collects their faults. It returns an error only if the
 // settings are at fault, because these say where the other sources are.
-func (h Host) Read(live Live) (Sources, error) {
-	s, err := settings.Reload(h.Environ, h.Fixed)
+func (h Host) Read(live Live) (Sources, error) { return h.readAgain(live, Sources{Backends: live.Backends}) }
+
+// readAgain is Read after another reading.
+func (h Host) readAgain(live Live, before Sources) (Sources, error) {
+	s, err := settings.Reload(h.Environ, h.Fixed, before.loaded)
 	if err != nil {
 		return Sources{Settings: s}, err
 	}
-	in := Sources{Settings: s}
+	in := Sources{Settings: s, loaded: s}
 	for _, note := range s.Notes {
 		in.warn(finding.Environment, "", note)
 	}
@@ -68,7 +73,7 @@ func (h Host) Read(live Live) (Sources, error) {
 		in.warn(finding.Remark, "", "proxies of Dovecot "+h.Dovecot.Version+" forget sessions that they pass on over TLS, at the login or later: "+
 			"use Dovecot 2.3 or 2.4.5 for them, or BACKEND_TLS=no in an encrypted network")
 	}
-	in.locateBackends(live.Backends)
+	in.locateBackends(before.Backends)
 	in.readOverrides(live)
 	if s.HasOperatorConfig() {
 		own, faults := lint.ReadOperatorConfig(string(s.DovecotConf))
@@ -282,8 +287,7 @@ func (h Host) ReadStable(ctx context.Context, live Live) (in Sources, stable boo
 		if err := sleep(ctx, pause); err != nil {
 			return in, true, err
 		}
-		live.Backends = in.Backends
-		if in, err = h.Read(live); h.fingerprint(in, err, nil) == before && !in.torn {
+		if in, err = h.readAgain(live, in); h.fingerprint(in, err, nil) == before && !in.torn {
 			return in, true, err
 		}
 	}

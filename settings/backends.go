@@ -80,7 +80,7 @@ var (
 
 // IsPlacementName reports whether a name is one that a placement can have.
 func IsPlacementName(name string) bool {
-	return userName.MatchString(name) || shardKey.MatchString(name)
+	return isUserName(name) || shardKey.MatchString(name)
 }
 
 // UnmarshalText accepts name=host and name=host/held, one per line or separated by commas.
@@ -93,7 +93,7 @@ func (p *Placements) UnmarshalText(text []byte) error {
 		host, held := strings.CutSuffix(host, heldHost)
 		var valid Host
 		switch {
-		case !ok || !userName.MatchString(name) && !shardKey.MatchString(name):
+		case !ok || !isUserName(name) && !shardKey.MatchString(name):
 			wrong = append(wrong, fmt.Sprintf("entry %d is neither user=host nor shard:63=host", i+1))
 		case valid.UnmarshalText([]byte(host)) != nil:
 			wrong = append(wrong, fmt.Sprintf("entry %d names no host for %q", i+1, name))

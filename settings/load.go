@@ -22,15 +22,19 @@ const maxSecret = 16 << 20
 
 // Load reads the settings from environ ("NAME=value", as os.Environ gives it).
 // The error is a finding.List: everything that is wrong, in the order of the table.
-func Load(environ []string) (Settings, error) { return Reload(environ, nil) }
+func Load(environ []string) (Settings, error) { return Reload(environ, nil, Settings{}) }
 
 // Reload is Load in a running container. started has the values of the fixed variables at
-// its start, see [Settings.FixedValues]; a different value in a file is a note.
-func Reload(environ []string, started map[string]string) (Settings, error) {
+// its start, see [Settings.FixedValues]; a different value in a file is a note. If all values
+// are those of before, Reload returns before, because parsing 50,000 USERS takes 0.1 s.
+func Reload(environ []string, started map[string]string, before Settings) (Settings, error) {
 	s := Settings{Environ: environment(environ)}
 	s.dropServiceLinks()
 	faults := s.readFiles()
 	s.keepFixed(started)
+	if len(faults) == 0 && before.Environ != nil && maps.Equal(s.Environ, before.Environ) {
+		return before, nil
+	}
 	faults = append(faults, misspelt(s.Environ)...)
 	faults = append(faults, s.parse()...)
 	faults = append(faults, s.contradictions(faults)...)

@@ -21,21 +21,35 @@ type User struct {
 type Users []User
 
 var (
-	// Dovecot's auth_username_chars; no leading dot, for the name is also that of
-	// a directory.
-	userName = regexp.MustCompile(`^[a-z0-9_@-][a-z0-9._@-]*$`)
-	hashed   = regexp.MustCompile(`^\{[A-Za-z0-9-]+(\.[A-Za-z0-9]+)?\}[!-9;-~]+$`)
-	scheme   = regexp.MustCompile(`^\{[A-Z0-9-]+(\.[A-Za-z0-9]+)?\}`)
+	anyScheme = regexp.MustCompile(`^\{[A-Za-z0-9-]+(\.[A-Za-z0-9]+)?\}$`)
+	scheme    = regexp.MustCompile(`^\{[A-Z0-9-]+(\.[A-Za-z0-9]+)?\}`)
 )
+
+// isUserName is Dovecot's auth_username_chars, without a leading dot, because the name is
+// also that of a directory. A regular expression took 20 ms for 50,000 names.
+func isUserName(name string) bool {
+	return name != "" && name[0] != '.' && !strings.ContainsFunc(name, func(r rune) bool {
+		return (r < 'a' || r > 'z') && (r < '0' || r > '9') && !strings.ContainsRune("._@-", r)
+	})
+}
+
+// isHash tells whether a password is {SCHEME}hash. A regular expression for the whole of it
+// took 70 ms for 50,000 of them.
+func isHash(password string) bool {
+	end := strings.IndexByte(password, '}') + 1
+	return end > 0 && end < len(password) && anyScheme.MatchString(password[:end]) &&
+		!strings.ContainsFunc(password[end:], func(r rune) bool { return r < '!' || r > '~' || r == ':' })
+}
 
 // UnmarshalText accepts name:password and name:{SCHEME}hash, one per line, or
 // separated by commas on a single line. Names are taken in lower case, as Dovecot
 // does with what the client sends.
 func (u *Users) UnmarshalText(text []byte) error {
-	*u = nil
-	seen := map[string]bool{}
+	all := entries(string(text))
+	*u = make(Users, 0, len(all))
+	seen := make(map[string]bool, len(all))
 	var wrong []string
-	for i, entry := range entries(string(text)) {
+	for i, entry := range all {
 		user, err := parseUser(entry)
 		if err == nil && seen[user.Name] {
 			err = fmt.Errorf("names %q twice", user.Name)
@@ -78,7 +92,7 @@ func parseUser(entry string) (User, error) {
 		return User{}, errors.New("has no colon between name and password (a password with a comma needs one user per line)")
 	}
 	name = strings.ToLower(strings.TrimSpace(name))
-	if !userName.MatchString(name) {
+	if !isUserName(name) {
 		return User{}, fmt.Errorf("has the name %q: letters, digits and ._@- are allowed", name)
 	}
 	switch {
@@ -88,7 +102,7 @@ func parseUser(entry string) (User, error) {
 		// Dovecot refuses every login with such a password (2.3.19, 2.4.1: auth-request.c,
 		// password_has_illegal_chars).
 		return User{}, fmt.Errorf("gives %q a password with a TAB, a line end or another control byte that no login gets through", name)
-	case hashed.MatchString(password):
+	case isHash(password):
 		return User{Name: name, Password: password}, nil
 	case scheme.MatchString(password) && strings.Contains(password, ":"):
 		return parseLine(name, strings.Split(password, ":"))
@@ -110,7 +124,7 @@ func parseLine(name string, fields []string) (u User, err error) {
 		fields = append(fields, "")
 	}
 	u.Name, u.Password = name, fields[0]
-	if !hashed.MatchString(u.Password) {
+	if !isHash(u.Password) {
 		return u, fmt.Errorf("gives %q a hash with a character that no hash has", name)
 	}
 	parse := func(what, text string, value interface{ UnmarshalText([]byte) error }) {
