@@ -53,7 +53,9 @@ var forgetful = regexp.MustCompile(`^2\.4\.[0-4]$`)
 
 // Read reads all sources once, and collects their faults. It returns an error only if the
 // settings are at fault, because these say where the other sources are.
-func (h Host) Read(live Live) (Sources, error) { return h.readAgain(live, Sources{Backends: live.Backends}) }
+func (h Host) Read(live Live) (Sources, error) {
+	return h.readAgain(live, Sources{Backends: live.Backends})
+}
 
 // readAgain is Read after another reading.
 func (h Host) readAgain(live Live, before Sources) (Sources, error) {

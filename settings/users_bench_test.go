@@ -8,7 +8,7 @@ import (
 	"pidgeon/settings"
 )
 
-// BenchmarkUsers reads a list of 50,000 users; a reload reads it three times.
+// BenchmarkUsers reads a list of 50,000 users; a reload reads it once.
 func BenchmarkUsers(b *testing.B) {
 	var list strings.Builder
 	for i := range 50_000 {

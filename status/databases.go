@@ -7,6 +7,7 @@ import (
 	"fmt"
 	"net"
 	"net/url"
+	"path/filepath"
 	"strings"
 	"time"
 
@@ -19,6 +20,8 @@ type Database struct {
 	Name    string   `json:"name"`
 	Servers []string `json:"servers,omitempty"` // one of which has to accept a connection
 	Down    string   `json:"down,omitempty"`    // why it finds no user
+
+	Introspection *Introspection `json:"introspection,omitempty"` // of oauth2
 }
 
 // Databases are the databases of AUTH that may be down. SQL has no servers here, because an
@@ -34,6 +37,7 @@ func Databases(s settings.Settings) (all []Database) {
 		case "oauth2":
 			introspection, _ := url.Parse(string(s.OAuth2IntrospectionURL))
 			d.Servers = []string{introspection.Scheme + "://" + introspection.Host} // without a password
+			d.Introspection = &Introspection{filepath.Join(string(s.RunDir), "current", "oauth2.secret"), s.OAuth2IntrospectionMode, string(s.CAPath)}
 		}
 		all = append(all, d)
 	}
@@ -54,7 +58,11 @@ func (d Document) ProbeDatabases(ctx context.Context) Document {
 	defer cancel()
 	all, there := append([]Database(nil), d.Databases...), true
 	for i, database := range all {
-		if err := reachable(ctx, database.Servers); err != nil {
+		err := reachable(ctx, database.Servers)
+		if err == nil && database.Introspection != nil {
+			err = database.Introspection.try(ctx)
+		}
+		if err != nil {
 			all[i].Down, there = err.Error(), there && database.Name == "oauth2"
 		}
 	}
@@ -92,21 +100,29 @@ var wellKnown = map[string]string{"ldap": "389", "ldaps": "636", "http": "80", "
 func reachable(ctx context.Context, servers []string) (err error) {
 	for _, server := range servers {
 		u, _ := url.Parse(server)
-		network, address := "tcp", u.Host
-		if port := u.Port(); port == "" {
-			address = net.JoinHostPort(u.Hostname(), wellKnown[u.Scheme])
-		}
-		if u.Scheme == "ldapi" {
-			network = "unix"
-			address, _ = url.PathUnescape(u.Host)
-		}
 		var conn net.Conn
-		if conn, err = new(net.Dialer).DialContext(ctx, network, address); err == nil {
+		if conn, err = dialURL(ctx, u); err == nil {
 			conn.Close()
 			return nil
 		}
 	}
 	return err
+}
+
+func dialURL(ctx context.Context, u *url.URL) (net.Conn, error) {
+	network, address := "tcp", u.Host
+	if port := u.Port(); port == "" {
+		address = net.JoinHostPort(u.Hostname(), wellKnown[u.Scheme])
+	}
+	if u.Scheme == "ldapi" {
+		network = "unix"
+		address, _ = url.PathUnescape(u.Host)
+	}
+	conn, err := new(net.Dialer).DialContext(ctx, network, address)
+	if deadline, ok := ctx.Deadline(); ok && err == nil {
+		conn.SetDeadline(deadline)
+	}
+	return conn, err
 }
 
 // lookup asks auth for a user over its master protocol (2.3.19, 2.4.1:

@@ -10,13 +10,14 @@ import (
 // What is told of them holds no password.
 func TestDatabases(t *testing.T) {
 	s := settings.Settings{
-		Auth:    settings.Databases{"users", "ldap", "sql", "oauth2"},
+		Auth:   settings.Databases{"users", "ldap", "sql", "oauth2"},
+		RunDir: "/run/pidgeon", OAuth2IntrospectionMode: "post", CAPath: "/ca.crt",
 		LDAPURI: "ldap://a ldaps://b:1636", OAuth2IntrospectionURL: "https://mail:hush@sso.example.com/introspect?key=hush",
 	}
 	want := []Database{
 		{Name: "ldap", Servers: []string{"ldap://a", "ldaps://b:1636"}},
 		{Name: "sql"},
-		{Name: "oauth2", Servers: []string{"https://sso.example.com"}},
+		{Name: "oauth2", Servers: []string{"https://sso.example.com"}, Introspection: &Introspection{"/run/pidgeon/current/oauth2.secret", "post", "/ca.crt"}},
 	}
 	if got := Databases(s); !reflect.DeepEqual(got, want) {
 		t.Errorf("got %+v, want %+v", got, want)
