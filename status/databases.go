@@ -58,11 +58,7 @@ func (d Document) ProbeDatabases(ctx context.Context) Document {
 	defer cancel()
 	all, there := append([]Database(nil), d.Databases...), true
 	for i, database := range all {
-		err := reachable(ctx, database.Servers)
-		if err == nil && database.Introspection != nil {
-			err = database.Introspection.try(ctx)
-		}
-		if err != nil {
+		if err := database.probe(ctx); err != nil {
 			all[i].Down, there = err.Error(), there && database.Name == "oauth2"
 		}
 	}
@@ -78,6 +74,16 @@ func (d Document) ProbeDatabases(ctx context.Context) Document {
 		}
 	}
 	return d
+}
+
+// probe leaves half of the time to the lookup, which is of the other databases too.
+func (d Database) probe(ctx context.Context) error {
+	ctx, cancel := context.WithTimeout(ctx, databasePatience/2)
+	defer cancel()
+	if err := reachable(ctx, d.Servers); err != nil || d.Introspection == nil {
+		return err
+	}
+	return d.Introspection.try(ctx)
 }
 
 // AllDatabasesDown is an error with all reasons if no database of AUTH answers.
