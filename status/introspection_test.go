@@ -3,6 +3,8 @@ package status
 import (
 	"context"
 	"encoding/pem"
+	"io"
+	"log"
 	"net"
 	"net/http"
 	"net/http/httptest"
@@ -36,13 +38,15 @@ func TestIntrospection(t *testing.T) {
 	} {
 		t.Run(tt.mode+" "+http.StatusText(tt.code), func(t *testing.T) {
 			var got string
-			server := httptest.NewTLSServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+			server := httptest.NewUnstartedServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 				_ = r.ParseForm()
 				_, password, _ := r.BasicAuth()
 				got = r.Method + " " + r.URL.RequestURI() + " " + r.PostForm.Encode() + " " + password + strings.TrimPrefix(r.Header.Get("Authorization"), "Basic bWFpbDpodXNo")
 				w.WriteHeader(tt.code)
 				_, _ = w.Write([]byte(tt.body))
 			}))
+			server.Config.ErrorLog = log.New(io.Discard, "", 0) // the refused handshake
+			server.StartTLS()
 			defer server.Close()
 			said, err := tried(t, server, tt.mode)
 			if err != nil || said != tt.want {
