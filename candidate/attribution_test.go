@@ -40,7 +40,7 @@ func TestAttribution(t *testing.T) {
 		})
 	}
 	slow := fmt.Errorf("imap: %w", rehearsal.ErrSlow)
-	if got := runs.blame(slow, files); got.Error() != "/overrides/20-new.conf: imap: the rehearsal takes longer than 8 s" || !errors.Is(got, rehearsal.ErrSlow) {
+	if got := runs.blame(slow, files); got.Error() != "/overrides/20-new.conf: imap: the rehearsal takes too long" || !errors.Is(got, rehearsal.ErrSlow) {
 		t.Errorf("of a slow rehearsal: %v", got)
 	}
 	if got := runs.blame(errors.New("no disk"), files); got.Error() != "no disk" {

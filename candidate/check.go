@@ -5,7 +5,6 @@ import (
 	"crypto/sha256"
 	"errors"
 	"fmt"
-	"maps"
 	"os"
 	"path/filepath"
 	"regexp"
@@ -31,7 +30,7 @@ type Interpretation struct {
 // Check has doveconf read the staged candidate, checks the effective settings, and rehearses
 // it. effective may be settings that Stage has asked for. An error means that the check could
 // not be made.
-func (h Host) Check(ctx context.Context, c Candidate, effective dovecot.Settings, r Request) (Interpretation, finding.List, error) {
+func (h Host) Check(ctx context.Context, c Candidate, effective dovecot.Reading, r Request) (Interpretation, finding.List, error) {
 	m, found, err := h.read(ctx, c, effective, r)
 	if err == nil && len(found.Faults()) == 0 && (r.ProvenFingerprint == "" || r.ProvenFingerprint != h.fingerprint(c.Sources, nil, c.referencedFiles())) {
 		var rehearsed finding.List
@@ -52,7 +51,7 @@ func (c Candidate) asWritten(found finding.List) finding.List {
 
 // read is the check without the rehearsal. It ends at the first group of checks that finds
 // faults, because later groups need a configuration without them.
-func (h Host) read(ctx context.Context, c Candidate, effective dovecot.Settings, r Request) (m Interpretation, found finding.List, err error) {
+func (h Host) read(ctx context.Context, c Candidate, effective dovecot.Reading, r Request) (m Interpretation, found finding.List, err error) {
 	s := c.Settings
 	refused := func(more ...finding.Finding) bool {
 		found = append(found, more...)
@@ -118,20 +117,14 @@ func (h Host) pathFaults(c Candidate, effective dovecot.Settings) finding.List {
 }
 
 // understand asks doveconf for the effective settings of the candidate.
-func (h Host) understand(ctx context.Context, c Candidate, effective dovecot.Settings) (m Interpretation, err error) {
-	if effective == nil {
+func (h Host) understand(ctx context.Context, c Candidate, effective dovecot.Reading) (m Interpretation, err error) {
+	if effective.Settings == nil {
 		if effective, err = h.Dovecot.Effective(ctx, c.main(), c.queried()...); err != nil {
 			return m, err
 		}
 	}
-	dump, err := h.Dovecot.Dump(ctx, c.main(), true)
-	if err != nil {
-		return m, err
-	}
-	all := maps.Clone(effective)
-	maps.Copy(all, dovecot.ParseDump(dump))
-	all = c.Lint.WithSockets(all)
-	return Interpretation{all, all.Listeners(), effect(dump, c)}, nil
+	all := c.Lint.WithSockets(effective.Settings)
+	return Interpretation{all, all.Listeners(), effect(effective.Dump, c)}, nil
 }
 
 // effect is the digest of the effective settings, and of the files that Dovecot reads later.

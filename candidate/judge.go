@@ -135,30 +135,31 @@ func (h Host) renderInTime(in Sources, dir string, say func(overdue finding.List
 
 // Stage writes the candidate, and again with other sizes if an override has changed how
 // many can log in. What cannot be read back is left for the check to complain of.
-func (h Host) Stage(ctx context.Context, store *publish.Store, c Candidate) (Candidate, dovecot.Settings, error) {
+func (h Host) Stage(ctx context.Context, store *publish.Store, c Candidate) (Candidate, dovecot.Reading, error) {
+	unread := dovecot.Reading{}
 	if _, err := store.Stage(c.Files); err != nil {
-		return c, nil, err
+		return c, unread, err
 	}
 	effective, err := h.Dovecot.Effective(ctx, c.main(), c.queried()...)
 	if err != nil {
-		return c, nil, nil
+		return c, unread, nil
 	}
 	rendered := c.Sizes
 	if c.Settings.HasOperatorConfig() {
-		c = h.sizeOperatorConfig(c, effective)
+		c = h.sizeOperatorConfig(c, effective.Settings)
 	} else {
-		c.Sizes = c.Sizes.Resize(inForce(effective, c.Sizes), c.Demand, h.Facts.Machine)
+		c.Sizes = c.Sizes.Resize(inForce(effective.Settings, c.Sizes), c.Demand, h.Facts.Machine)
 	}
 	if c.Sizes.Equal(rendered) {
 		return c, effective, nil
 	}
 	if err := store.Discard(c.Dir); err != nil {
-		return c, nil, err
+		return c, unread, err
 	}
 	if c, err = h.build(c, store.Next()); err == nil {
 		_, err = store.Stage(c.Files)
 	}
-	return c, nil, err
+	return c, unread, err
 }
 
 // referencedFiles are the files outside of the candidate that Dovecot reads.
@@ -266,10 +267,11 @@ func (h Host) judgeGood(ctx context.Context, store *publish.Store, r Request, go
 	if _, err := store.Stage(c.Files); err != nil {
 		return Verdict{}.with(nil, err)
 	}
-	if effective, err := h.Dovecot.Effective(ctx, c.main(), c.queried()...); err == nil && in.Settings.HasOperatorConfig() {
-		c = h.sizeOperatorConfig(c, effective)
+	effective, err := h.Dovecot.Effective(ctx, c.main(), c.queried()...)
+	if err == nil && in.Settings.HasOperatorConfig() {
+		c = h.sizeOperatorConfig(c, effective.Settings)
 	}
-	m, found, err := h.Check(ctx, c, nil, r)
+	m, found, err := h.Check(ctx, c, effective, r)
 	v := h.describe(Verdict{}, c, m)
 	v.Overrides, v.CertificateExpires = good.Verdict.Overrides, good.Verdict.CertificateExpires
 	v = v.with(found, err)

@@ -38,8 +38,8 @@ const Command = "judge"
 
 const (
 	// patience bounds a judgement, which takes 0.3 s, and up to 8 s for a rehearsal that
-	// hangs and for each call of doveconf.
-	patience   = time.Minute
+	// hangs and 20 s for each call of doveconf.
+	patience   = 2 * time.Minute
 	maxVerdict = 1 << 20 // bytes
 )
 

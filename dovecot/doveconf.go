@@ -11,9 +11,41 @@ import (
 	"strings"
 )
 
-// Effective asks doveconf for settings of the configuration main. Settings that 2.4 leaves at
-// a built-in default are missing from the answer.
-func (d *Dovecot) Effective(ctx context.Context, main string, names ...string) (Settings, error) {
+// Reading are the effective settings of a configuration.
+type Reading struct {
+	Settings        // that differ from Dovecot's defaults, and those that were asked for
+	Dump     string // the former as Dump has them, with secrets
+}
+
+// Effective reads the configuration main, with the settings of these names even if they are
+// at Dovecot's default. Settings that 2.4 leaves at a built-in default are missing. 2.4 is
+// asked for them by name, because some of its defaults depend on dovecot_config_version.
+// 2.3 is not, because it then takes 10 times as long for 1000 sections (2.3.19).
+func (d *Dovecot) Effective(ctx context.Context, main string, names ...string) (r Reading, err error) {
+	var named Settings
+	if d.Dialect == "2.3" {
+		named, err = d.Defaults(ctx)
+	} else {
+		named, err = d.named(ctx, main, names...)
+	}
+	if err != nil {
+		return r, err
+	}
+	if r.Dump, err = d.Dump(ctx, main, true); err != nil {
+		return r, err
+	}
+	r.Settings = ParseDump(r.Dump)
+	for _, name := range names {
+		value, known := named[name]
+		if _, differs := r.Settings[name]; known && !differs {
+			r.Settings[name] = value
+		}
+	}
+	return r, nil
+}
+
+// named asks for settings by their names.
+func (d *Dovecot) named(ctx context.Context, main string, names ...string) (Settings, error) {
 	out, err := d.prints(ctx, append([]string{"-c", main}, names...)...)
 	if err != nil {
 		return nil, fmt.Errorf("reading the effective configuration: %w", err)
@@ -94,7 +126,7 @@ func (d *Dovecot) Value(ctx context.Context, main, setting string) (value string
 	if protocol, inner, ok := strings.Cut(inside, "/"); ok && inside != setting { // protocol/imap/mail_plugins
 		name, asked = inner, []string{"-f", "protocol=" + protocol, inner}
 	}
-	s, err := d.Effective(ctx, main, asked...)
+	s, err := d.named(ctx, main, asked...)
 	value, ok = s[name]
 	return value, ok, err
 }

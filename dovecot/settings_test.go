@@ -61,7 +61,7 @@ func effective(t *testing.T, dialect, override string, names ...string) dovecot.
 	if err != nil {
 		t.Fatal(err)
 	}
-	return s
+	return s.Settings
 }
 
 // The limits that people override, as Dovecot understands them.

@@ -8,6 +8,7 @@ import (
 	"slices"
 	"strconv"
 	"strings"
+	"time"
 
 	"pidgeon/config"
 	"pidgeon/dovecot"
@@ -18,6 +19,7 @@ type private struct {
 	Rehearsal
 	dialect  string
 	password string
+	doveconf time.Duration // that its slowest answer took, which shows how busy the machine is
 }
 
 // rehearsalUser logs in during a rehearsal, with a password made for it. It has a

@@ -7,7 +7,6 @@ import (
 	"context"
 	"embed"
 	"errors"
-	"maps"
 	"os"
 	"os/exec"
 	"path/filepath"
@@ -146,12 +145,7 @@ func (h *Host) Configure(t *testing.T, override string) (config.Files, dovecot.S
 	if err != nil {
 		t.Fatal(err)
 	}
-	dump, err := h.Dovecot.Dump(t.Context(), main, true)
-	if err != nil {
-		t.Fatal(err)
-	}
-	maps.Copy(effective, dovecot.ParseDump(dump))
-	return files, effective
+	return files, effective.Settings
 }
 
 // Certify writes a self-signed certificate, NAME.crt, and its key, NAME.key.
