@@ -50,6 +50,7 @@ type State struct {
 	NeedsReload bool      // only a reload repairs them
 	ProofRetry  Backoff   // of the next attempt to reach them
 	Deaths      int       // of processes that logins depend on
+	LastCut     int       // the number of the last death that only a reload repairs
 	AnvilDied   time.Time // last, when the session counts were lost
 
 	Backends   candidate.BackendLookup // the last answer for the name of BACKENDS

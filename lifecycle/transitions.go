@@ -138,9 +138,9 @@ func (t *transition) died(e ServiceDied) {
 	t.say(slog.LevelWarn, "a process of Dovecot's has ended", "service", e.Service)
 	switch e.Service {
 	case "anvil":
-		t.NeedsReload, t.AnvilDied = true, t.now
+		t.NeedsReload, t.LastCut, t.AnvilDied = true, t.Deaths, t.now
 	case "log":
-		t.NeedsReload = true
+		t.NeedsReload, t.LastCut = true, t.Deaths
 	}
 	t.addSilent(map[string]string{e.Service: "its process has ended"})
 	t.ProofRetry = Backoff{}
@@ -161,6 +161,9 @@ func (t *transition) addSilent(more map[string]string) {
 // then they are asked for again.
 func (t *transition) noteGreetings(e ReloadConfirmed) {
 	t.Running.Greeted = e.Greeted
+	if e.Reason != GreetOnly && e.Deaths >= t.LastCut {
+		t.NeedsReload = false
+	}
 	if e.Deaths != t.Deaths {
 		t.ProofRetry = Backoff{}
 		return
@@ -168,7 +171,6 @@ func (t *transition) noteGreetings(e ReloadConfirmed) {
 	if len(t.Silent) > 0 && len(e.Silent) == 0 {
 		t.say(slog.LevelInfo, "all listeners greet again", "running", filepath.Base(t.Running.Dir))
 	}
-	t.NeedsReload = false
 	if t.Silent = e.Silent; len(t.Silent) == 0 {
 		t.ProofRetry = Backoff{}
 		return
@@ -220,7 +222,7 @@ func (t *transition) judged(e Judged) {
 func (t *transition) start(e Judged) {
 	t.Running = Generation{Verdict: e.Verdict}
 	if e.Trusted {
-		t.say(slog.LevelDebug, "started ahead of the judgement", "worked before", e.WorkedBefore)
+		t.say(slog.LevelDebug, "started ahead of the judgement", "worked_before", e.WorkedBefore)
 	}
 	if e.Judge.Request.LastGood {
 		t.logRefused()
@@ -256,7 +258,7 @@ func (t *transition) serve() {
 	if !t.Degraded() { // a degraded one is the last good one already
 		t.do(KeepLastGood{t.Running})
 	}
-	t.reload(GreetOnly, t.Running)
+	t.repair()
 }
 
 func (t *transition) started() {
