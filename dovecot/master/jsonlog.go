@@ -7,6 +7,7 @@ import (
 	"io"
 	"log/slog"
 	"regexp"
+	"strconv"
 	"strings"
 	"time"
 )
@@ -67,9 +68,11 @@ func entry(line string, now time.Time) slog.Record {
 		message = severity + ": " + message
 	}
 	record := slog.NewRecord(now, of, message, 0)
+	record.Add("process", process)
+	if n, err := strconv.Atoi(pid); err == nil {
+		record.Add("pid", n)
+	}
 	for _, fact := range []struct{ name, value string }{
-		{"process", process},
-		{"pid", pid},
 		{"user", cmp.Or(user, part(loginUser, said))},
 		{"session", cmp.Or(session, part(loginSession, said))},
 		{"remote", part(loginAddress, said)},

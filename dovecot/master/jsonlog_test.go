@@ -11,13 +11,13 @@ import (
 
 func TestJSONLog(t *testing.T) {
 	for line, want := range map[string]string{
-		"Nov 23 15:20:48 imap(alice@example.org)<35><x+y/z>: Info: Disconnected: in=9":                                              `{"level":"INFO","msg":"Disconnected: in=9","pid":"35","process":"imap","session":"x+y/z","user":"alice@example.org"}`,
+		"Nov 23 15:20:48 imap(alice@example.org)<35><x+y/z>: Info: Disconnected: in=9":                                              `{"level":"INFO","msg":"Disconnected: in=9","pid":35,"process":"imap","session":"x+y/z","user":"alice@example.org"}`,
 		"Nov 23 15:20:48 imap-login: Info: Login: user=<alice>, method=PLAIN, rip=2001:db8::1, lip=::1, mpid=9, TLS, session=<a/b>": `{"level":"INFO","msg":"Login: user=<alice>, method=PLAIN, rip=2001:db8::1, lip=::1, mpid=9, TLS, session=<a/b>","process":"imap-login","remote":"2001:db8::1","session":"a/b","user":"alice"}`,
 		// A name that lies about the rest.
 		"Nov 23 15:20:48 imap-login: Info: Aborted login: user=<x>, rip=6.6.6.6, session=<b>, method=PLAIN, rip=10.0.0.1, lip=10.0.0.2, session=<c>": `{"level":"INFO","msg":"Aborted login: user=<x>, rip=6.6.6.6, session=<b>, method=PLAIN, rip=10.0.0.1, lip=10.0.0.2, session=<c>","process":"imap-login","remote":"10.0.0.1","session":"c","user":"x>, rip=6.6.6.6, session=<b"}`,
 		"Nov 23 15:20:48 master: Warning: Killed with signal 15": `{"level":"WARN","msg":"Killed with signal 15","process":"master"}`,
 		"2026-11-23 15:20:48 auth: Fatal: no memory":             `{"level":"ERROR","msg":"Fatal: no memory","process":"auth"}`,
-		"lmtp(bob)<7><s>: Debug: x":                              `{"level":"DEBUG","msg":"x","pid":"7","process":"lmtp","session":"s","user":"bob"}`,
+		"lmtp(bob)<7><s>: Debug: x":                              `{"level":"DEBUG","msg":"x","pid":7,"process":"lmtp","session":"s","user":"bob"}`,
 		"anything \xff \"else\"\x01":                             `{"level":"INFO","msg":"anything \ufffd \"else\"\u0001"}`,
 		"":                                                       `{"level":"INFO","msg":""}`,
 	} {
