@@ -173,10 +173,11 @@ func RunOtherCommand(c Call, ours []string) int {
 }
 
 // withConfigFile sets CONFIG_FILE, by which Dovecot's tools find the running configuration
-// (2.3.19, 2.4.1: lib-master/master-service.c), unless it is set.
+// (2.3.19, 2.4.1: lib-master/master-service.c), unless it is set. Where this user may not
+// read that one, they say so; of Debian's own they would say that Dovecot does not run.
 func withConfigFile(environ []string, runDir string) []string {
 	path := filepath.Join(publish.Current(runDir), config.Main)
-	if _, err := os.Stat(path); err != nil {
+	if _, err := os.Stat(path); errors.Is(err, fs.ErrNotExist) {
 		return environ
 	}
 	return append([]string{"CONFIG_FILE=" + path}, environ...) // the last one counts
