@@ -231,7 +231,7 @@ var ownUIDs = regexp.MustCompile(`(?i)\b[ug]id\b|\*`)
 // serve several of them, because it cannot switch to another one (2.3.19, 2.4.1).
 func (in Sources) oneOwner() bool {
 	s := in.Settings
-	if slices.ContainsFunc(s.Users, func(u settings.User) bool { return u.UID != 0 && u.UID != s.MailUID }) ||
+	if slices.ContainsFunc(s.Users, func(u *settings.User) bool { return u.UID != 0 && u.UID != s.MailUID }) ||
 		s.Auth.Has("sql") && ownUIDs.MatchString(string(s.SQLUserQuery)) {
 		return false
 	}

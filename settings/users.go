@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"regexp"
+	"slices"
 	"strings"
 )
 
@@ -17,8 +18,9 @@ type User struct {
 	Quota    Size   // empty: QUOTA
 }
 
-// Users are the mail users of USERS.
-type Users []User
+// Users are the mail users of USERS, pointers, because env would look into each of 50,000
+// structs for variables, which took 40 ms.
+type Users []*User
 
 var (
 	anyScheme = regexp.MustCompile(`^\{[A-Za-z0-9-]+(\.[A-Za-z0-9]+)?\}$`)
@@ -26,15 +28,15 @@ var (
 )
 
 // isUserName is Dovecot's auth_username_chars, without a leading dot, because the name is
-// also that of a directory. A regular expression took 20 ms for 50,000 names.
+// also that of a directory. Without regular expressions here and in isHash, 50,000 users take
+// 60 ms less.
 func isUserName(name string) bool {
 	return name != "" && name[0] != '.' && !strings.ContainsFunc(name, func(r rune) bool {
 		return (r < 'a' || r > 'z') && (r < '0' || r > '9') && !strings.ContainsRune("._@-", r)
 	})
 }
 
-// isHash tells whether a password is {SCHEME}hash. A regular expression for the whole of it
-// took 70 ms for 50,000 of them.
+// isHash tells whether a password is {SCHEME}hash.
 func isHash(password string) bool {
 	end := strings.IndexByte(password, '}') + 1
 	return end > 0 && end < len(password) && anyScheme.MatchString(password[:end]) &&
@@ -46,7 +48,7 @@ func isHash(password string) bool {
 // does with what the client sends.
 func (u *Users) UnmarshalText(text []byte) error {
 	all := entries(string(text))
-	*u = make(Users, 0, len(all))
+	*u = slices.Grow(Users(nil), len(all))
 	seen := make(map[string]bool, len(all))
 	var wrong []string
 	for i, entry := range all {
@@ -59,7 +61,7 @@ func (u *Users) UnmarshalText(text []byte) error {
 			continue
 		}
 		seen[user.Name] = true
-		*u = append(*u, user)
+		*u = append(*u, &user)
 	}
 	if len(wrong) > 0 {
 		return errors.New(strings.Join(wrong, "; "))

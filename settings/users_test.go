@@ -4,7 +4,7 @@ import (
 	"encoding/base64"
 	"os"
 	"path/filepath"
-	"slices"
+	"reflect"
 	"strings"
 	"testing"
 
@@ -43,7 +43,7 @@ func TestLoadUsers(t *testing.T) {
 	}
 	for _, tt := range tests {
 		t.Run(tt.name, func(t *testing.T) {
-			if got := load(t, "USERS="+tt.users).Users; !slices.Equal(got, tt.want) {
+			if got := load(t, "USERS="+tt.users).Users; !reflect.DeepEqual(got, tt.want) {
 				t.Errorf("got %v, want %v", got, tt.want)
 			}
 		})
@@ -53,14 +53,14 @@ func TestLoadUsers(t *testing.T) {
 // The last line end of a list says nothing: YAML's "|" and an editor add one.
 func TestLoadUsersOnOneLine(t *testing.T) {
 	want := settings.Users{{Name: "alice", Password: plain("a")}, {Name: "bob", Password: plain("b")}}
-	if got := load(t, "USERS=alice:a,bob:b\n").Users; !slices.Equal(got, want) {
+	if got := load(t, "USERS=alice:a,bob:b\n").Users; !reflect.DeepEqual(got, want) {
 		t.Errorf("got %v, want %v", got, want)
 	}
 	file := filepath.Join(t.TempDir(), "users")
 	if err := os.WriteFile(file, []byte("alice:a,bob:b\r\n"), 0o600); err != nil {
 		t.Fatal(err)
 	}
-	if got := load(t, "USERS_FILE="+file).Users; !slices.Equal(got, want) {
+	if got := load(t, "USERS_FILE="+file).Users; !reflect.DeepEqual(got, want) {
 		t.Errorf("from a file: got %v, want %v", got, want)
 	}
 }
