@@ -361,10 +361,10 @@ func (t *transition) confirmed(e ReloadConfirmed) {
 	case LoadChange:
 		t.Next.Since, t.Next.Trusted = t.now, t.Running.Trusted
 		t.Running, t.Refused, t.RefusedSources = t.Next, nil, candidate.SourcesID{}
-		t.reloaded()
+		t.reloaded(e.Reason)
 		t.do(KeepLastGood{t.Running})
 	case LoadAgain, LoadToRepair:
-		t.reloaded()
+		t.reloaded(e.Reason)
 	case LoadPrevious:
 		t.reject(t.Refused)
 		t.discard(t.Next.Dir)
@@ -374,10 +374,14 @@ func (t *transition) confirmed(e ReloadConfirmed) {
 	t.settle()
 }
 
-func (t *transition) reloaded() {
+func (t *transition) reloaded(reason ReloadReason) {
 	t.LastReload = t.now
 	t.Counts.Loaded++
-	t.say(slog.LevelInfo, "reloaded", "generation", filepath.Base(t.Running.Dir))
+	if running := filepath.Base(t.Running.Dir); t.Degraded() && reason == LoadAgain { // who sent HUP would take it for the change
+		t.say(slog.LevelWarn, "reloaded without the change", "generation", running, "refused", strings.Join(t.Refused, "; "))
+	} else {
+		t.say(slog.LevelInfo, "reloaded", "generation", running)
+	}
 }
 
 // unconfirmed goes back to the generation before, whose directory still exists. A change

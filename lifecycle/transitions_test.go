@@ -240,6 +240,7 @@ func TestOn(t *testing.T) {
 		{"until it is confirmed", from(undoing, later(time.Second)), confirmed(LoadToRepair), Serving, "reloaded; all listeners greet again"},
 		{"after a longer time", from(undoing, later(time.Second), unconfirmed(LoadToRepair, true)), later(time.Second), Serving, ""},
 		{"and a longer one", from(undoing, later(time.Second), unconfirmed(LoadToRepair, true)), later(3 * time.Second), Reloading, "mend a"},
+		{"what is refused is not said to be loaded", from(judging, refused("b").forced()), confirmed(LoadAgain), Serving, "reloaded without the change"},
 		{"a repeated one that failed in part too", from(judging, unchanged("a").forced(), unconfirmed(LoadAgain, false)), later(time.Second), Reloading, "mend a"},
 		{"a change in part is tried again when its time has come", from(reloading, unconfirmed(LoadChange, false), confirmed(LoadPrevious)), later(time.Minute), Judging, "judge"},
 
