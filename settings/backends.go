@@ -1,7 +1,6 @@
 package settings
 
 import (
-	"errors"
 	"fmt"
 	"regexp"
 	"slices"
@@ -86,7 +85,8 @@ func IsPlacementName(name string) bool {
 // UnmarshalText accepts name=host and name=host/held, one per line or separated by commas.
 func (p *Placements) UnmarshalText(text []byte) error {
 	*p = nil
-	var wrong []string
+	seen := map[string]bool{}
+	var wrong wrongEntries
 	for i, entry := range entries(string(text)) {
 		name, host, ok := strings.Cut(strings.TrimSpace(entry), "=")
 		name = strings.ToLower(name)
@@ -94,19 +94,17 @@ func (p *Placements) UnmarshalText(text []byte) error {
 		var valid Host
 		switch {
 		case !ok || !isUserName(name) && !shardKey.MatchString(name):
-			wrong = append(wrong, fmt.Sprintf("entry %d is neither user=host nor shard:63=host", i+1))
+			wrong.add(i, "is neither user=host nor shard:63=host")
 		case valid.UnmarshalText([]byte(host)) != nil:
-			wrong = append(wrong, fmt.Sprintf("entry %d names no host for %q", i+1, name))
-		case slices.ContainsFunc(*p, func(other Placement) bool { return other.Name == name }):
-			wrong = append(wrong, fmt.Sprintf("entry %d names %q twice", i+1, name))
+			wrong.add(i, "names no host for %.64q", name)
+		case seen[name]:
+			wrong.add(i, "names %.64q twice", name)
 		default:
+			seen[name] = true
 			*p = append(*p, Placement{name, host, held})
 		}
 	}
-	if len(wrong) > 0 {
-		return errors.New(strings.Join(wrong, "; "))
-	}
-	return nil
+	return wrong.err()
 }
 
 // Find finds the placement of a user or shard:63.

@@ -50,23 +50,47 @@ func (u *Users) UnmarshalText(text []byte) error {
 	all := entries(string(text))
 	*u = slices.Grow(Users(nil), len(all))
 	seen := make(map[string]bool, len(all))
-	var wrong []string
+	var wrong wrongEntries
 	for i, entry := range all {
 		user, err := parseUser(entry)
 		if err == nil && seen[user.Name] {
-			err = fmt.Errorf("names %q twice", user.Name)
+			err = fmt.Errorf("names %.64q twice", user.Name)
 		}
 		if err != nil {
-			wrong = append(wrong, fmt.Sprintf("entry %d %v", i+1, err))
+			wrong.add(i, "%v", err)
 			continue
 		}
 		seen[user.Name] = true
 		*u = append(*u, &user)
 	}
-	if len(wrong) > 0 {
-		return errors.New(strings.Join(wrong, "; "))
+	return wrong.err()
+}
+
+// wrongEntries are those of a list, of which the first are told: a file of millions may be
+// no list at all.
+type wrongEntries struct {
+	told []string
+	more int
+}
+
+const maxTold = 10
+
+func (w *wrongEntries) add(i int, format string, args ...any) {
+	if len(w.told) == maxTold {
+		w.more++
+		return
 	}
-	return nil
+	w.told = append(w.told, fmt.Sprintf("entry %d ", i+1)+fmt.Sprintf(format, args...))
+}
+
+func (w *wrongEntries) err() error {
+	switch {
+	case len(w.told) == 0:
+		return nil
+	case w.more > 0:
+		w.told = append(w.told, fmt.Sprintf("so are %d more", w.more))
+	}
+	return errors.New(strings.Join(w.told, "; "))
 }
 
 func entries(text string) []string {
@@ -95,21 +119,21 @@ func parseUser(entry string) (User, error) {
 	}
 	name = strings.ToLower(strings.TrimSpace(name))
 	if !isUserName(name) {
-		return User{}, fmt.Errorf("has the name %q: letters, digits and ._@- are allowed", name)
+		return User{}, fmt.Errorf("has the name %.64q: letters, digits and ._@- are allowed", name)
 	}
 	switch {
 	case password == "":
-		return User{}, fmt.Errorf("gives %q no password", name)
+		return User{}, fmt.Errorf("gives %.64q no password", name)
 	case strings.ContainsAny(password, "\x00\x01\t\n\r"):
 		// Dovecot refuses every login with such a password (2.3.19, 2.4.1: auth-request.c,
 		// password_has_illegal_chars).
-		return User{}, fmt.Errorf("gives %q a password with a TAB, a line end or another control byte that no login gets through", name)
+		return User{}, fmt.Errorf("gives %.64q a password with a TAB, a line end or another control byte that no login gets through", name)
 	case isHash(password):
 		return User{Name: name, Password: password}, nil
 	case scheme.MatchString(password) && strings.Contains(password, ":"):
 		return parseLine(name, strings.Split(password, ":"))
 	case scheme.MatchString(password):
-		return User{}, fmt.Errorf("gives %q a hash with a character that no hash has", name)
+		return User{}, fmt.Errorf("gives %.64q a hash with a character that no hash has", name)
 	}
 	// base64 carries any byte, the colon included, through a passwd-file.
 	return User{Name: name, Password: "{PLAIN.b64}" + base64.StdEncoding.EncodeToString([]byte(password))}, nil
@@ -127,11 +151,11 @@ func parseLine(name string, fields []string) (u User, err error) {
 	}
 	u.Name, u.Password = name, fields[0]
 	if !isHash(u.Password) {
-		return u, fmt.Errorf("gives %q a hash with a character that no hash has", name)
+		return u, fmt.Errorf("gives %.64q a hash with a character that no hash has", name)
 	}
 	parse := func(what, text string, value interface{ UnmarshalText([]byte) error }) {
 		if text != "" && err == nil && value.UnmarshalText([]byte(text)) != nil {
-			err = fmt.Errorf("gives %q a %s that is none", name, what)
+			err = fmt.Errorf("gives %.64q a %s that is none", name, what)
 		}
 	}
 	parse("UID", fields[1], &u.UID)
@@ -140,7 +164,7 @@ func parseLine(name string, fields []string) (u User, err error) {
 	for field := range strings.FieldsSeq(strings.Join(fields[6:], ":")) {
 		m := userQuota.FindStringSubmatch(field)
 		if m == nil {
-			return u, fmt.Errorf("gives %q a field other than quota=SIZE", name)
+			return u, fmt.Errorf("gives %.64q a field other than quota=SIZE", name)
 		}
 		parse("quota", m[1], &u.Quota)
 	}
