@@ -24,6 +24,8 @@ const (
 
 	fresh       = 5 * time.Second // one lookup for all readings of a judgement
 	dnsPatience = 3 * time.Second
+
+	maxAddresses = 64 // in an answer, because each of them may be kept for forgetAfter
 )
 
 // BackendLookup is the last DNS answer for the name of BACKENDS.
@@ -117,7 +119,13 @@ func lookUp(name string) (addresses []string, problem string) {
 		if wrong, ok := errors.AsType[*net.DNSError](err); ok && !wrong.IsNotFound {
 			return nil, "no resolver answers for"
 		}
+		if len(found) > maxAddresses {
+			return nil, fmt.Sprintf("has more than %d addresses", maxAddresses)
+		}
 		for _, address := range found {
+			if !address.IsGlobalUnicast() && !address.IsLoopback() && !address.IsLinkLocalUnicast() {
+				return nil, "has an address that no host can have"
+			}
 			addresses = append(addresses, address.Unmap().WithZone("").String())
 		}
 		if len(addresses) > 0 {

@@ -1,6 +1,7 @@
 package upgrade
 
 import (
+	"fmt"
 	"io/fs"
 	"os"
 	"path/filepath"
@@ -30,6 +31,9 @@ func Load(path string) (before config.Files, after Result, err error) {
 	}
 	if before, err = read(dir); err != nil {
 		return nil, after, err
+	}
+	if len(before) == maxFiles && (info.IsDir() || before.Data(root) == nil) { // files left out would be missing for 2.4
+		return nil, after, fmt.Errorf("%s has %d files and more: name the directory, or the main file, of a configuration", dir, maxFiles)
 	}
 	roots, whole := []string{root}, before.Data(root) != nil && (root == config.Main || alone(before.Data(root)))
 	if before.Data(root) == nil {

@@ -368,6 +368,20 @@ func refused(t *testing.T, files config.Files) string {
 	return ""
 }
 
+// TestTooManyFiles: a part of them would look like all.
+func TestTooManyFiles(t *testing.T) {
+	dir := t.TempDir()
+	for i := range 1000 {
+		dovecottest.Write(t, dir, fmt.Sprintf("%d.txt", i), "")
+	}
+	dovecottest.Write(t, dir, "dovecot.conf", "protocols = imap\n")
+	for _, path := range []string{dir, dir + "/dovecot.conf"} {
+		if _, _, err := upgrade.Load(path); err == nil || !strings.HasSuffix(err.Error(), "has 1000 files and more: name the directory, or the main file, of a configuration") {
+			t.Errorf("%s: %v", path, err)
+		}
+	}
+}
+
 // TestTooLarge: what no configuration comes to is not looked at, and takes no time.
 func TestTooLarge(t *testing.T) {
 	for _, text := range []string{
