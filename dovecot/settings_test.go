@@ -224,6 +224,17 @@ func TestListenersOfAnyName(t *testing.T) {
 	}
 }
 
+// Dovecot takes an address of IPv6 with brackets and without.
+func TestAddressesInBrackets(t *testing.T) {
+	for _, dialect := range dovecottest.Dialects {
+		for _, l := range dovecot.ParseDump(changed(t, dialect, "listen = *, [::]\n", false)).Listeners() {
+			if want := []string{"*", "::"}; l.Name == "imap" && !reflect.DeepEqual(l.Addresses, want) {
+				t.Errorf("%s: got %q, want %q", dialect, l.Addresses, want)
+			}
+		}
+	}
+}
+
 // TestGarbage gives what is no configuration, and an exit code that says all is
 // well.
 func TestGarbage(t *testing.T) {
