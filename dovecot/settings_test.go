@@ -226,11 +226,14 @@ func TestListenersOfAnyName(t *testing.T) {
 
 // Dovecot takes an address of IPv6 with brackets and without.
 func TestAddressesInBrackets(t *testing.T) {
+	const override = "listen = *, [::]\nservice auth {\n  inet_listener x {\n    port = 1\n  }\n}\n"
 	for _, dialect := range dovecottest.Dialects {
-		for _, l := range dovecot.ParseDump(changed(t, dialect, "listen = *, [::]\n", false)).Listeners() {
-			if want := []string{"*", "::"}; l.Name == "imap" && !reflect.DeepEqual(l.Addresses, want) {
-				t.Errorf("%s: got %q, want %q", dialect, l.Addresses, want)
-			}
+		got := map[string][]string{}
+		for _, l := range dovecot.ParseDump(changed(t, dialect, override, false)).Listeners() {
+			got[l.Name] = l.Addresses
+		}
+		if want := []string{"*", "::"}; !reflect.DeepEqual(got["x"], want) {
+			t.Errorf("%s: got %q, want %q", dialect, got["x"], want)
 		}
 	}
 }
