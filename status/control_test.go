@@ -66,7 +66,6 @@ func TestControl(t *testing.T) {
 	}
 }
 
-// Clients that say nothing hold up nobody.
 // Nobody else may ask, whatever the umask is.
 func TestControlIsClosedToOthers(t *testing.T) {
 	defer syscall.Umask(syscall.Umask(0))
@@ -81,6 +80,7 @@ func TestControlIsClosedToOthers(t *testing.T) {
 	}
 }
 
+// Clients that say nothing hold up nobody.
 func TestControlSilent(t *testing.T) {
 	run := dir(t)
 	c, err := Listen(run, func() Snapshot { return Snapshot{} })
