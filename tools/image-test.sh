@@ -101,7 +101,7 @@ told_of() {
 		ends 0 --entrypoint test "$image" -s /usr/share/doc/pidgeon/licences/github.com/fsnotify/fsnotify/LICENSE
 }
 from_where() { docker image inspect -f '{{index .Config.Labels "org.opencontainers.image.revision"}}' "$image" | grep -E '^[0-9a-f]{40}$'; }
-reloads() { docker logs "$current" 2>&1 | grep -c 'msg=reloaded'; }
+reloads() { docker logs "$current" 2>&1 | grep -cE 'msg=(reloaded |"reloaded without the change")'; }
 reloaded_since() { [[ $(reloads) -gt $1 ]]; }
 # The login waits for the reload: one that is under way while Dovecot reloads fails.
 hup_reloads() {
