@@ -8,6 +8,7 @@ import (
 	"os"
 	"path/filepath"
 	"slices"
+	"strconv"
 	"strings"
 	"sync"
 	"unicode"
@@ -35,7 +36,8 @@ func (c *Config) absent(ctx context.Context, d *dovecot.Dovecot) finding.List {
 	var found finding.List
 	for _, s := range c.statements {
 		plugins := s.key == "mail_plugins" || s.within("mail_plugins")
-		if !s.sets() || off(s.in) || !plugins && (!s.file.Override || strings.ContainsAny(s.value, "$%")) {
+		variable := strings.ContainsAny(s.value, "$%") && s.key != "mail_home" // whose beginning tells enough
+		if !s.sets() || off(s.in) || !plugins && (!s.file.Override || variable) {
 			continue
 		}
 		if f := a.missing(ctx, s); f.Problem != "" {
@@ -72,6 +74,28 @@ func (a absence) missing(ctx context.Context, s *statement) (f finding.Finding) 
 		return a.account(ctx, s, "passwd", finding.MissingUser, "user")
 	case s.key == "group" && owner || s.key == "default_internal_group":
 		return a.account(ctx, s, "group", finding.MissingGroup, "group")
+	case s.in == nil && !a.files[0].Override:
+		return a.owner(ctx, s)
+	}
+	return f
+}
+
+// owner finds an owner or a place of all mail with which no login gets through. A rehearsal
+// does not, because its user has others. A whole configuration may never use them.
+func (a absence) owner(ctx context.Context, s *statement) (f finding.Finding) {
+	_, notNumber := strconv.Atoi(s.value)
+	switch {
+	case s.value == "":
+	case s.key == "mail_uid" && notNumber != nil:
+		return a.account(ctx, s, "passwd", finding.MissingUser, "user")
+	case s.key == "mail_gid" && notNumber != nil:
+		return a.account(ctx, s, "group", finding.MissingGroup, "group")
+	case s.key == "mail_home" && !strings.ContainsAny(s.value[:1], "/%$"):
+		return s.fault(finding.InvalidValue, "mail_home is no whole path: no login gets through", "begin it with a /")
+	case s.key == "mail_chroot" && filepath.IsAbs(s.value):
+		if _, err := os.Stat(filepath.Join(a.dovecot.Root, s.value)); errors.Is(err, os.ErrNotExist) {
+			return s.fault(finding.MissingFile, s.value+" does not exist: no login gets through", "correct the path, or make the directory")
+		}
 	}
 	return f
 }

@@ -113,6 +113,14 @@ func TestCheck(t *testing.T) {
 			want4: mine + ":2: ssl_server_cert_file: open(/nonexistent.crt) failed" + noFile + "\n" + mine + ":3: ssl_server_key_file: open(/nonexistent.key) failed" + noFile,
 		},
 		{
+			name: "nobody's mail", override: "mail_uid = nosuchuser\nmail_gid = nosuchgroup\nmail_home = relative\nmail_chroot = /no/such\n",
+			want: mine + ":1: the user nosuchuser does not exist: name one that /etc/passwd in the image has\n" +
+				mine + ":2: the group nosuchgroup does not exist: name one that /etc/group in the image has\n" +
+				mine + ":3: mail_home is no whole path: no login gets through: begin it with a /\n" +
+				mine + ":4: /no/such does not exist: no login gets through: correct the path, or make the directory",
+		},
+		{name: "somebody's mail", override: "mail_uid = 5000\nmail_gid = mail\nmail_home = /srv/mail/x\nmail_chroot = /srv\n"},
+		{
 			name: "service_count", override: "service imap-login {\n  service_count = 0\n}\n",
 			want4: mine + ":2: Unknown setting: service_count: in Dovecot 2.4 it is restart_request_count: 0 is written unlimited now",
 		},

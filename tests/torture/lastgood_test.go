@@ -18,6 +18,7 @@ func TestLastGood(t *testing.T) {
 	onEach(t, func(t *testing.T, dialect, root string) {
 		s := newServer(t, dialect, root)
 		makeRefs(t, s.path("refs"))
+		s.Environ["CARRY_OVER"] = "no" // what is in the words of 2.3 is to be bad
 		s.override(t, "10-good.conf", "login_greeting = good\n")
 		s.startServing(t)
 		s.mustBeCalm(t)
@@ -51,7 +52,7 @@ func TestOnInvalidFail(t *testing.T) {
 		makeRefs(t, s.path("refs"))
 		s.startServing(t)
 		s.stop(t)
-		s.Environ["ON_INVALID"] = "fail"
+		s.Environ["ON_INVALID"], s.Environ["CARRY_OVER"] = "fail", "no"
 		for _, o := range bad(t, dialect, rounds(1)) {
 			s.override(t, o.name, o.fill(map[string]string{"REFS": s.path("refs"), "WORK": s.Work, "LONG": "a"}))
 			from := time.Now()
