@@ -65,6 +65,7 @@ func TestForeignMisspelt(t *testing.T) {
 }
 
 func TestDovecotForeground(t *testing.T) {
+	t.Setenv("PATH", os.Getenv("PATH")) // which a path to dovecot adds to
 	for _, tt := range []struct {
 		name string
 		args []string

@@ -65,7 +65,7 @@ func (a absence) missing(ctx context.Context, s *statement) (f finding.Finding) 
 	switch {
 	case s.kind == fromFile: // the names stand in the file
 	case s.key == "mail_plugins":
-		return a.plugin(s, Words(s.value)...)
+		return a.plugin(s, ListItems(s.value)...)
 	case s.within("mail_plugins") && s.value == "yes":
 		return a.plugin(s, s.key)
 	case s.key == "executable" && s.within("service"):
@@ -75,14 +75,14 @@ func (a absence) missing(ctx context.Context, s *statement) (f finding.Finding) 
 	case s.key == "group" && owner || s.key == "default_internal_group":
 		return a.account(ctx, s, "group", finding.MissingGroup, "group")
 	case s.in == nil && !a.files[0].Override:
-		return a.owner(ctx, s)
+		return a.mailOwner(ctx, s)
 	}
 	return f
 }
 
-// owner finds an owner or a place of all mail with which no login gets through. A rehearsal
+// mailOwner finds an owner or a place of all mail with which no login gets through. A rehearsal
 // does not, because its user has others. A whole configuration may never use them.
-func (a absence) owner(ctx context.Context, s *statement) (f finding.Finding) {
+func (a absence) mailOwner(ctx context.Context, s *statement) (f finding.Finding) {
 	_, notNumber := strconv.Atoi(s.value)
 	switch {
 	case s.value == "":
@@ -123,8 +123,8 @@ func (a absence) plugin(s *statement, names ...string) (f finding.Finding) {
 	return f
 }
 
-// Words are those of a list, which Dovecot parts at commas too.
-func Words(list string) []string {
+// ListItems are the words of a value such as mail_plugins, which Dovecot parts at commas too.
+func ListItems(list string) []string {
 	return strings.FieldsFunc(list, func(r rune) bool { return r == ',' || unicode.IsSpace(r) })
 }
 

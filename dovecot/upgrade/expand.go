@@ -150,7 +150,7 @@ func (u use) file() (string, error) {
 // only fails for a setting that matters with another setting or plugin, if that is set.
 func (u use) only(beside string) (string, error) {
 	set := slices.ContainsFunc(u.all, func(n *node) bool {
-		return n.Setting && (n.Key == beside && n.Value != "" || n.Key == "mail_plugins" && slices.Contains(lint.Words(n.Value), beside))
+		return n.Setting && (n.Key == beside && n.Value != "" || n.Key == "mail_plugins" && slices.Contains(lint.ListItems(n.Value), beside))
 	})
 	if !set {
 		return "", nil

@@ -160,7 +160,7 @@ func (c *converter) defaults() []string {
 	sieve, said := false, c.plugin["sieve"] != nil || c.plugin["sieve_dir"] != nil
 	for _, n := range c.all {
 		uses := n.Setting && (n.Key == "mail_plugins" || n.Key == "protocols")
-		sieve = sieve || uses && slices.Contains(lint.Words(n.Value), "sieve")
+		sieve = sieve || uses && slices.Contains(lint.ListItems(n.Value), "sieve")
 		said = said || n.Key == "sieve_script"
 	}
 	if !sieve || said {

@@ -57,7 +57,7 @@ func (u use) secret() bool {
 // list converts a list that adds to an earlier value, or whose words have other names. ok is
 // false if the line can stay.
 func (u use) list(key string) (lines []string, ok bool) {
-	words := lint.Words(u.node.Value)
+	words := lint.ListItems(u.node.Value)
 	signed := slices.Contains(lint.TableList("signed"), key) && strings.ContainsAny(u.node.Value, "+-")
 	adds := slices.Contains(words, "$"+key)
 	plugins := key == "mail_plugins"
