@@ -29,7 +29,7 @@ func (h Host) mailOwner(c Candidate, effective dovecot.Settings) (uid, gid int, 
 		return uid, gid, true
 	}
 	owner, group := effective.MailOwner()
-	if owner == "" || c.OverrideDefinitions.Userdb && owner == strconv.Itoa(uid) {
+	if owner == "" || c.OverrideDefinitions.Userdb && owner == strconv.Itoa(uid) && !effective.StaticUsers() {
 		return effective.NearestValidID("uid", uid), effective.NearestValidID("gid", gid), false
 	}
 	if u, err := user.Lookup(owner); err == nil {

@@ -3,11 +3,37 @@ package candidate
 import (
 	"os"
 	"path/filepath"
+	"strconv"
 	"testing"
 
+	"pidgeon/config"
 	"pidgeon/container"
+	"pidgeon/dovecot"
 	"pidgeon/tests/pidgeontest"
 )
+
+// Of a userdb that an override brings, the owner is known only if all its users have one.
+func TestMailOwner(t *testing.T) {
+	root := Host{Facts: container.Facts{Identity: container.Identity{}}}
+	brought := Candidate{OverrideDefinitions: config.OverrideDefinitions{Userdb: true}}
+	uid, _ := root.Facts.Identity.MailOwner(brought.Settings)
+	same := strconv.Itoa(uid)
+	for _, tt := range []struct {
+		name      string
+		effective dovecot.Settings
+		known     bool
+	}{
+		{"one of 2.3 that is static", dovecot.Settings{"userdb/#1/driver": "static", "userdb/#1/args": "uid=" + same + " home=/x/%u"}, true},
+		{"one of 2.4 that is static", dovecot.Settings{"userdb/mine/driver": "static", "userdb/mine/fields/uid": same}, true},
+		{"a file that says nothing of all", dovecot.Settings{"userdb/#1/driver": "passwd-file", "userdb/#1/args": "/x", "mail_uid": same}, false},
+		{"a file, for all of whose users it is another", dovecot.Settings{"userdb/#1/driver": "passwd-file", "userdb/#1/override_fields": "uid=7"}, true},
+		{"none", dovecot.Settings{}, false},
+	} {
+		if _, _, known := root.mailOwner(brought, tt.effective); known != tt.known {
+			t.Errorf("%s: known is %t", tt.name, known)
+		}
+	}
+}
 
 // Who owns the mail is asked of the kernel, and this process stays who it is.
 func TestWritable(t *testing.T) {

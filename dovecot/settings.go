@@ -192,9 +192,9 @@ func UnnamedSectionsAddUp(kind string) bool {
 	return slices.Contains(socketKinds, kind) || slices.Contains([]string{"passdb", "userdb", "namespace"}, kind)
 }
 
-// userField is what the first userdb gives every user as a field; that of the templates
-// comes last. 2.4 shows each, 2.3 all in one value.
-func (s Settings) userField(field string) string {
+// firstUserdb is the beginning of the names of what the first userdb sets, empty if there is
+// none; that of the templates comes last.
+func (s Settings) firstUserdb() string {
 	names := map[string]bool{}
 	for setting := range s {
 		if parts := strings.Split(setting, "/"); parts[0] == "userdb" && len(parts) > 2 {
@@ -204,12 +204,21 @@ func (s Settings) userField(field string) string {
 	if len(names) > 1 {
 		delete(names, "users")
 	}
-	if len(names) == 0 {
-		return ""
+	for _, name := range slices.Sorted(maps.Keys(names)) {
+		return "userdb/" + name + "/"
 	}
-	userdb := "userdb/" + slices.Sorted(maps.Keys(names))[0] + "/"
+	return ""
+}
+
+// StaticUsers reports whether the first userdb says the same of every user.
+func (s Settings) StaticUsers() bool { return s[s.firstUserdb()+"driver"] == "static" }
+
+// userField is what the first userdb gives every user as a field. 2.4 shows each, 2.3 all in
+// one value.
+func (s Settings) userField(field string) string {
+	userdb := s.firstUserdb()
 	given := s[userdb+"override_fields"] + " " + s[userdb+"default_fields"]
-	if s[userdb+"driver"] == "static" {
+	if s.StaticUsers() {
 		given += " " + s[userdb+"args"]
 	}
 	for arg := range strings.FieldsSeq(given) {

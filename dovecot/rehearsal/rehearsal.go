@@ -78,8 +78,10 @@ func (r Rehearsal) prepare() error {
 	if err := os.RemoveAll(r.Dir); err != nil {
 		return err
 	}
-	// A configuration that leaves it to Dovecot to find out where mail is needs some.
-	homes := []string{r.path("home"), r.path("home/Maildir"), r.path("home/Maildir/cur"), r.path("home/Maildir/new"), r.path("home/Maildir/tmp")}
+	homes := []string{r.path("home")}
+	if r.OperatorConfig { // one that leaves it to Dovecot to find out where mail is needs some
+		homes = append(homes, r.path("home/Maildir"), r.path("home/Maildir/cur"), r.path("home/Maildir/new"), r.path("home/Maildir/tmp"))
+	}
 	for _, dir := range append([]string{r.Dir, r.path("state")}, homes...) {
 		if err := os.MkdirAll(dir, 0o755); err != nil {
 			return err
