@@ -73,7 +73,7 @@ type OverrideDefinitions struct {
 	Cleartext      bool   // logins without TLS, where TLS is required
 	FirstUID       int    // first_valid_uid, 0 if unset
 	LastUID        int    // last_valid_uid
-	Ports          string // of listeners, each between blanks
+	Ports          string // of listeners, each as SERVICE:PORT between blanks
 	// ConfigVersion and StorageVersion are settings that 2.4 takes in the main file alone.
 	ConfigVersion, StorageVersion string
 }

@@ -53,9 +53,9 @@ type SNIPair struct {
 	Certificate, Key  []byte
 }
 
-// FreePort is a port, or 0 if an override gives it to a listener of its own.
-func (d Data) FreePort(port settings.Port) settings.Port {
-	if strings.Contains(d.Overrides.Ports, fmt.Sprintf(" %d ", port)) {
+// FreePort is a port of a service, or 0 if an override gives it to another listener of that.
+func (d Data) FreePort(service string, port settings.Port) settings.Port {
+	if strings.Contains(d.Overrides.Ports, fmt.Sprintf(" %s:%d ", service, port)) {
 		return 0
 	}
 	return port

@@ -34,7 +34,7 @@ func (c *Config) ReadDefinitions(brought *config.OverrideDefinitions) {
 		}
 		switch port, _ := strconv.Atoi(s.value); {
 		case s.within("inet_listener") && s.key == "port" && port > 0 && logins(s.in.around):
-			brought.Ports += " " + s.value + " "
+			brought.Ports += " " + s.in.around.name + ":" + s.value + " "
 		case s.within("namespace") && s.key == "inbox" && s.value == "yes":
 			brought.Inbox = true
 		case s.within("namespace") && s.key == "separator":

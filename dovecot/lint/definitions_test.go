@@ -26,7 +26,7 @@ func TestReadDefinitions(t *testing.T) {
 		"namespace inbox {\n  separator = /\n}\n":           {},
 		"auth_allow_cleartext = yes\n":                      {Cleartext: true},
 		"auth_allow_cleartext = yes\nssl = yes\n":           {},
-		"service imap-login {\n  inet_listener imap {\n    port = 993\n  }\n  inet_listener a {\n    port = 1\n  }\n  inet_listener b {\n    port = 2\n  }\n}\n": {Ports: " 1  2 "},
+		"service imap-login {\n  inet_listener imap {\n    port = 993\n  }\n  inet_listener a {\n    port = 1\n  }\n  inet_listener b {\n    port = 2\n  }\n}\n": {Ports: " imap-login:1  imap-login:2 "},
 		"service auth {\n  inet_listener a {\n    port = 1\n  }\n}\n":                                                                                            {},
 	} {
 		c := Parse(config.Files{
