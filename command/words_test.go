@@ -58,7 +58,7 @@ generation	gen-1 since 1970-01-01T00:00:00Z
 overrides	a.conf b.conf
 listener	imap on port 143
 listener	imaps on port 993
-sessions	` + (status.Usage{}).String() + `
+sessions	: ` + (status.Usage{}).String() + `
 uncounted	why
 container	has room for 44 sessions (pids.max)
 certificate	expires 1970-01-01

@@ -72,7 +72,7 @@ func (u Usage) held() (n int, ok bool) {
 	return n, ok
 }
 
-// String is for people.
+// String is for people, behind the name of the protocol.
 func (u Usage) String() string {
 	var b strings.Builder
 	held := "unknown"
@@ -81,7 +81,7 @@ func (u Usage) String() string {
 	} else if ok {
 		held = fmt.Sprintf("at most %d", n)
 	}
-	fmt.Fprintf(&b, "%s: %s of %d", u.Protocol, held, u.Limit)
+	fmt.Fprintf(&b, "%s of %d", held, u.Limit)
 	if u.MaxConnections > u.Limit {
 		fmt.Fprintf(&b, " (%d with headroom)", u.MaxConnections)
 	}

@@ -56,13 +56,13 @@ func TestUsageInWords(t *testing.T) {
 		usage Usage
 		want  string
 	}{
-		{used(asked, counted(812), 0, counted(812)), "imap: 812 of 1000 (1030 with headroom)"},
-		{used(asked, counted(0), 0, counted(3)), "imap: 0 of 1000 (1030 with headroom); 3 more not logged in"},
-		{used(asked, nil, 0, counted(3)), "imap: at most 3 of 1000 (1030 with headroom)"},
-		{used(asked, nil, 0, nil), "imap: unknown of 1000 (1030 with headroom)"},
+		{used(asked, counted(812), 0, counted(812)), "812 of 1000 (1030 with headroom)"},
+		{used(asked, counted(0), 0, counted(3)), "0 of 1000 (1030 with headroom); 3 more not logged in"},
+		{used(asked, nil, 0, counted(3)), "at most 3 of 1000 (1030 with headroom)"},
+		{used(asked, nil, 0, nil), "unknown of 1000 (1030 with headroom)"},
 		{
 			used(overridden, counted(60), 20, counted(59)),
-			"pop3: 60 of 50, limited by configuration; 20 of them from before the last reload, which the limit does not count",
+			"60 of 50, limited by configuration; 20 of them from before the last reload, which the limit does not count",
 		},
 	} {
 		if got := tt.usage.String(); got != tt.want {

@@ -138,7 +138,7 @@ images() {
 }
 
 retried=()
-tools_needed=(mmdebstrap curl python3 openssl isync dnsmasq-base slapd postgresql mariadb-server-core mariadb-client-core prometheus git util-linux gcc libc6-dev shellcheck)
+tools_needed=(mmdebstrap curl python3 openssl isync dnsmasq-base slapd postgresql mariadb-server-core mariadb-client-core prometheus chromium-headless-shell git util-linux gcc libc6-dev shellcheck)
 
 case $only in
 lint) lint ;;
