@@ -13,11 +13,8 @@ import (
 
 // ChangedListeners finds listeners of the environment that overrides have changed. It warns,
 // because each change has its use but locks clients of that listener out. A protocol without
-// any listener is a fault.
+// any listener is a fault, unless all are off.
 func (c *Config) ChangedListeners(s dovecot.Settings, asked []config.Listener) finding.List {
-	if !s.AnyProtocolOn() {
-		return nil // it is meant so
-	}
 	found := c.clientCertificates(s)
 	closed, open := map[string]finding.Finding{}, map[string]bool{}
 	for _, want := range asked {
@@ -69,6 +66,9 @@ func (c *Config) ChangedListeners(s dovecot.Settings, asked []config.Listener) f
 		case !implicit && encrypted == "yes":
 			note("ssl", "begins with TLS, which its clients do not expect", "leave the line out: "+want.Name+"s is the listener for that")
 		}
+	}
+	if !s.AnyProtocolOn() {
+		return found // a Dovecot for authentication alone is meant so
 	}
 	for _, protocol := range slices.Sorted(maps.Keys(closed)) {
 		open[protocol] = open[protocol] || slices.ContainsFunc(s.Listeners(), func(l config.Listener) bool { return l.Protocol == protocol })

@@ -38,6 +38,11 @@ func TestChangedListeners(t *testing.T) {
 			"certificates of clients", "auth_ssl_require_client_cert = yes\n",
 			"error: " + mine + ":1: nobody could log in: certificates are required of clients, which are not asked for one: leave the line out, or set ssl_verify_client_cert and ssl_ca (2.3), ssl_server_request_client_cert and ssl_server_ca_file (2.4)",
 		},
+		{
+			"authentication alone", "protocols =\n", mine + ":1: the listener imap is off with its protocol, which PROTOCOLS asks for: to have no imap, take it out of PROTOCOLS\n" +
+				mine + ":1: the listener imaps is off with its protocol, which PROTOCOLS asks for: to have no imap, take it out of PROTOCOLS\n" +
+				mine + ":1: the listener lmtp is off with its protocol, which PROTOCOLS asks for: to have no lmtp, take it out of PROTOCOLS",
+		},
 		{"not asked for", "service pop3-login {\n  inet_listener pop3 {\n    port = 1\n  }\n}\n", ""},
 	}
 	asked := []config.Listener{{Name: "imap", Port: 143}, {Name: "imaps", Port: 993}, {Name: "pop3s", Port: 0}, {Name: "lmtp", Port: 24}}
