@@ -26,6 +26,7 @@ import (
 	"pidgeon/settings"
 	"pidgeon/status"
 	"pidgeon/supervise"
+	"pidgeon/userdb"
 	"pidgeon/watch"
 )
 
@@ -312,7 +313,7 @@ func (e *entrypoint) publishState() {
 	}
 	if !e.settings.HasOperatorConfig() { // which may keep mail elsewhere
 		snapshot.Mail.Dir = string(e.settings.MailDir)
-		snapshot.Databases, snapshot.OwnUsers = status.Databases(e.settings), e.settings.Auth.Has("users") && len(e.settings.Users) > 0
+		snapshot.Databases, snapshot.OwnUsers = userdb.Databases(e.settings, filepath.Join(string(e.settings.RunDir), "current")), e.settings.Auth.Has("users") && len(e.settings.Users) > 0
 	}
 	if g.Dir != "" {
 		snapshot.Generation = filepath.Base(g.Dir)

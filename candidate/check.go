@@ -18,6 +18,7 @@ import (
 	"pidgeon/dovecot/rehearsal"
 	"pidgeon/finding"
 	"pidgeon/settings"
+	"pidgeon/userdb"
 )
 
 // Interpretation is a candidate as Dovecot understands it.
@@ -33,9 +34,11 @@ type Interpretation struct {
 func (h Host) Check(ctx context.Context, c Candidate, effective dovecot.Reading, r Request) (Interpretation, finding.List, error) {
 	m, found, err := h.read(ctx, c, effective, r)
 	if err == nil && len(found.Faults()) == 0 && (r.ProvenFingerprint == "" || r.ProvenFingerprint != h.fingerprint(c.Sources, nil, c.referencedFiles())) {
+		asked := make(chan finding.List)
+		go func() { asked <- c.askIntrospection(ctx) }()
 		var rehearsed finding.List
 		rehearsed, err = h.rehearse(ctx, c, m, r.Live)
-		found = append(found, rehearsed...)
+		found = slices.Concat(found, rehearsed, <-asked)
 	}
 	return m, c.asWritten(r.Live.attribute(found, c.Files, finding.List.Faults)), r.Live.blame(err, c.Files)
 }
@@ -152,6 +155,23 @@ func (h Host) rehearse(ctx context.Context, c Candidate, m Interpretation, live 
 		return finding.List{finding.Warn(finding.RehearsalFailed, "", err.Error()+": starting without one, for there is no mail to lose yet")}, nil
 	}
 	return c.hintPassword(found), err
+}
+
+// askIntrospection warns of a server of OAuth2 that is not there, which a rehearsal does not
+// need.
+func (c Candidate) askIntrospection(ctx context.Context) (found finding.List) {
+	if c.Settings.HasOperatorConfig() {
+		return nil
+	}
+	for _, database := range userdb.Databases(c.Settings, c.Dir) {
+		if database.Introspection == nil {
+			continue
+		}
+		if err := database.Probe(ctx); err != nil {
+			found = append(found, rehearsal.BackendDown(database.Name+": "+err.Error()))
+		}
+	}
+	return found
 }
 
 // byLDAP matches what auth logs of an LDAP server: "ldap(/etc/x)", in 2.3.13 "LDAP".

@@ -6,6 +6,7 @@ import (
 	"time"
 
 	"pidgeon/status"
+	"pidgeon/userdb"
 )
 
 func TestMetrics(t *testing.T) {
@@ -15,7 +16,7 @@ func TestMetrics(t *testing.T) {
 		Overrides: []string{"a.conf"}, Refused: []string{"x", "y"}, LastReload: time.Unix(1795460000, 999),
 		Reloads:   status.Reloads{Loaded: 3, Refused: 1},
 		Listeners: map[string]int{"imap": 143, "imaps": 993}, Silent: map[string]string{"imaps": "EOF"},
-		Databases: []status.Database{{Name: "ldap"}, {Name: "sql", Down: "away"}},
+		Databases: []userdb.Database{{Name: "ldap"}, {Name: "sql", Down: "away"}},
 		Foreign:   &status.ForeignRefusals{Logins: 7, Deliveries: 2},
 		Container: status.Container{Limit: 44, By: "pids.max"},
 		Usage: []status.Usage{

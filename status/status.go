@@ -17,6 +17,7 @@ import (
 	"pidgeon/dovecot/master"
 	"pidgeon/settings"
 	"pidgeon/sizing"
+	"pidgeon/userdb"
 )
 
 // Snapshot is the state of the entrypoint at one moment. Functions that return one must be
@@ -57,9 +58,9 @@ type Document struct {
 	Container          Container `json:"container,omitzero"`
 	Mail               Volume    `json:"mail,omitzero"`
 
-	Databases []Database `json:"databases,omitempty"` // of AUTH, probed by the process that asks
-	OwnUsers  bool       `json:"own_users,omitempty"` // USERS has users, who can log in without them
-	Lookups   string     `json:"lookups,omitempty"`   // the socket where Dovecot looks users up
+	Databases []userdb.Database `json:"databases,omitempty"` // of AUTH, probed by the process that asks
+	OwnUsers  bool              `json:"own_users,omitempty"` // USERS has users, who can log in without them
+	Lookups   string            `json:"lookups,omitempty"`   // the socket where Dovecot looks users up
 
 	Foreign *ForeignRefusals `json:"foreign,omitempty"` // at a backend, counted at each request
 	Stats   string           `json:"stats,omitempty"`   // the socket of Dovecot's stats process

@@ -47,7 +47,7 @@ func backends(logged finding.List) (found finding.List) {
 			f.Hint = "correct the name or the password that Dovecot logs in to its user database with"
 			found = append(found, f)
 		case unreachable.MatchString(f.Problem):
-			down := backendDown(strings.TrimPrefix(f.Problem, failed))
+			down := BackendDown(strings.TrimPrefix(f.Problem, failed))
 			down.File, down.Line = f.File, f.Line
 			found = append(found, down)
 		}
@@ -55,8 +55,9 @@ func backends(logged finding.List) (found finding.List) {
 	return found
 }
 
-func backendDown(said string) finding.Finding {
-	f := finding.Warn(finding.BackendDown, "", "a user database does not answer: "+said)
+// BackendDown is a warning, because the candidate is not its cause.
+func BackendDown(said string) finding.Finding {
+	f := finding.Warn(finding.BackendDown, "", "a user database does not work: "+said)
 	f.Hint = "whose users it has cannot log in until it does"
 	return f
 }

@@ -156,7 +156,7 @@ func (p private) verdict(failure error) (finding.List, error) {
 	case len(found) > 0:
 		return found, nil
 	case errors.Is(failure, errAuthWaits):
-		return finding.List{backendDown(errAuthWaits.Error())}, nil
+		return finding.List{BackendDown(errAuthWaits.Error())}, nil
 	case errors.Is(failure, ErrSlow):
 		return nil, failure
 	}

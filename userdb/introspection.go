@@ -1,4 +1,4 @@
-package status
+package userdb
 
 import (
 	"bufio"
@@ -37,7 +37,7 @@ func (i Introspection) try(ctx context.Context) error {
 	if err != nil {
 		return errors.New("OAUTH2_INTROSPECTION_URL cannot be asked: correct it") // err has the password
 	}
-	conn, err := dialURL(ctx, request.URL)
+	conn, err := dial(ctx, request.URL)
 	if err != nil {
 		return err
 	}

@@ -1,11 +1,10 @@
-package status
+package userdb
 
 import (
 	"context"
 	"encoding/pem"
 	"io"
 	"log"
-	"net"
 	"net/http"
 	"net/http/httptest"
 	"os"
@@ -87,37 +86,4 @@ func tried(t *testing.T, server *httptest.Server, mode string) (said string, err
 		t.Errorf("without its certificate: %v", err)
 	}
 	return said, nil
-}
-
-// A URL that never answers leaves time to ask Dovecot for the users of the others.
-func TestHangingIntrospection(t *testing.T) {
-	dir := t.TempDir()
-	hangs, err := net.Listen("tcp", "127.0.0.1:0") // the kernel accepts
-	if err != nil {
-		t.Fatal(err)
-	}
-	defer hangs.Close()
-	auth, err := net.Listen("unix", filepath.Join(dir, "auth-userdb"))
-	if err != nil {
-		t.Fatal(err)
-	}
-	defer auth.Close()
-	go func() {
-		conn, err := auth.Accept()
-		if err == nil {
-			_, _ = conn.Write([]byte("NOTFOUND\t1\n"))
-		}
-	}()
-	url := "http://" + hangs.Addr().String()
-	if err := os.WriteFile(filepath.Join(dir, "url"), []byte(url), 0o600); err != nil {
-		t.Fatal(err)
-	}
-	d := Document{Generation: "gen-000001", Lookups: auth.Addr().String(), Databases: []Database{
-		{Name: "oauth2", Servers: []string{url}, Introspection: &Introspection{URLFile: filepath.Join(dir, "url"), Mode: "post"}},
-		{Name: "sql"},
-	}}
-	d = d.ProbeDatabases(context.Background())
-	if oauth2, sql := d.Databases[0].Down, d.Databases[1].Down; !strings.Contains(oauth2, "timeout") || sql != "" {
-		t.Errorf("oauth2: %q, sql: %q", oauth2, sql)
-	}
 }
