@@ -53,6 +53,29 @@ until pg_isready -q -h "$dir/data" -p "$port"; do sleep 0.05; done
 			"SQL_BACKEND_QUERY": "SELECT host FROM hosts WHERE name = '%{username}'",
 		}
 	}},
+	"mariadb": {`
+as="setpriv --reuid=65534 --regid=65534 --clear-groups env HOME=/ TMPDIR=$1/data"
+install -d -o 65534 -g 65534 "$1/data"
+$as mariadb-install-db --no-defaults --datadir="$1/data" --auth-root-authentication-method=normal --skip-test-db
+trap 'kill $server' INT # of which mariadbd takes no notice
+$as mariadbd --no-defaults --datadir="$1/data" --socket="$1/data/socket" --bind-address=127.0.0.1 --port="$2" --innodb-flush-log-at-trx-commit=0 &
+server=$!
+wait $server
+wait $server
+`, `
+dir=$1; shift 2
+until mariadb --no-defaults --socket="$dir/data/socket" -u root -e "" 2>/dev/null; do sleep 0.05; done
+{
+	echo "CREATE DATABASE mail; CREATE TABLE mail.hosts (name text, host text);"
+	for at in localhost %; do echo "CREATE USER reader@'$at' IDENTIFIED BY 'it''s'; GRANT SELECT ON mail.* TO reader@'$at';"; done
+	for row; do echo "INSERT INTO mail.hosts VALUES ('${row%=*}', '${row#*=}');"; done
+} | mariadb --no-defaults --socket="$dir/data/socket" -u root
+`, func(_, port string) map[string]string {
+		return map[string]string{
+			"SQL_DRIVER": "mysql", "SQL_HOST": "127.0.0.1", "SQL_PORT": port, "SQL_DATABASE": "mail", "SQL_USER": "reader", "SQL_PASSWORD": "it's",
+			"SQL_BACKEND_QUERY": "SELECT host FROM hosts WHERE name = '%{user}'",
+		}
+	}},
 	"ldap": {`
 dir=$1 port=$2; shift 2
 mkdir "$dir/db"
@@ -84,7 +107,7 @@ until (: <"/dev/tcp/127.0.0.1/$2") 2>/dev/null; do sleep 0.05; done
 // proxies pass them on to there, and the backends serve them there alone.
 func TestHosts(t *testing.T) {
 	t.Parallel()
-	need(t, "python3", "slapd")
+	need(t, "python3", "slapd", "mariadbd", "dnsmasq")
 	if found, _ := filepath.Glob("/usr/lib/postgresql/*/bin/postgres"); len(found) == 0 {
 		pidgeontest.Gap(t, "postgresql is not installed: run tools/test.sh")
 	}
@@ -94,6 +117,15 @@ func TestHosts(t *testing.T) {
 			t.Run(name, func(t *testing.T) {
 				t.Parallel()
 				testHosts(newSite(t, root, binary), database)
+			})
+		}
+		for _, name := range []string{"postgresql", "ldap"} {
+			t.Run(name+" beside DNS", func(t *testing.T) {
+				t.Parallel()
+				s := newSite(t, root, binary)
+				s.name = "tasks.mail"
+				s.newResolver()
+				testHosts(s, hostsIn[name])
 			})
 		}
 	})
@@ -125,7 +157,11 @@ func testHosts(s *site, database hosts) {
 		s.Fatalf("%v\n%s", err, out)
 	}
 	environ := database.environ(dir, port)
-	maps.Copy(environ, map[string]string{"BACKENDS": here + "," + there, "BACKEND_USERS": named + "=" + table[shard.Of(named)], "LMTP_PORT": s.lmtp})
+	backends := here + "," + there
+	if s.name != "" {
+		backends = "dns:" + s.name
+	}
+	maps.Copy(environ, map[string]string{"BACKENDS": backends, "BACKEND_USERS": named + "=" + table[shard.Of(named)], "LMTP_PORT": s.lmtp})
 	at := func(address string, more map[string]string) *pidgeontest.Server {
 		mine := maps.Clone(environ)
 		maps.Copy(mine, more)

@@ -97,6 +97,7 @@ type site struct {
 	proxy        *pidgeontest.Server
 	backends     map[string]*pidgeontest.Server // by their addresses
 	lmtp         string                         // the port: a proxy passes mail on to the one that it takes it on
+	launch       pidgeontest.Launch
 }
 
 var sites atomic.Int32
@@ -127,7 +128,7 @@ func (s *site) server(address string, environ map[string]string) *pidgeontest.Se
 
 func (s *site) start(server *pidgeontest.Server) {
 	s.Helper()
-	if err := server.Start(pidgeontest.Launch{}); err != nil {
+	if err := server.Start(s.launch); err != nil {
 		s.Fatal(err)
 	}
 	s.healthy(server)
@@ -401,7 +402,8 @@ func (s *site) deliver(user string) {
 	}
 }
 
-// resolver is a DNS server that has addresses for the name of all backends.
+// resolver is a DNS server that has addresses for the name of all backends, and that all
+// servers ask.
 type resolver struct {
 	*site
 	address, hosts string
@@ -418,6 +420,7 @@ func (s *site) newResolver() *resolver {
 		s.Fatal(err)
 	}
 	s.Cleanup(r.kill)
+	s.launch.Before = "echo nameserver " + r.address + " >/etc/resolv.conf"
 	return r
 }
 
@@ -452,25 +455,18 @@ func TestProxyByName(t *testing.T) {
 		s := newSite(t, root, binary)
 		s.name = "tasks.mail"
 		dns := s.newResolver()
-		resolved := pidgeontest.Launch{Before: "echo nameserver " + dns.address + " >/etc/resolv.conf"}
 		for i := range 3 {
 			backend := s.server(s.address(i), map[string]string{
 				"LISTEN": s.address(i), "IMAP_PORT": "143", "IMAPS_PORT": "0", "LMTP_PORT": s.lmtp, "TRUSTED_NETWORKS": "127.0.0.1",
 				"BACKENDS": "dns:" + s.name, "BACKEND_NAME": s.address(i),
 			})
 			s.backends[s.address(i)] = backend
-			if err := backend.Start(resolved); err != nil {
-				t.Fatal(err)
-			}
-			s.healthy(backend)
+			s.start(backend)
 		}
 		s.proxy = s.server("127.0.0.1", map[string]string{"ROLE": "proxy", "LMTP_PORT": s.lmtp, "BACKENDS": "dns:" + s.name})
 		s.proxy.Environ["BACKEND_CA_PATH"] = filepath.Join(s.proxy.Work, "certs/ca.crt")
 		delete(s.proxy.Environ, "USERS_FILE")
-		if err := s.proxy.Start(resolved); err != nil {
-			t.Fatal(err)
-		}
-		s.healthy(s.proxy)
+		s.start(s.proxy)
 
 		two := shard.Assign([]string{s.address(0), s.address(1)})
 		at := func(user, want string) {
@@ -509,7 +505,7 @@ func TestProxyByName(t *testing.T) {
 		}
 
 		var warned bytes.Buffer
-		_, err := s.proxy.Run(pidgeontest.Launch{Before: resolved.Before, Environ: []string{"RUN_DIR=/run/elsewhere", "BACKENDS=" + s.name}, Args: []string{"check"}}, &warned, &warned)
+		_, err := s.proxy.Run(pidgeontest.Launch{Before: s.launch.Before, Environ: []string{"RUN_DIR=/run/elsewhere", "BACKENDS=" + s.name}, Args: []string{"check"}}, &warned, &warned)
 		if want := "warning: BACKENDS names tasks.mail, which has 3 addresses: a login goes to any of them: write dns:tasks.mail"; err != nil || !strings.Contains(warned.String(), want) {
 			t.Errorf("a check of the plain name (%v) does not say %s\n%s", err, want, &warned)
 		}
@@ -520,7 +516,7 @@ func TestProxyByName(t *testing.T) {
 		}
 		at(moved, s.address(2))
 		var said bytes.Buffer
-		if code, err := s.proxy.Run(pidgeontest.Launch{Before: resolved.Before, Environ: []string{"RUN_DIR=/run/elsewhere"}, Args: []string{"check"}}, &said, &said); code != 78 || err != nil || !strings.Contains(said.String(), "BACKENDS names tasks.mail, which no resolver answers for") {
+		if code, err := s.proxy.Run(pidgeontest.Launch{Before: s.launch.Before, Environ: []string{"RUN_DIR=/run/elsewhere"}, Args: []string{"check"}}, &said, &said); code != 78 || err != nil || !strings.Contains(said.String(), "BACKENDS names tasks.mail, which no resolver answers for") {
 			t.Errorf("a check elsewhere says %d (%v)\n%s", code, err, &said)
 		}
 	})

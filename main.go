@@ -60,6 +60,10 @@ func run(args, environ []string, stdin io.Reader, stdout, stderr io.Writer) int 
 		return runEntrypoint(own)
 	}
 	if ours, ok := commands[call.Name]; ok {
+		if slices.Contains(args, "--help") || slices.Contains(args, "-h") {
+			fmt.Fprint(stdout, command.Help)
+			return 0
+		}
 		return ours(call)
 	}
 	ours := append(slices.Sorted(maps.Keys(commands)), "version", "help")
