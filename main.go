@@ -44,6 +44,9 @@ func run(args, environ []string, stdin io.Reader, stdout, stderr io.Writer) int 
 	if len(args) == 0 {
 		args = []string{"run"}
 	}
+	if _, ours := commands[args[0]]; ours && (slices.Contains(args, "--help") || slices.Contains(args, "-h")) {
+		args = []string{"help"}
+	}
 	switch args[0] {
 	case "version", "--version", "-v":
 		fmt.Fprintln(stdout, "pidgeon", version)
@@ -60,10 +63,6 @@ func run(args, environ []string, stdin io.Reader, stdout, stderr io.Writer) int 
 		return runEntrypoint(own)
 	}
 	if ours, ok := commands[call.Name]; ok {
-		if slices.Contains(args, "--help") || slices.Contains(args, "-h") {
-			fmt.Fprint(stdout, command.Help)
-			return 0
-		}
 		return ours(call)
 	}
 	ours := append(slices.Sorted(maps.Keys(commands)), "version", "help")
