@@ -4,6 +4,7 @@ import (
 	"os"
 	"regexp"
 	"slices"
+	"strings"
 	"testing"
 
 	"pidgeon/settings"
@@ -41,5 +42,22 @@ func TestReadmeNamesEveryVariable(t *testing.T) {
 	}
 	for _, v := range missing {
 		t.Errorf("%s has no row in README.md or docs/settings.md", v.Name)
+	}
+}
+
+// TestReadmeShowsDiff: the difference in the README is the one that a script expects.
+func TestReadmeShowsDiff(t *testing.T) {
+	readme, err := os.ReadFile("README.md")
+	if err != nil {
+		t.Fatal(err)
+	}
+	script, err := os.ReadFile("testdata/script/commands/without-a-server.txtar")
+	if err != nil {
+		t.Fatal(err)
+	}
+	_, after, _ := strings.Cut(string(script), "\n-- diff --\n")
+	diff, _, found := strings.Cut(after, "-- ")
+	if !found || !strings.Contains(string(readme), "```\n"+diff+"```\n") {
+		t.Error("README.md shows another difference than commands/without-a-server.txtar")
 	}
 }

@@ -1,6 +1,6 @@
 """submit-and-read.py SUBMISSION IMAPS, each HOST:PORT of examples/postfix: a letter that
-is submitted with a login is delivered and read, and a wrong password is turned
-away."""
+is submitted with a login is delivered and read; a wrong password is turned away, and so
+is another's address as the sender."""
 import imaplib, smtplib, ssl, sys, time
 
 submission, imaps = (address.rsplit(":", 1) for address in sys.argv[1:])
@@ -22,6 +22,10 @@ for _ in range(60):
 with session() as s:
     s.login(user, "demo")
     s.sendmail(user, [user], "Subject: from postfix\r\n\r\nbody\r\n")
+    s.mail("boss@example.org")
+    answer = s.rcpt(user)
+    if answer[0] != 553:
+        sys.exit(f"whoever logs in may send as another: {answer}")
 with session() as s:
     s.ehlo()
     s.user, s.password = user, "wrong"

@@ -136,6 +136,22 @@ func TestSilentFileSystem(t *testing.T) {
 	}
 }
 
+// TestSilentFileSystemOnce tells of a file system once, whichever directory of it comes first.
+func TestSilentFileSystemOnce(t *testing.T) {
+	var j journal
+	w := New(j.logger(), fastPolls())
+	b := newBox(t)
+	w.silent = func(string) string { return "nfs" }
+	for _, dir := range []string{"a", "b"} {
+		b.write(dir+"/x.conf", "x")
+		w.report(newSurvey(paths{dirs: []string{b.at(dir)}}), nil)
+	}
+	j.await(t, "file system does not report changes, polling instead", 1)
+	if got := j.count("watching recovered"); got != 0 {
+		t.Errorf("%d lines about recovery", got)
+	}
+}
+
 func TestSilentNames(t *testing.T) {
 	for magic, want := range map[uint32]string{
 		0x6969: "nfs", 0x517b: "smb", 0xff534d42: "smb", 0xfe534d42: "smb", 0x65735546: "fuse or virtiofs",

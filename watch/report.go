@@ -4,6 +4,7 @@ import (
 	"errors"
 	"log/slog"
 	"os"
+	"strconv"
 	"strings"
 	"time"
 
@@ -28,7 +29,7 @@ func (w *Watcher) report(found *survey, err error) time.Duration {
 		if system := w.silent(m.path); system != "" {
 			interval = w.opt.Fast
 			w.notices.warn("file system does not report changes, polling instead",
-				m.path, "directory", m.path, "file_system", system, "interval", w.opt.Fast)
+				strconv.FormatUint(m.id.dev, 10), "directory", m.path, "file_system", system, "interval", w.opt.Fast)
 		}
 	}
 	for _, mount := range found.replacedMounts() {
