@@ -7,6 +7,7 @@ package candidate
 import (
 	"crypto/sha256"
 	"io/fs"
+	"regexp"
 	"slices"
 	"strings"
 
@@ -15,7 +16,6 @@ import (
 	"pidgeon/dovecot"
 	"pidgeon/dovecot/lint"
 	"pidgeon/finding"
-	"pidgeon/lazyregexp"
 	"pidgeon/mount"
 	"pidgeon/render"
 	"pidgeon/settings"
@@ -34,6 +34,8 @@ type Host struct {
 
 	SelfSigned string // directory of the self-signed certificate
 	Rehearsal  string // directory of a rehearsal, which makes and removes it
+
+	whenRead func(config.Files) // gets the operator's files before they are looked at; may be nil
 }
 
 // Live is the part of the running configuration that the judgement of another one needs;
@@ -90,7 +92,7 @@ func (h Host) build(c Candidate, dir string) (Candidate, error) {
 		brought := rewriteForMainFile(files)
 		c.Dir, c.Files, c.Lint = dir, files, lint.Parse(files, dir)
 		c.Lint.ReadDefinitions(&brought)
-		demand := withReadyProcesses(c.Demand, c.Lint)
+		demand := withProcesses(c.Demand, c.Lint)
 		if err != nil || !again || c.Settings.HasOperatorConfig() || brought == c.OverrideDefinitions && slices.Equal(demand, c.Demand) {
 			return c, err
 		}
@@ -116,12 +118,13 @@ func (h Host) carriedOver(c *Candidate, files config.Files) (config.Files, error
 	return files, nil
 }
 
-// withReadyProcesses sets the numbers of processes that overrides keep ready.
-func withReadyProcesses(demand []sizing.Protocol, overrides *lint.Config) []sizing.Protocol {
+// withProcesses sets the numbers of processes that overrides keep ready, and allow.
+func withProcesses(demand []sizing.Protocol, overrides *lint.Config) []sizing.Protocol {
 	demand = slices.Clone(demand)
 	for i, p := range demand {
 		of := config.ProtocolNamed(p.Name)
-		demand[i].LoginReady, demand[i].SessionReady = overrides.ReadyProcesses(of.Login), overrides.ReadyProcesses(of.Session)
+		demand[i].LoginReady, demand[i].SessionReady = overrides.OverrideLimit(of.Login, "process_min_avail"), overrides.OverrideLimit(of.Session, "process_min_avail")
+		demand[i].LoginLimit, demand[i].SessionLimit = overrides.OverrideLimit(of.Login, "process_limit"), overrides.OverrideLimit(of.Session, "process_limit")
 	}
 	return demand
 }
@@ -222,10 +225,10 @@ func (h Host) submissionCrashes(s settings.Settings) string {
 
 // ownerSettings finds settings of an override that may give users different system users, and
 // includes of files that may have such settings.
-var ownerSettings = lazyregexp.New(`userdb|passdb|mail_uid|mail_gid|!include`)
+var ownerSettings = regexp.MustCompile(`userdb|passdb|mail_uid|mail_gid|!include`)
 
 // ownUIDs finds columns of SQL_USER_QUERY that may do so.
-var ownUIDs = lazyregexp.New(`(?i)\b[ug]id\b|\*`)
+var ownUIDs = regexp.MustCompile(`(?i)\b[ug]id\b|\*`)
 
 // oneOwner reports whether all users share a system user. Only then may a session process
 // serve several of them, because it cannot switch to another one (2.3.19, 2.4.1).

@@ -7,6 +7,7 @@ import (
 	"fmt"
 	"os"
 	"path/filepath"
+	"regexp"
 	"slices"
 	"strings"
 	"time"
@@ -16,7 +17,6 @@ import (
 	"pidgeon/dovecot/lint"
 	"pidgeon/dovecot/rehearsal"
 	"pidgeon/finding"
-	"pidgeon/lazyregexp"
 	"pidgeon/settings"
 	"pidgeon/userdb"
 )
@@ -83,7 +83,9 @@ func (h Host) read(ctx context.Context, c Candidate, effective dovecot.Reading, 
 		return m, found, nil
 	}
 	lost := c.Lint.LimitFaults(m.Effective)
-	if !s.HasOperatorConfig() {
+	if s.HasOperatorConfig() {
+		lost = append(lost, closedListeners(r.Live.Listeners, m.Listeners)...)
+	} else {
 		lost = append(lost, c.Lint.ChangedListeners(m.Effective, requested(s))...)
 	}
 	if refused(r.Live.attribute(lost, c.Files, finding.List.Warnings)...) {
@@ -175,7 +177,7 @@ func (c Candidate) askIntrospection(ctx context.Context) (found finding.List) {
 }
 
 // byLDAP matches what auth logs of an LDAP server: "ldap(/etc/x)", in 2.3.13 "LDAP".
-var byLDAP = lazyregexp.New(`: (?:ldap\(|LDAP: )`)
+var byLDAP = regexp.MustCompile(`: (?:ldap\(|LDAP: )`)
 
 // hintPassword names the variables with the password that a database has refused.
 func (c Candidate) hintPassword(found finding.List) finding.List {

@@ -38,7 +38,8 @@ const refusalDelay = 300 * time.Millisecond
 // that does not pass is removed from the store. say gets the verdict that counts if the next
 // step ends the process: Judge exits when rendering takes too long.
 func (h Host) Judge(ctx context.Context, store *publish.Store, r Request, say func(Verdict)) Verdict {
-	say(h.interrupted())
+	say(interrupted(nil))
+	h.whenRead = func(files config.Files) { say(interrupted(files)) }
 	good, hasGood, _ := LoadLastGood(r.StateDir)
 	if !r.Live.Running {
 		r.Live.Overrides = good.Verdict.Digests // which worked, so an override that differs is at fault
@@ -66,12 +67,24 @@ func (h Host) Judge(ctx context.Context, store *publish.Store, r Request, say fu
 	return v
 }
 
-// interrupted is the verdict that counts if the process is ended.
-func (h Host) interrupted() Verdict {
-	return Verdict{Outcome: Undecided, Slow: true, Findings: finding.List{{
-		Code: finding.CheckFailed, Problem: fmt.Sprintf("the check did not come to an end within %v and %d MiB", patience, MaxMemory>>20),
-		Hint: "it is made again; look for what is large, or includes much",
-	}}}
+// fewFiles is how many of the largest files an interrupted judgement names.
+const fewFiles = 3
+
+// interrupted is the verdict that counts if the process is ended while it judges files.
+func interrupted(files config.Files) Verdict {
+	f := finding.Finding{Code: finding.CheckFailed, Hint: "leave out what is large, or includes much; it is tried again"}
+	what := "the check"
+	if len(files) > 0 {
+		largest := slices.SortedStableFunc(slices.Values(files), func(a, b config.File) int { return len(b.Data) - len(a.Data) })
+		what = fmt.Sprintf("the check of %d files, of up to %d KiB,", len(files), len(largest[0].Data)>>10)
+		var names []string
+		for _, file := range largest[:min(len(largest), fewFiles)] {
+			names = append(names, file.Origin)
+		}
+		f.File = strings.Join(names, ", ")
+	}
+	f.Problem = fmt.Sprintf("%s did not come to an end within %v and %d MiB", what, patience, MaxMemory>>20)
+	return Verdict{Outcome: Undecided, Slow: true, Findings: finding.List{f}}
 }
 
 func (h Host) judge(ctx context.Context, store *publish.Store, r Request, in Sources, err error, say func(Verdict)) Verdict {
@@ -80,7 +93,7 @@ func (h Host) judge(ctx context.Context, store *publish.Store, r Request, in Sou
 			return Verdict{Outcome: Unchanged, SourcesID: k, Findings: k.withoutNamed(in.Warnings)}.withWatchedPaths(in)
 		}
 	}
-	v := Verdict{SourcesID: SourcesID{Fingerprint: h.fingerprint(in, err, nil)}, all: r.AllWarnings}.withWatchedPaths(in)
+	v := Verdict{SourcesID: SourcesID{Fingerprint: h.fingerprint(in, err, nil)}, all: r.AllWarnings, hidden: in.hiddenValues()}.withWatchedPaths(in)
 	if err != nil {
 		return v.with(in.Warnings, err).with(append(in.Warnings, finding.Of(err)...), nil)
 	}
@@ -96,7 +109,7 @@ func (h Host) judge(ctx context.Context, store *publish.Store, r Request, in Sou
 	found = v.withoutNamed(found)
 	v.Fingerprint = h.fingerprint(in, nil, v.References)
 	v = v.withWatchedPaths(in)
-	undecided := h.interrupted()
+	undecided := interrupted(in.written())
 	undecided.SourcesID, undecided.WatchDirs, undecided.WatchFiles = v.SourcesID, v.WatchDirs, v.WatchFiles
 	say(undecided)
 	if tooMuch := c.Lint.TooMuch(); len(tooMuch) > 0 {
@@ -272,7 +285,7 @@ func (h Host) judgeGood(ctx context.Context, store *publish.Store, r Request, go
 		c = h.sizeOperatorConfig(c, effective.Settings)
 	}
 	m, found, err := h.Check(ctx, c, effective, r)
-	v := h.describe(Verdict{}, c, m)
+	v := h.describe(Verdict{hidden: in.hiddenValues()}, c, m)
 	v.Overrides, v.CertificateExpires = good.Verdict.Overrides, good.Verdict.CertificateExpires
 	v = v.with(found, err)
 	if v.Outcome != Passed {

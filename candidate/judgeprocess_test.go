@@ -4,10 +4,12 @@ import (
 	"context"
 	"encoding/json"
 	"errors"
+	"fmt"
 	"os/exec"
 	"strings"
 	"testing"
 
+	"pidgeon/config"
 	"pidgeon/finding"
 )
 
@@ -72,5 +74,30 @@ func TestVerdictIsSmall(t *testing.T) {
 	}
 	if v := (Verdict{}).with(found[:3], nil); len(v.Findings) != 3 {
 		t.Errorf("%d findings of 3", len(v.Findings))
+	}
+}
+
+// What ends a judgement is mostly in the largest files.
+func TestInterruptedNamesFiles(t *testing.T) {
+	var files config.Files
+	for i, size := range []int{10, 3000, 2000, 9000, 20} {
+		files = append(files, config.File{Origin: fmt.Sprintf("/overrides/%d.conf", i), Data: make([]byte, size)})
+	}
+	want := "/overrides/3.conf, /overrides/1.conf, /overrides/2.conf: the check of 5 files, of up to 8 KiB, did not come to an end within 2m0s and 192 MiB: leave out what is large, or includes much; it is tried again"
+	if v := interrupted(files); v.Findings.Error() != want || v.Outcome != Undecided || !v.Slow {
+		t.Errorf("got %v", v)
+	}
+	if v := interrupted(nil); v.Findings[0].File != "" {
+		t.Errorf("got %v", v.Findings)
+	}
+}
+
+func TestClosedListeners(t *testing.T) {
+	bound := []config.Listener{{Name: "imap", Port: 143}, {Name: "imaps", Port: 993}}
+	if found := closedListeners(bound, []config.Listener{{Name: "mine", Port: 143}}); found.Error() != "the listener imaps on port 993 goes away" || !found[0].Warning {
+		t.Errorf("got %v", found)
+	}
+	if found := closedListeners(bound, bound); len(found) > 0 {
+		t.Errorf("got %v", found)
 	}
 }

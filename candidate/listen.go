@@ -55,6 +55,17 @@ func (h Host) bindFaults(ctx context.Context, c Candidate, listeners, bound []co
 	return found
 }
 
+// closedListeners warns of listeners that run and that a configuration of the operator's own
+// no longer has, whichever line it is that closes them.
+func closedListeners(bound, listeners []config.Listener) (found finding.List) {
+	for _, l := range bound {
+		if !slices.ContainsFunc(listeners, func(other config.Listener) bool { return other.Port == l.Port }) {
+			found = append(found, finding.Warn(finding.ChangedListener, "", fmt.Sprintf("the listener %s on port %d goes away", l.Name, l.Port)))
+		}
+	}
+	return found
+}
+
 // claim is an address that a listener wants.
 type claim struct{ listener, ip string }
 

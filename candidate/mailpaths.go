@@ -7,6 +7,7 @@ import (
 	"os"
 	"os/user"
 	"path/filepath"
+	"regexp"
 	"runtime"
 	"strconv"
 	"strings"
@@ -16,8 +17,8 @@ import (
 
 	"pidgeon/container"
 	"pidgeon/dovecot"
+	"pidgeon/dovecot/lint"
 	"pidgeon/finding"
-	"pidgeon/lazyregexp"
 	"pidgeon/settings"
 )
 
@@ -71,11 +72,11 @@ func (h Host) mailFaults(effective dovecot.Settings, mailDir string, uid, gid in
 // maxHomes bounds the number of homes that are checked.
 const maxHomes = 100
 
-var variable = lazyregexp.New(`%\{[a-z]+\}`)
+var variable = regexp.MustCompile(`%\{[a-z]+\}`)
 
 // foreignHome finds a home with another owner, whose user could log in and read no mail.
 func foreignHome(home settings.Layout, mailDir string, uid, gid int) finding.List {
-	homes, _ := filepath.Glob(variable.ReplaceAllString(string(home), "[a-z0-9_]*"))
+	homes := lint.Glob(variable.ReplaceAllString(string(home), "[a-z0-9_]*"))
 	for _, dir := range homes[:min(len(homes), maxHomes)] {
 		info, err := os.Stat(dir)
 		if err != nil || !info.IsDir() || filepath.Base(dir) == "lost+found" {

@@ -4,14 +4,15 @@ import (
 	"bytes"
 	"path"
 	"path/filepath"
+	"regexp"
 
 	"pidgeon/config"
-	"pidgeon/lazyregexp"
+	"pidgeon/dovecot/lint"
 )
 
 var (
-	relativePath = lazyregexp.New(`(?m)^([ \t]*(?:!include(?:_try)?[ \t]+|\w+[ \t]*=[ \t]*<[ \t]*))([^/\s].*?)([ \t\r]*)$`)
-	versionLine  = lazyregexp.New(`(?m)^[ \t]*dovecot_(config|storage)_version[ \t]*=[ \t]*(\S+)[ \t\r]*$`)
+	relativePath = regexp.MustCompile(`(?m)^([ \t]*(?:!include(?:_try)?[ \t]+|\w+[ \t]*=[ \t]*<[ \t]*))([^/\s].*?)([ \t\r]*)$`)
+	versionLine  = regexp.MustCompile(`(?m)^[ \t]*dovecot_(config|storage)_version[ \t]*=[ \t]*(\S+)[ \t\r]*$`)
 )
 
 // dovecotDir is the directory of a distribution's configuration.
@@ -47,8 +48,8 @@ func rewriteForMainFile(files config.Files) (brought config.OverrideDefinitions)
 // dovecotDir if a file is there.
 func wholePath(dir, relative string) string {
 	beside := filepath.Join(dir, relative)
-	if found, _ := filepath.Glob(beside); len(found) == 0 {
-		if found, _ = filepath.Glob(filepath.Join(dovecotDir, relative)); len(found) > 0 {
+	if found := lint.Glob(beside); len(found) == 0 {
+		if found = lint.Glob(filepath.Join(dovecotDir, relative)); len(found) > 0 {
 			return filepath.Join(dovecotDir, relative)
 		}
 	}

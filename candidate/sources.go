@@ -10,6 +10,7 @@ import (
 	"maps"
 	"os"
 	"path/filepath"
+	"regexp"
 	"slices"
 	"strings"
 	"time"
@@ -19,7 +20,6 @@ import (
 	"pidgeon/dovecot/lint"
 	"pidgeon/dovecot/upgrade"
 	"pidgeon/finding"
-	"pidgeon/lazyregexp"
 	"pidgeon/mount"
 	"pidgeon/render"
 	"pidgeon/settings"
@@ -49,7 +49,7 @@ type Sources struct {
 // forgetful are versions whose proxies lose sessions over TLS: of 100 sessions with eight
 // clients at once 11 to 26 got no answer any more on 2.4.1, 0 to 2 in secure mode, and none
 // on 2.3.19, on 2.4.5, or without TLS to the backend. 2.4.2 to 2.4.4 were not tried.
-var forgetful = lazyregexp.New(`^2\.4\.[0-4]$`)
+var forgetful = regexp.MustCompile(`^2\.4\.[0-4]$`)
 
 // Read reads all sources once, and collects their faults. It returns an error only if the
 // settings are at fault, because these say where the other sources are.
@@ -80,6 +80,9 @@ func (h Host) readAgain(live Live, before Sources) (Sources, error) {
 	if s.HasOperatorConfig() {
 		own, faults := lint.ReadOperatorConfig(string(s.DovecotConf))
 		in.OperatorConfig, in.Faults = own, append(in.Faults, faults...)
+	}
+	if h.whenRead != nil {
+		h.whenRead(in.written())
 	}
 	if h.Dovecot.Dialect == "2.4" && s.CarryOver == "yes" {
 		in.Overrides.Conf = in.carriedOver(in.Overrides.Conf, ".conf", string(s.OverridesDir))
@@ -225,7 +228,7 @@ func (in *Sources) readCertificate(selfSigned string, live Live) {
 }
 
 // sniName matches directories of TLS_SNI_DIR whose names a client may ask for.
-var sniName = lazyregexp.New(`^(\*\.)?[A-Za-z0-9_]([A-Za-z0-9_.-]*[A-Za-z0-9_])?$`)
+var sniName = regexp.MustCompile(`^(\*\.)?[A-Za-z0-9_]([A-Za-z0-9_.-]*[A-Za-z0-9_])?$`)
 
 // What TLS_SNI_DIR may hold: doveconf 2.3.19 takes more memory than a judgement has to read
 // 2,000 names, and PID 1 took 40 MB to watch the directories of 5,000.

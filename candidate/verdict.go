@@ -60,6 +60,7 @@ type Verdict struct {
 	Backends   BackendLookup `json:"backends,omitzero"`
 	Findings   finding.List  `json:"findings"`
 	all        bool          // no warnings are collapsed
+	hidden     []hiddenValue // not shown in Findings
 	WatchDirs  []string      `json:"watch_dirs"`
 	WatchFiles []string      `json:"watch_files"`
 }
@@ -88,10 +89,11 @@ func (v Verdict) with(found finding.List, failure error) Verdict {
 	case failure != nil:
 		v.Outcome = Undecided
 	}
+	found = hide(append(slices.Clip(found), finding.Of(failure)...), v.hidden)
 	if !v.all {
 		found = collapsed(found)
 	}
-	v.Findings = bounded(append(slices.Clip(found), finding.Of(failure)...))
+	v.Findings = bounded(found)
 	return v
 }
 

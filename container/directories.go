@@ -46,18 +46,20 @@ func MakeDirectories(s settings.Settings) error {
 // PrepareDirectories makes the directories, and locks those that only one entrypoint may use
 // until unlock.
 func PrepareDirectories(s settings.Settings, id Identity) (unlock func(), err error) {
+	if id.Root() { // which needs nobody else there; an image has them open to any user
+		if err := closeToOthers(string(s.RunDir), string(s.StateDir)); err != nil {
+			return nil, err
+		}
+		if err := removeForeign(s); err != nil {
+			return nil, fmt.Errorf("removing what another user has in STATE_DIR: %w", err)
+		}
+	}
 	if err := os.MkdirAll(s.DovecotState(), 0o755); err != nil {
 		return nil, fmt.Errorf("making a directory: %w", err)
 	}
-	if id.Root() { // which needs nobody else there; an image has them open to any user
-		for _, dir := range []string{string(s.RunDir), string(s.StateDir), s.DovecotState()} {
-			_ = os.Chown(dir, 0, -1) // NFS may not let root
-			if err := os.Chmod(dir, 0o755); err != nil {
-				return nil, fmt.Errorf("closing a directory: %w", err)
-			}
-		}
-		if err := removeForeign(string(s.StateDir), s.SelfSigned()); err != nil {
-			return nil, fmt.Errorf("removing what another user has in STATE_DIR: %w", err)
+	if id.Root() {
+		if err := closeToOthers(s.DovecotState()); err != nil {
+			return nil, err
 		}
 	}
 	if uid, gid := id.MailOwner(s); !s.HasOperatorConfig() {
@@ -85,21 +87,34 @@ func PrepareDirectories(s settings.Settings, id Identity) (unlock func(), err er
 
 const lockName = "lock"
 
-// removeForeign removes what root would run or serve and somebody else may have written,
-// because a user of mail could become root by a last good configuration.
-func removeForeign(stateDir, selfSigned string) error {
+// closeToOthers gives directories to root.
+func closeToOthers(dirs ...string) error {
+	for _, dir := range dirs {
+		_ = os.Chown(dir, 0, -1) // NFS may not let root
+		if err := os.Chmod(dir, 0o755); err != nil {
+			return fmt.Errorf("closing a directory: %w", err)
+		}
+	}
+	return nil
+}
+
+// removeForeign removes what root would run, serve or follow and somebody else may have
+// written, because a user of mail could become root by a last good configuration.
+func removeForeign(s settings.Settings) error {
+	stateDir := string(s.StateDir)
 	dir, err := os.Stat(stateDir)
 	if err != nil {
 		return err
 	}
 	ours := dir.Sys().(*syscall.Stat_t).Uid
 	paths, err := filepath.Glob(filepath.Join(stateDir, "last-good*"))
-	for _, path := range append(paths, selfSigned, filepath.Join(stateDir, lockName)) {
+	for _, path := range append(paths, s.SelfSigned(), s.DovecotState(), filepath.Join(stateDir, lockName)) {
 		info, absent := os.Lstat(path)
-		if absent != nil || filepath.Base(path) == lockName && info.Mode().IsRegular() { // another pidgeon may hold it
-			continue
-		}
-		if info.Sys().(*syscall.Stat_t).Uid != ours {
+		switch {
+		case absent != nil || info.Sys().(*syscall.Stat_t).Uid == ours:
+		case filepath.Base(path) == lockName && info.Mode().IsRegular(): // another pidgeon may hold it
+		case path == s.DovecotState() && info.IsDir(): // closed later, as nothing in it is run
+		default:
 			err = errors.Join(err, os.RemoveAll(path))
 		}
 	}

@@ -33,6 +33,9 @@ type Protocol struct {
 	// LoginReady and SessionReady are the process_min_avail of overrides; Dovecot takes no
 	// lower process_limit.
 	LoginReady, SessionReady int
+	// LoginLimit and SessionLimit are the process_limit of overrides, 0 if they set none;
+	// Dovecot keeps no more processes ready.
+	LoginLimit, SessionLimit int
 }
 
 // Secure reports whether each connection gets a login process of its own.

@@ -24,8 +24,11 @@ const (
 	sessionsReady  = 4 // session processes started ahead
 )
 
-// keptReady names, in a Derivation, processes that overrides keep ready.
-const keptReady = "processes that an override keeps ready"
+// keptReady and allowed name, in a Derivation, processes that overrides keep ready and allow.
+const (
+	keptReady = "processes that an override keeps ready"
+	allowed   = "processes that an override allows"
+)
 
 // sessionService has spare processes, because on a slow disk a session process can end later
 // than the login process of its client: it still counts against the limit, and the next
@@ -45,7 +48,7 @@ func sessionService(name string, login Service, p Protocol) limits {
 	return limits{
 		name: name, ProcessLimit: processes, ClientLimit: add(one, count(share-1, "more where memory is short")),
 		Requests:        count(requestsReused, "sessions to a process, one after another"),
-		ProcessMinAvail: count(sessionsReady, "processes started ahead").atMost(processes.Total, "processes"),
+		ProcessMinAvail: count(sessionsReady, "processes started ahead").atMost(processes.Total, "processes").atMost(cmp.Or(p.SessionLimit, MaxSessions), allowed),
 	}
 }
 
@@ -57,7 +60,7 @@ func loginService(name string, p Protocol, machine Machine) limits {
 		connections = connections.atLeast(ready, keptReady)
 		return limits{
 			name: name, ProcessLimit: connections, ClientLimit: one, Requests: one,
-			ProcessMinAvail: processors.atMost(connections.Total, "processes"),
+			ProcessMinAvail: processors.atMost(connections.Total, "processes").atMost(cmp.Or(p.LoginLimit, MaxSessions), allowed),
 		}
 	}
 	// One process per CPU, more only where a process could not open enough files.
@@ -66,7 +69,7 @@ func loginService(name string, p Protocol, machine Machine) limits {
 	return limits{
 		name: name, ProcessLimit: processes, ClientLimit: clients,
 		Requests:        count(Unlimited, "a process serves one client after another"),
-		ProcessMinAvail: processes, VSZLimitMiB: p.loginVSZ(clients.Total),
+		ProcessMinAvail: processes.atMost(cmp.Or(p.LoginLimit, MaxSessions), allowed), VSZLimitMiB: p.loginVSZ(clients.Total),
 	}
 }
 

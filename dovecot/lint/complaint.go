@@ -4,13 +4,13 @@ import (
 	"cmp"
 	"context"
 	"path/filepath"
+	"regexp"
 	"slices"
 	"strconv"
 	"strings"
 
 	"pidgeon/dovecot"
 	"pidgeon/finding"
-	"pidgeon/lazyregexp"
 )
 
 // placed turns a complaint into a finding with the operator's file and line.
@@ -45,16 +45,16 @@ func (c *Config) placed(ctx context.Context, d *dovecot.Dovecot, said dovecot.Co
 
 // unknown finds the name that doveconf does not know: "service { bogus" in 2.3,
 // "bogus (service_bogus … not found either.)" in 2.4.
-var unknown = lazyregexp.New(`(?s)Unknown (?:setting|section name): (?:.*? )??([^ ]*)(?: \(|$)`)
+var unknown = regexp.MustCompile(`(?s)Unknown (?:setting|section name): (?:.*? )??([^ ]*)(?: \(|$)`)
 
 // "service auth { client_limit=20000 } is lower than required under max. load (50202)"
-var tooFew = lazyregexp.New(`^service (\S+) \{ client_limit=\d+ \} is lower than required`)
+var tooFew = regexp.MustCompile(`^service (\S+) \{ client_limit=\d+ \} is lower than required`)
 
 // "service(imap-login): process_limit must be higher than 0"
-var ofSetting = lazyregexp.New(`service\(([^)]+)\): (\w+)`)
+var ofSetting = regexp.MustCompile(`service\(([^)]+)\): (\w+)`)
 
 // "duplicate listener: 24:127.0.0.1"
-var twice = lazyregexp.New(`^duplicate listener: (\d+):`)
+var twice = regexp.MustCompile(`^duplicate listener: (\d+):`)
 
 // lastValue is the last line of an override that sets a value in a kind of section.
 func (c *Config) lastValue(kind, key, value string) (last *statement) {
@@ -87,10 +87,26 @@ func (c *Config) culprit(said dovecot.Complaint) *statement {
 		return c.lastValue("inet_listener", "port", m[1])
 	}
 	if m := ofSetting.FindStringSubmatch(said.Problem); m != nil {
-		return c.last(c.service(m[1]), m[2])
+		return c.limitOf(m[1], m[2], said.Problem)
 	}
 	key, _, _ := strings.Cut(said.Problem, ":")
 	return c.last(nil, key)
+}
+
+// limitOf is the statement in force for a limit of a service that a complaint begins with. If
+// that is not the operator's and the complaint compares it with one that is, it is that.
+func (c *Config) limitOf(service, limit, problem string) *statement {
+	in := c.service(service)
+	found := c.last(in, limit)
+	if found == nil || found.file.Override {
+		return found
+	}
+	for s := range c.overrides {
+		if s.in == in && s.sets() && strings.Contains(problem, s.key) {
+			found = s
+		}
+	}
+	return found
 }
 
 // understand finds the code of a complaint of doveconf, and what to write instead.
@@ -105,7 +121,7 @@ func understand(problem string) (finding.Code, string) {
 
 // "Nov 23 15:20:48 imap(user)<7><…>: Error: …"; doveconf's come without a time. The
 // master repeats itself with a longer pause each time.
-var complaint = lazyregexp.New(`^(?:[A-Z][a-z]{2} [ \d]\d [\d:]{8} )?(\S.*?: (?:Error|Fatal|Panic): .*?)(?:, throttling for [\d.]+ secs)?$`)
+var complaint = regexp.MustCompile(`^(?:[A-Z][a-z]{2} [ \d]\d [\d:]{8} )?(\S.*?: (?:Error|Fatal|Panic): .*?)(?:, throttling for [\d.]+ secs)?$`)
 
 // LogComplaints are the complaints in a log of Dovecot, each with the line that is likely to
 // be its cause.
@@ -129,7 +145,7 @@ func (c *Config) LogComplaints(log string) finding.List {
 }
 
 // "imap-login: Error: …" is by a service, "service(imap-login): …" about one.
-var ofService = lazyregexp.New(`^([a-z-]+)(?:\(\d+\))?: |service\(([^)]+)\)`)
+var ofService = regexp.MustCompile(`^([a-z-]+)(?:\(\d+\))?: |service\(([^)]+)\)`)
 
 // likelyLine guesses the cause of a complaint: the last line of an override whose setting or
 // value the complaint names, or else the last section of an override about the service that

@@ -101,9 +101,9 @@ func (c *Config) section(around *section, kind, name string) *section {
 
 func (c *Config) service(name string) *section { return c.section(nil, "service", name) }
 
-// ReadyProcesses is the process_min_avail of a service that overrides set.
-func (c *Config) ReadyProcesses(service string) (n int) {
-	if s := c.last(c.service(service), "process_min_avail"); s != nil && s.file.Override {
+// OverrideLimit is the limit of a service that overrides set, 0 if they do not.
+func (c *Config) OverrideLimit(service, limit string) (n int) {
+	if s := c.last(c.service(service), limit); s != nil && s.file.Override {
 		n, _ = strconv.Atoi(s.value)
 	}
 	return n

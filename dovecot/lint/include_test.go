@@ -73,6 +73,13 @@ func TestIncludedTooMuch(t *testing.T) {
 			"alternatives", "!include_try /x{" + strings.Repeat("a,", maxFile/2) + "}\n", func(func(string, []byte), string) {}, 0,
 			mine + ":1: the pattern, with more than 4 braces or 32 commas, stands for too many files" + hint,
 		},
+		{
+			"the whole disk", "!include_try /*/*/*/*/*/*/*\n", func(func(string, []byte), string) {}, 0,
+			mine + ":1: the pattern looks through more than 50000 files and directories" + hint,
+		},
+		{"the whole disk in an included file", "!include @/a\n", func(write func(string, []byte), _ string) {
+			write("a", []byte("\n!include /*/*/*/*/*/*/*\n"))
+		}, 0, "@/a:2: the pattern looks through more than 50000 files and directories" + hint},
 		{"a device in an included file", "!include @/a\n", func(write func(string, []byte), _ string) {
 			write("a", []byte("\n!include /dev/zero\n"))
 		}, 0, "@/a:2: the file /dev/zero, which is included here, is not a regular file" + hint},

@@ -1,6 +1,8 @@
 package lint
 
 import (
+	"bytes"
+	"cmp"
 	"fmt"
 	"maps"
 	"slices"
@@ -13,7 +15,8 @@ import (
 
 // ChangedListeners finds listeners of the environment that overrides have changed. It warns,
 // because each change has its use but locks clients of that listener out. A protocol without
-// any listener is a fault, unless all are off.
+// any listener is a fault, unless all are off, and so is a listener that a line about
+// something else takes away.
 func (c *Config) ChangedListeners(s dovecot.Settings, asked []config.Listener) finding.List {
 	found := c.clientCertificates(s)
 	closed, open := map[string]finding.Finding{}, map[string]bool{}
@@ -49,11 +52,17 @@ func (c *Config) ChangedListeners(s dovecot.Settings, asked []config.Listener) f
 			continue
 		}
 		if implicit && s["ssl"] == "no" && encrypted != "no" { // the master opens none (2.3.19, 2.4.1)
-			found = append(found, changed(nil, "ssl", "is not opened with ssl = no", "leave the line out, or set TLS=no"))
-			closed[p.Name] = found[len(found)-1]
+			off := changed(nil, "ssl", "is not opened with ssl = no", "leave the line out, or set TLS=no")
+			off.Warning = c.allowsCleartext()
+			found, closed[p.Name] = append(found, off), off
 			continue
 		}
 		open[p.Name] = true
+		if implicit && encrypted != "no" && s["protocol/"+p.Name+"/ssl"] == "no" { // it is opened, and hangs up (2.3.19, 2.4.1)
+			deaf := changed(c.section(nil, "protocol", p.Name), "ssl", "would greet nobody with ssl = no", "leave the line out, or set "+variable+"=0")
+			deaf.Warning = false
+			found = append(found, deaf)
+		}
 		if set && port != want.Port {
 			note("port", fmt.Sprintf("is on port %d, and %s asks for %d", port, variable, want.Port), fmt.Sprintf("set %s=%d", variable, port))
 		}
@@ -81,15 +90,30 @@ func (c *Config) ChangedListeners(s dovecot.Settings, asked []config.Listener) f
 	return found
 }
 
+// allowsCleartext reports whether an override lets users log in without TLS, so that one
+// that turns TLS off means it so.
+func (c *Config) allowsCleartext() bool {
+	old, now := c.last(nil, "disable_plaintext_auth"), c.last(nil, "auth_allow_cleartext")
+	return old != nil && old.file.Override && old.value == "no" || now != nil && now.file.Override && now.value == "yes"
+}
+
 // clientCertificates finds configurations that require certificates of clients and never ask
-// for them, so that each login over TLS fails (2.3.19, 2.4.1).
+// for them, or know nobody who signs them, so that each login over TLS fails (2.3.19, 2.4.1).
 func (c *Config) clientCertificates(s dovecot.Settings) finding.List {
-	if s["auth_ssl_require_client_cert"] != "yes" || s["ssl_verify_client_cert"] == "yes" || s["ssl_server_request_client_cert"] == "yes" {
+	problem := "certificates are required of clients, which are not asked for one"
+	if s["auth_ssl_require_client_cert"] != "yes" {
 		return nil
+	}
+	if s["ssl_verify_client_cert"] == "yes" || s["ssl_server/request_client_cert"] == "yes" {
+		signers := cmp.Or(c.named(nil, "ssl_ca").Path, c.named(nil, "ssl_server_ca_file").Path)
+		if data, _ := ReadRegular(signers); signers == "" || bytes.Contains(data, []byte("-----BEGIN ")) {
+			return nil
+		}
+		problem = "certificates are required of clients, and " + signers + " has none of who signs them"
 	}
 	return finding.List{c.blamed(nil, "auth_ssl_require_client_cert", finding.Finding{
 		Code:    finding.ChangedListener,
-		Problem: "nobody could log in: certificates are required of clients, which are not asked for one",
+		Problem: "nobody could log in: " + problem,
 		Hint:    "leave the line out, or set ssl_verify_client_cert and ssl_ca (2.3), ssl_server_request_client_cert and ssl_server_ca_file (2.4)",
 	})}
 }

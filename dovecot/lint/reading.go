@@ -7,6 +7,7 @@ import (
 	"iter"
 	"os"
 	"path/filepath"
+	"regexp"
 	"slices"
 	"strings"
 	"syscall"
@@ -14,7 +15,6 @@ import (
 	"pidgeon/config"
 	"pidgeon/dovecot"
 	"pidgeon/finding"
-	"pidgeon/lazyregexp"
 )
 
 // reader reads a configuration in Dovecot's order, from the main file into its includes.
@@ -73,7 +73,7 @@ func (r *reader) leave(depth int) {
 	}
 }
 
-var mention = lazyregexp.New(`\$(?:SET:)?(\w+)`)
+var mention = regexp.MustCompile(`\$(?:SET:)?(\w+)`)
 
 func (r *reader) statement(s *statement, depth int) {
 	s.in, s.at = r.in, len(r.statements)
@@ -130,7 +130,12 @@ func (r *reader) include(s *statement) {
 			r.file(f)
 		}
 	}
-	for _, path := range r.included.glob(pattern) {
+	found := r.included.glob(pattern)
+	if r.included.walk.over() {
+		r.included.refuse(s, fmt.Sprintf("the pattern looks through more than %d files and directories", maxEntries))
+		return
+	}
+	for _, path := range found {
 		if r.byPath[path] != nil {
 			continue
 		}
@@ -155,6 +160,7 @@ func (s *statement) included() string {
 type includedFiles struct {
 	files    map[string]*config.File // nil for what cannot be read: Dovecot says so
 	globs    map[string][]string
+	walk     walk
 	count    int
 	bytes    int
 	overflow finding.List // what is too much, after which nothing more is read
@@ -164,6 +170,8 @@ const (
 	maxFile  = 1 << 20
 	maxFiles = 256
 	maxTotal = 8 << 20
+	// maxEntries is how many names patterns look at, which takes some 50 ms.
+	maxEntries = 50_000
 )
 
 func newIncludedFiles() *includedFiles {
@@ -174,7 +182,7 @@ func (e *includedFiles) glob(pattern string) []string {
 	found, known := e.globs[pattern]
 	if !known {
 		for _, one := range alternatives(pattern) {
-			all, _ := filepath.Glob(one)
+			all := e.walk.glob(one)
 			found = append(found, slices.DeleteFunc(all, func(path string) bool { return !matches(one, path) })...)
 		}
 		e.globs[pattern] = found
@@ -247,8 +255,11 @@ func (e *includedFiles) load(path string, s *statement) *config.File {
 	return f
 }
 
-// refuse has nothing more read.
+// refuse has nothing more read. The first statement is at fault.
 func (e *includedFiles) refuse(s *statement, problem string) {
+	if len(e.overflow) > 0 {
+		return
+	}
 	e.overflow = finding.List{s.fault(finding.UnreadableFile, problem, "include only files that belong to the configuration")}
 }
 

@@ -8,6 +8,7 @@ import (
 	"testing"
 
 	"pidgeon/config"
+	"pidgeon/dovecot"
 )
 
 // The statements of a file as Dovecot's parser takes them.
@@ -76,5 +77,19 @@ func TestPairs(t *testing.T) {
 	}
 	if got := Parse(files, "/g").CertificatePairs(); !reflect.DeepEqual(got, want) {
 		t.Errorf("got  %+v\nwant %+v", got, want)
+	}
+}
+
+// Of a limit of pidgeon's and one of an override that do not go together the override's line
+// is at fault, whichever of them Dovecot begins with.
+func TestLimitsThatDoNotGoTogether(t *testing.T) {
+	c := Parse(config.Files{
+		{Name: "dovecot.conf", Origin: "template 60-sizes.conf", Data: []byte("service imap {\n  process_min_avail = 4\n  process_limit = 9\n}\n!include x.conf\n")},
+		{Name: "x.conf", Origin: mine, Override: true, Data: []byte("service imap {\n  process_limit = 1\n}\n")},
+	}, "/g")
+	for _, problem := range []string{"process_min_avail is higher than process_limit", "process_limit is lower than process_min_avail"} {
+		if s := c.culprit(dovecot.Complaint{Problem: "service(imap): " + problem}); s == nil || s.file.Origin != mine || s.last != 2 {
+			t.Errorf("%s: %+v", problem, s)
+		}
 	}
 }

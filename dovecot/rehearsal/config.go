@@ -20,6 +20,7 @@ type private struct {
 	dialect  string
 	password string
 	doveconf time.Duration // that its slowest answer took, which shows how busy the machine is
+	proxied  proxied
 }
 
 // rehearsalUser logs in during a rehearsal, with a password made for it. It has a
@@ -123,6 +124,7 @@ func (p private) tail() string {
 	}
 	p.silence(&b)
 	p.openSockets(&b)
+	p.openProxied(&b)
 	return b.String()
 }
 

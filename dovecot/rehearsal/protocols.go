@@ -57,7 +57,7 @@ func conversation(bad []string, steps ...step) func(*dialogue, private) error {
 				return err
 			}
 			if s.tls && s.say != "" {
-				if err := d.secure(); err != nil {
+				if err := d.secure(""); err != nil {
 					return err
 				}
 			}
@@ -81,7 +81,7 @@ func (p private) tryProtocols(ctx context.Context) error {
 	if tried {
 		return nil
 	}
-	conn, err := dial(ctx, p.path("base/auth-client")) // a Dovecot for authentication alone
+	conn, err := dial(ctx, "unix", p.path("base/auth-client")) // a Dovecot for authentication alone
 	if err == nil {
 		err = conn.Close()
 	}
@@ -119,14 +119,19 @@ func (p private) askDatabases(ctx context.Context) {
 }
 
 func (p private) try(ctx context.Context, protocol string, test func(*dialogue, private) error) error {
-	conn, err := dial(ctx, p.path(protocol))
+	conn, err := dial(ctx, "unix", p.path(protocol))
 	if err != nil {
 		return err
 	}
+	return p.converse(ctx, conn, protocol, test)
+}
+
+// converse closes the connection at the end.
+func (p private) converse(ctx context.Context, conn net.Conn, protocol string, test func(*dialogue, private) error) error {
 	defer conn.Close()
 	defer context.AfterFunc(ctx, func() { conn.SetDeadline(time.Now()) })()
 	d := &dialogue{protocol: protocol, conn: conn, lines: bufio.NewReader(conn)}
-	err = test(d, p)
+	err := test(d, p)
 	if cause := context.Cause(ctx); err != nil && cause != nil {
 		return fmt.Errorf("%w: %q was expected", cause, d.awaited)
 	}
@@ -134,12 +139,12 @@ func (p private) try(ctx context.Context, protocol string, test func(*dialogue, 
 }
 
 // dial waits for a socket that is about to appear.
-func dial(ctx context.Context, path string) (net.Conn, error) {
+func dial(ctx context.Context, network, address string) (net.Conn, error) {
 	var dialer net.Dialer
 	tick := time.NewTicker(5 * time.Millisecond)
 	defer tick.Stop()
 	for {
-		conn, err := dialer.DialContext(ctx, "unix", path)
+		conn, err := dialer.DialContext(ctx, network, address)
 		if err == nil {
 			return conn, nil
 		}
@@ -182,9 +187,9 @@ func (d *dialogue) step(say, good string, bad []string) error {
 }
 
 // secure goes over to TLS, which shows that key and certificate fit. Who the
-// certificate names does not matter here.
-func (d *dialogue) secure() error {
-	conn := tls.Client(d.conn, &tls.Config{InsecureSkipVerify: true})
+// certificate names does not matter here. The server is asked for a name unless it is empty.
+func (d *dialogue) secure(name string) error {
+	conn := tls.Client(d.conn, &tls.Config{InsecureSkipVerify: true, ServerName: strings.ReplaceAll(name, "*", "x")})
 	if err := conn.Handshake(); err != nil {
 		return fmt.Errorf("the TLS handshake failed: %w", err)
 	}

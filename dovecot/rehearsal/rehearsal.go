@@ -1,5 +1,5 @@
-// Package rehearsal runs a private Dovecot on a candidate: over Unix sockets alone, with
-// directories of its own, for a user that exists nowhere else. It finds faults that no check
+// Package rehearsal runs a private Dovecot on a candidate: over Unix sockets, or a loopback
+// address where settings are for some connections alone, with directories of its own, for a user that exists nowhere else. It finds faults that no check
 // of the text does: a mail driver that does not exist, a plugin that is not installed, a key
 // of another certificate.
 package rehearsal
@@ -11,6 +11,7 @@ import (
 	"fmt"
 	"os"
 	"path/filepath"
+	"regexp"
 	"slices"
 	"strings"
 	"time"
@@ -19,7 +20,6 @@ import (
 	"pidgeon/dovecot"
 	"pidgeon/dovecot/lint"
 	"pidgeon/finding"
-	"pidgeon/lazyregexp"
 )
 
 // Rehearsal is the input of Run.
@@ -49,6 +49,7 @@ func Run(ctx context.Context, d *dovecot.Dovecot, r Rehearsal) (finding.List, er
 	}
 	defer os.RemoveAll(r.Dir)
 	p := private{Rehearsal: r, dialect: d.Dialect, password: rand.Text(), doveconf: d.SlowestDoveconf()}
+	p.prepareProxied()
 	conf := filepath.Join(r.Candidate, "rehearsal.conf")
 	if err := p.write(filepath.Join(r.Candidate, config.Main), conf); err != nil {
 		return nil, fmt.Errorf("preparing the rehearsal: %w", err)
@@ -72,7 +73,7 @@ func died(f finding.Finding) bool {
 	return strings.Contains(f.Problem, "killed with signal") || strings.Contains(f.Problem, "command startup failed")
 }
 
-var fatal = lazyregexp.New(`: (?:Fatal|Panic): `)
+var fatal = regexp.MustCompile(`: (?:Fatal|Panic): `)
 
 func (r Rehearsal) prepare() error {
 	if err := os.RemoveAll(r.Dir); err != nil {
@@ -121,6 +122,9 @@ func (p private) run(ctx context.Context, d *dovecot.Dovecot, conf string) (find
 	trying, done := context.WithTimeoutCause(running, patience(p.doveconf), ErrSlow)
 	defer done()
 	failure := p.tryProtocols(trying)
+	if failure == nil {
+		failure = p.tryFilters(trying)
+	}
 	if errors.Is(failure, ErrSlow) && p.hasDatabase() && p.authWaits() {
 		failure = errAuthWaits
 	}
@@ -160,7 +164,11 @@ func (p private) verdict(failure error) (finding.List, error) {
 	case errors.Is(failure, ErrSlow):
 		return nil, failure
 	}
-	return finding.List{{Code: finding.RehearsalFailed, Problem: failed + failure.Error(), Hint: "mail would not work with this configuration"}}, nil
+	silent := finding.Finding{Code: finding.RehearsalFailed, Problem: failed + failure.Error(), Hint: "mail would not work with this configuration"}
+	if at := (errFilter{}); errors.As(failure, &at) {
+		silent.File, silent.Line = at.File, at.Line
+	}
+	return finding.List{silent}, nil
 }
 
 // awaitReason waits for the reason in the log, because a line passes through Dovecot's log
