@@ -91,8 +91,9 @@ func (r Rehearsal) prepare() error {
 	if os.Geteuid() != 0 {
 		return nil
 	}
-	for _, home := range homes {
-		if err := os.Chown(home, r.UID, r.GID); err != nil {
+	// The innermost first: who owns a directory can put a link in the place of one below.
+	for _, home := range slices.Backward(homes) {
+		if err := os.Lchown(home, r.UID, r.GID); err != nil {
 			return err
 		}
 	}
