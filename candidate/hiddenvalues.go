@@ -1,6 +1,7 @@
 package candidate
 
 import (
+	"bytes"
 	"regexp"
 	"slices"
 	"strings"
@@ -51,7 +52,7 @@ func (in Sources) hiddenValues() (hidden []hiddenValue) {
 // names reports whether a file of the operator's has this word.
 func (in Sources) names(word string) bool {
 	for _, f := range in.written() {
-		if strings.Contains(string(f.Data), word) {
+		if bytes.Contains(f.Data, []byte(word)) {
 			return true
 		}
 	}
