@@ -47,7 +47,7 @@ COPY . /src/
 COPY --from=system /var/lib/dpkg/status /out/status
 ARG VERSION=devel
 ARG DEBIAN=trixie
-ARG TARGETARCH=
+ARG TARGETARCH
 RUN CGO_ENABLED=0 GOARCH=${TARGETARCH} go build -C /src -buildvcs=false -trimpath -tags nethttpomithttp2 \
         -ldflags "-s -w -X main.version=${VERSION}" -o /out/usr/bin/pidgeon . \
     && install -D -m 644 /src/LICENSE /out/usr/share/doc/pidgeon/copyright \
