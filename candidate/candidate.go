@@ -45,6 +45,7 @@ type Live struct {
 	Serving   bool                  `json:"serving"`  // it was judged
 	Conf      string                `json:"conf"`     // DOVECOT_CONF
 	BaseDir   string                `json:"base_dir"` // Dovecot's
+	Anvil     string                `json:"anvil"`    // Settings.Anvil
 	Listeners []config.Listener     `json:"listeners"`
 	Overrides map[string]config.Sum `json:"overrides"` // by the names of their files
 	Backends  BackendLookup         `json:"backends,omitzero"`

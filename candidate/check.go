@@ -82,7 +82,7 @@ func (h Host) read(ctx context.Context, c Candidate, effective dovecot.Reading, 
 	if refused(m.Effective.UnsetOwned(owned)...) || refused(h.pathFaults(c, m.Effective)...) {
 		return m, found, nil
 	}
-	lost := c.Lint.LimitFaults(m.Effective)
+	lost := append(c.Lint.LimitFaults(m.Effective), c.Lint.AnvilFaults(m.Effective, r.Live.Anvil)...)
 	if s.HasOperatorConfig() {
 		lost = append(lost, closedListeners(r.Live.Listeners, m.Listeners)...)
 	} else {

@@ -216,6 +216,7 @@ func (k SourcesID) withoutNamed(found finding.List) finding.List {
 func (h Host) describe(v Verdict, c Candidate, m Interpretation) Verdict {
 	v.Effect, v.Listeners, v.Demand = m.Effect, m.Listeners, c.Demand
 	v.BaseDir = cmp.Or(m.Effective["base_dir"], c.Settings.BaseDir())
+	v.Anvil = m.Effective.Anvil()
 	v.StateDir = cmp.Or(m.Effective["state_dir"], c.Settings.DovecotState())
 	v.Ceilings, v.Capacity = h.ceilings(c, m)
 	v.CertificateExpires = c.Certificate.NotAfter

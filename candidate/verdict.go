@@ -49,6 +49,7 @@ type Verdict struct {
 	Ceilings    []sizing.Ceiling      `json:"ceilings"`
 	Capacity    sizing.Capacity       `json:"capacity"`
 	BaseDir     string                `json:"base_dir"`
+	Anvil       string                `json:"anvil"` // Settings.Anvil
 	StateDir    string                `json:"state_dir"`
 	Overrides   []string              `json:"overrides"`         // names of files in the mount
 	CarriedOver []string              `json:"carried,omitempty"` // overrides that were converted from 2.3 to 2.4

@@ -1,6 +1,7 @@
 package dovecot
 
 import (
+	"cmp"
 	"errors"
 	"fmt"
 	"io/fs"
@@ -49,6 +50,22 @@ func (s Settings) Sockets() []Socket {
 		}
 	}
 	return all
+}
+
+// Anvil is equal for configurations between which the master can go at a reload. It keeps
+// anvil, and dies of signal 11 if that gets a listener that it did not have, or another type or
+// protocol (2.3.13, 2.3.19, 2.4.1, 2.4.5).
+func (s Settings) Anvil() string {
+	open := map[string]bool{"unix_listener anvil": true, "unix_listener anvil-auth-penalty": true}
+	for _, l := range s.Sockets() {
+		if l.Service == "anvil" {
+			off := cmp.Or(s[l.Setting("mode")], s[l.Setting("port")])
+			open[l.Kind+" "+l.Name] = off == "" || strings.Trim(off, "0") != ""
+		}
+	}
+	maps.DeleteFunc(open, func(_ string, open bool) bool { return !open })
+	kind := append([]string{cmp.Or(s["service/anvil/type"], "anvil"), s["service/anvil/protocol"]}, slices.Sorted(maps.Keys(open))...)
+	return strings.Join(kind, "; ")
 }
 
 // socketOf takes "service/auth/unix_listener//var/spool/…/auth/mode" apart.

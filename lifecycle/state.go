@@ -108,7 +108,7 @@ func (s State) Live() candidate.Live {
 	}
 	return candidate.Live{
 		Running: true, Backends: s.Backends, Serving: !s.Running.Trusted,
-		Listeners: s.Running.Listeners, Overrides: s.Running.Digests, BaseDir: s.Running.BaseDir,
+		Listeners: s.Running.Listeners, Overrides: s.Running.Digests, BaseDir: s.Running.BaseDir, Anvil: s.Running.Anvil,
 	}
 }
 
