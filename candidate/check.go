@@ -148,7 +148,7 @@ func effect(dump string, c Candidate) config.Sum {
 // rehearse has a private Dovecot serve the candidate. A rehearsal that is too slow refuses
 // nothing while no Dovecot serves.
 func (h Host) rehearse(ctx context.Context, c Candidate, m Interpretation, live Live) (finding.List, error) {
-	uid, gid, _ := h.mailOwner(c, m.Effective)
+	uid, gid, warned := h.rehearsalOwner(c, m.Effective)
 	h.makeBase(ctx, m.Effective)
 	found, err := rehearsal.Run(ctx, h.Dovecot, rehearsal.Rehearsal{
 		Dir: h.Rehearsal, Candidate: c.Dir, UID: uid, GID: gid, Config: c.Lint, OperatorConfig: c.Settings.HasOperatorConfig(), Effective: m.Effective,
@@ -156,7 +156,7 @@ func (h Host) rehearse(ctx context.Context, c Candidate, m Interpretation, live 
 	if errors.Is(err, rehearsal.ErrSlow) && !live.Serving {
 		return finding.List{finding.Warn(finding.RehearsalFailed, "", err.Error()+": starting without one, for there is no mail to lose yet")}, nil
 	}
-	return c.hintPassword(found), err
+	return append(warned, c.hintPassword(found)...), err
 }
 
 // askIntrospection warns of a server of OAuth2 that is not there, which a rehearsal does not
@@ -228,6 +228,7 @@ func owned(s settings.Settings, live Live) map[string]string {
 func (c Candidate) queried() []string {
 	return slices.Concat(dovecot.PortSettings(), limitNames(c.limited()), []string{
 		"base_dir", "state_dir", "instance_name", "log_path", "info_log_path", "debug_log_path", "shutdown_clients", "listen", "protocols",
+		"first_valid_uid", "last_valid_uid", "first_valid_gid", "last_valid_gid",
 	})
 }
 

@@ -48,6 +48,20 @@ func (h Host) mailOwner(c Candidate, effective dovecot.Settings) (uid, gid int, 
 	return uid, gid, effective["mail_privileged_group"]+effective["mail_access_groups"] == ""
 }
 
+// rehearsalOwner is the owner that the user of a rehearsal has: that of all mail, or the
+// nearest whom Dovecot lets at mail if a database may give users others.
+func (h Host) rehearsalOwner(c Candidate, effective dovecot.Settings) (uid, gid int, warned finding.List) {
+	uid, gid, _ = h.mailOwner(c, effective)
+	validUID, validGID := effective.NearestValidID("uid", uid), effective.NearestValidID("gid", gid)
+	theirs := c.Settings.HasOperatorConfig() || c.OverrideDefinitions.Userdb
+	if validUID == uid && validGID == gid || !theirs || effective.SetsOwner() || !h.Facts.Identity.Root() {
+		return uid, gid, nil
+	}
+	f := finding.Warn(finding.OtherMeaning, "", fmt.Sprintf("Dovecot lets nobody at mail with the owner %d:%d that mail_uid and mail_gid name: who has no other in the user database gets none", uid, gid))
+	f.Hint = "set first_valid_uid, last_valid_uid, first_valid_gid and last_valid_gid so that it lies between them"
+	return validUID, validGID, finding.List{f}
+}
+
 // mailFaults finds mail paths where the owner cannot write. The rehearsal does not find
 // them, because it uses other paths.
 func (h Host) mailFaults(effective dovecot.Settings, mailDir string, uid, gid int) finding.List {

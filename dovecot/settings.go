@@ -235,6 +235,12 @@ func (s Settings) MailOwner() (uid, gid string) {
 	return cmp.Or(s.userField("uid"), s["mail_uid"]), cmp.Or(s.userField("gid"), s["mail_gid"])
 }
 
+// SetsOwner reports whether the first userdb gives every user the same owner.
+func (s Settings) SetsOwner() bool {
+	userdb := s.firstUserdb()
+	return s.StaticUsers() || s[userdb+"fields/uid"] != "" || strings.Contains(" "+s[userdb+"override_fields"], " uid=")
+}
+
 // NearestValidID is the ID nearest to id that Dovecot accepts for mail; kind is uid or gid.
 func (s Settings) NearestValidID(kind string, id int) int {
 	first, _ := s.Int("first_valid_" + kind)

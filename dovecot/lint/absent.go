@@ -23,6 +23,7 @@ type absence struct {
 	*Config
 	dovecot *dovecot.Dovecot
 	plugins []string
+	userdb  bool               // overrides have one, which may give each user an owner and a home
 	lacks   map[[2]string]bool // by database and name
 }
 
@@ -32,7 +33,8 @@ type absence struct {
 func (c *Config) absent(ctx context.Context, d *dovecot.Dovecot) finding.List {
 	a := absence{Config: c, dovecot: d, lacks: map[[2]string]bool{}}
 	a.plugins = pluginsIn(filepath.Join(d.Root, a.dirWith(ctx, "", "mail_plugin_dir", "/usr/lib/dovecot/modules")))
-	off := c.off()
+	a.userdb = slices.ContainsFunc(c.statements, func(s *statement) bool { return s.file.Override && s.within("userdb") })
+	off := c.off(ctx, d)
 	var found finding.List
 	for _, s := range c.statements {
 		plugins := s.key == "mail_plugins" || s.within("mail_plugins")
@@ -74,7 +76,7 @@ func (a absence) missing(ctx context.Context, s *statement) (f finding.Finding) 
 		return a.account(ctx, s, "passwd", finding.MissingUser, "user")
 	case s.key == "group" && owner || s.key == "default_internal_group":
 		return a.account(ctx, s, "group", finding.MissingGroup, "group")
-	case s.in == nil && !a.files[0].Override:
+	case s.in == nil && !a.files[0].Override && !a.userdb:
 		return a.mailOwner(ctx, s)
 	}
 	return f
@@ -118,9 +120,23 @@ func (a absence) plugin(s *statement, names ...string) (f finding.Finding) {
 		} else if row := rowOf("plugins", name); row != nil && a.dovecot.Dialect == "2.4" {
 			hint = spelled(row, "2.4").hint()
 		}
+		if other := s.in.otherProtocol(); other != "" {
+			return s.warning(finding.MissingPlugin, "the plugin "+name+" is not installed, and "+other+" needs it", hint)
+		}
 		return s.fault(finding.MissingPlugin, "the plugin "+name+" is not installed", hint)
 	}
 	return f
+}
+
+// otherProtocol is the protocol of a section that no client speaks, as lda and doveadm; empty
+// for others.
+func (in *section) otherProtocol() string {
+	for ; in != nil && in.kind != "protocol"; in = in.around {
+	}
+	if in == nil || in.name == "" || in.name[0] == '!' || slices.ContainsFunc(config.Protocols(), func(p config.Protocol) bool { return p.Name == in.name }) {
+		return ""
+	}
+	return in.name
 }
 
 // ListItems are the words of a value such as mail_plugins, which Dovecot parts at commas too.
@@ -199,12 +215,20 @@ func chrooted(s *statement) (f finding.Finding) {
 
 // off reports whether a section is about a service of a protocol that is off, which Dovecot
 // ignores.
-func (c *Config) off() func(*section) bool {
+func (c *Config) off(ctx context.Context, d *dovecot.Dovecot) func(*section) bool {
 	on := map[string]bool{}
+	if c.files[0].Override {
+		builtin, _ := d.Default(ctx, "protocols")
+		for name := range strings.FieldsSeq(builtin) {
+			on[name] = true
+		}
+	}
 	for _, s := range c.statements {
 		switch {
 		case s.sets() && s.in == nil && s.key == "protocols":
-			clear(on)
+			if !strings.Contains(s.value, "$protocols") {
+				clear(on)
+			}
 			for name := range strings.FieldsSeq(s.value) {
 				on[name] = true
 			}

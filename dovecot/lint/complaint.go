@@ -26,6 +26,11 @@ func (c *Config) placed(ctx context.Context, d *dovecot.Dovecot, said dovecot.Co
 		f.File, f.Line = s.file.Origin, max(said.Line, s.first)
 	}
 	f.Code, f.Hint = understand(said.Problem)
+	if m := inFilter.FindStringSubmatch(f.Problem); m != nil && strings.HasPrefix(f.File, "template ") {
+		f.Problem = m[1] + " stays as it is in this section, where what pidgeon sets for all does not count"
+		f.File, f.Hint = m[2], "the line can stay"
+		f.Line, _ = strconv.Atoi(m[3])
+	}
 	if m := tooFew.FindStringSubmatch(said.Problem); m != nil {
 		if set := c.last(c.service(m[1]), "client_limit"); set == nil || !set.file.Override {
 			f.Hint = "pidgeon has sized it as high as ulimit -n allows: raise that, or lower the limits of login services in overrides"
@@ -55,6 +60,9 @@ var ofSetting = regexp.MustCompile(`service\(([^)]+)\): (\w+)`)
 
 // "duplicate listener: 24:127.0.0.1"
 var twice = regexp.MustCompile(`^duplicate listener: (\d+):`)
+
+// "Global setting log_path won't change the setting inside an earlier filter at /x line 7"
+var inFilter = lazyregexp.New(`^Global setting (\S+) won't change .* at (\S+) line (\d+) \(`)
 
 // lastValue is the last line of an override that sets a value in a kind of section.
 func (c *Config) lastValue(kind, key, value string) (last *statement) {
@@ -148,14 +156,15 @@ func (c *Config) LogComplaints(log string) finding.List {
 var ofService = regexp.MustCompile(`^([a-z-]+)(?:\(\d+\))?: |service\(([^)]+)\)`)
 
 // likelyLine guesses the cause of a complaint: the last line of an override whose setting or
-// value the complaint names, or else the last section of an override about the service that
-// it names.
+// value the complaint names, or else the last section of an override about the service or the
+// database that it names.
 func (c *Config) likelyLine(complaint string) (s *statement, line int) {
 	services := map[string]bool{}
 	for _, m := range ofService.FindAllStringSubmatch(complaint, -1) {
 		services[m[1]], services[m[2]] = true, true
 	}
-	lower := strings.ToLower(complaint) // 2.4 names mechanisms in capitals
+	_, said, _ := strings.Cut(complaint, ": ")
+	lower := strings.ToLower(said) // 2.4 names mechanisms in capitals
 	var about *statement
 	for _, s := range slices.Backward(c.statements) {
 		if !s.file.Override {
@@ -164,7 +173,8 @@ func (c *Config) likelyLine(complaint string) (s *statement, line int) {
 		if s.sets() && (strings.Contains(lower, strings.ToLower(s.key)) || hasWordOf(s.value, lower)) {
 			return s, s.last
 		}
-		if about == nil && s.kind == opening && s.key == "service" && services[s.name] {
+		database := (s.key == "passdb" || s.key == "userdb") && strings.Contains(lower, s.key+" ")
+		if about == nil && s.kind == opening && (s.key == "service" && services[s.name] || database) {
 			about = s
 		}
 	}

@@ -15,10 +15,16 @@ import (
 
 const failed = "the rehearsal failed: "
 
+// startupFailed is what the master says beside the reason that a service logs.
+const startupFailed = "command startup failed"
+
 // complaints are the complaints in the rehearsal's log, those with a line to blame first.
 func (p private) complaints() finding.List {
 	log, _ := os.ReadFile(p.path("log"))
 	found := p.Config.LogComplaints(string(log))
+	if slices.ContainsFunc(found, func(f finding.Finding) bool { return fatal.MatchString(f.Problem) }) {
+		found = slices.DeleteFunc(found, func(f finding.Finding) bool { return strings.Contains(f.Problem, startupFailed) })
+	}
 	slices.SortStableFunc(found, func(a, b finding.Finding) int { return cmp.Compare(b.File, a.File) })
 	for i := range found {
 		found[i].Problem = failed + found[i].Problem

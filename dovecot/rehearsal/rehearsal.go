@@ -70,7 +70,7 @@ func Run(ctx context.Context, d *dovecot.Dovecot, r Rehearsal) (finding.List, er
 // refuses nothing, because it may be a defect of Dovecot: an imap-login of 2.3.19 once died of
 // signal 11 with a configuration that it served before and after.
 func died(f finding.Finding) bool {
-	return strings.Contains(f.Problem, "killed with signal") || strings.Contains(f.Problem, "command startup failed")
+	return strings.Contains(f.Problem, "killed with signal") || strings.Contains(f.Problem, startupFailed)
 }
 
 var fatal = regexp.MustCompile(`: (?:Fatal|Panic): `)
