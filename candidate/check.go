@@ -115,7 +115,7 @@ func (h Host) pathFaults(c Candidate, effective dovecot.Settings) finding.List {
 		found = append(found, finding.Finding{
 			Code:    finding.UnknownProtocol,
 			Problem: "an override turns every protocol off that PROTOCOLS names",
-			Hint:    "remove the line, and set PROTOCOLS",
+			Hint:    "remove the line, and set PROTOCOLS; or, for a whole configuration, set DOVECOT_CONF=FILE",
 		})
 	}
 	return found

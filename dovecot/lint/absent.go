@@ -33,7 +33,7 @@ type absence struct {
 func (c *Config) absent(ctx context.Context, d *dovecot.Dovecot) finding.List {
 	a := absence{Config: c, dovecot: d, lacks: map[[2]string]bool{}}
 	a.plugins = pluginsIn(filepath.Join(d.Root, a.dirWith(ctx, "", "mail_plugin_dir", "/usr/lib/dovecot/modules")))
-	a.userdb = slices.ContainsFunc(c.statements, func(s *statement) bool { return s.file.Override && s.within("userdb") })
+	a.userdb = slices.ContainsFunc(c.statements, func(s *statement) bool { return s.file.Override && s.kind == opening && s.key == "userdb" })
 	off := c.off(ctx, d)
 	var found finding.List
 	for _, s := range c.statements {
@@ -157,7 +157,10 @@ func pluginsIn(dir string) []string {
 }
 
 func (a absence) executable(ctx context.Context, s *statement) (f finding.Finding) {
-	path, _, _ := strings.Cut(s.value, " ")
+	path, rest, _ := strings.Cut(s.value, " ")
+	if _, script, ok := strings.Cut(rest, "/"); ok && filepath.Base(path) == "script-login" && a.afterLogin(s.in.name) {
+		path, _, _ = strings.Cut("/"+script, " ")
+	}
 	if path != "" && !filepath.IsAbs(path) {
 		path = filepath.Join(a.dirWith(ctx, path, "libexec_dir", "/usr/lib/dovecot"), path)
 	}
@@ -170,6 +173,15 @@ func (a absence) executable(ctx context.Context, s *statement) (f finding.Findin
 		return s.fault(finding.MissingExecutable, path+" cannot be executed", "make it executable: chmod +x")
 	}
 	return f
+}
+
+// afterLogin reports whether sessions go through a service when they begin. The rehearsal's does
+// not.
+func (a absence) afterLogin(service string) bool {
+	return slices.ContainsFunc(config.Protocols(), func(p config.Protocol) bool {
+		set := a.last(a.service(p.Session), "executable")
+		return set != nil && slices.Contains(strings.Fields(set.value), service)
+	})
 }
 
 func (a absence) account(ctx context.Context, s *statement, database string, missing finding.Code, what string) (f finding.Finding) {

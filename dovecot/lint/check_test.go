@@ -119,6 +119,7 @@ func TestCheck(t *testing.T) {
 				mine + ":3: mail_home is no whole path: no login gets through: begin it with a /\n" +
 				mine + ":4: /no/such does not exist: no login gets through: correct the path, or make the directory",
 		},
+		{name: "a home beside a user database", override: "mail_home = ~\nuserdb own {\n  driver = passwd\n}\n"},
 		{name: "somebody's mail", override: "mail_uid = 5000\nmail_gid = mail\nmail_home = /srv/mail/x\nmail_chroot = /srv\n"},
 		{
 			name: "service_count", override: "service imap-login {\n  service_count = 0\n}\n",

@@ -29,6 +29,10 @@ func (c *Config) ReadDefinitions(brought *config.OverrideDefinitions) {
 		if s.sets() && (s.in == nil && s.key == "default_internal_user" || s.in == c.service("auth") && (s.key == "user" || s.key == "group")) {
 			brought.Auth = true
 		}
+		if s.kind == opening && s.in == nil && !templates[c.section(nil, s.key, s.name)] {
+			brought.Passdb = brought.Passdb || s.key == "passdb"
+			brought.Userdb = brought.Userdb || s.key == "userdb"
+		}
 		if s.in == nil || templates[s.in] || !s.sets() {
 			continue
 		}
@@ -39,9 +43,6 @@ func (c *Config) ReadDefinitions(brought *config.OverrideDefinitions) {
 			brought.Inbox = true
 		case s.within("namespace") && s.key == "separator":
 			brought.Separator = s.value
-		case s.in.around == nil:
-			brought.Passdb = brought.Passdb || s.in.kind == "passdb"
-			brought.Userdb = brought.Userdb || s.in.kind == "userdb"
 		}
 	}
 	brought.Userdb = brought.Userdb || owner && brought.Passdb // these take the place of a userdb

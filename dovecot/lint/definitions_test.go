@@ -18,6 +18,8 @@ func TestReadDefinitions(t *testing.T) {
 		"mail_uid = 7\n":                                    {},
 		"first_valid_uid = 7\nlast_valid_uid = 9\n":         {FirstUID: 7, LastUID: 9},
 		"userdb {\n  driver = y\n}\n":                       {Userdb: true},
+		"userdb passwd {\n}\npassdb pam {\n}\n":             {Passdb: true, Userdb: true},
+		"passdb users {\n}\n":                               {},
 		"local 10.0.0.1 {\n  passdb {\n    a = b\n  }\n}\n": {},
 		"namespace inbox {\n  inbox = yes\n}\n":             {},
 		"namespace {\n  inbox = yes\n}\n":                   {Inbox: true},

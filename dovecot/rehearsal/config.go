@@ -122,10 +122,22 @@ func (p private) tail() string {
 			set(name, "/dev/stderr")
 		}
 	}
+	p.skipAfterLogin(&b)
 	p.silence(&b)
 	p.openSockets(&b)
 	p.openProxied(&b)
 	return b.String()
+}
+
+// skipAfterLogin leaves out programs that run after each login (executable = imap NAME), which
+// may know other users alone.
+func (p private) skipAfterLogin(b *strings.Builder) {
+	for _, protocol := range config.Protocols() {
+		program, after, _ := strings.Cut(p.Effective["service/"+protocol.Session+"/executable"], " ")
+		if after != "" {
+			fmt.Fprintf(b, "service %s {\n  executable = %s\n}\n", protocol.Session, program)
+		}
+	}
 }
 
 // authSocket is the rehearsal's own in the place of one of the live Dovecot's.
