@@ -11,7 +11,7 @@ import (
 )
 
 var (
-	relativePath = regexp.MustCompile(`(?m)^([ \t]*(?:!include(?:_try)?[ \t]+|\w+[ \t]*=[ \t]*<[ \t]*))([^/\s].*?)([ \t\r]*)$`)
+	relativePath = regexp.MustCompile(`(?m)^([ \t]*(?:!include(?:_try)?[ \t]+|\w+[ \t]*=[ \t]*<[ \t]*|\w*(?:cert|key|ca|dh)_file[ \t]*=[ \t]*))([^/\s$%"<].*?)([ \t\r]*)$`)
 	versionLine  = regexp.MustCompile(`(?m)^[ \t]*dovecot_(config|storage)_version[ \t]*=[ \t]*(\S+)[ \t\r]*$`)
 )
 

@@ -89,7 +89,10 @@ func TestEffectiveCost(t *testing.T) {
 				return time.Since(began)
 			}
 			var dumps, effectives []time.Duration
-			for range 3 {
+			enough := func() bool { // 2.4 takes two looks
+				return slices.Min(effectives) <= 3*slices.Min(dumps)+100*time.Millisecond
+			}
+			for try := 0; try < 3 || try < 10 && !enough(); try++ { // others may want the processor
 				dumps = append(dumps, once(func() error { _, err := d.Dump(t.Context(), dovecottest.Main, true); return err }))
 				effectives = append(effectives, once(func() error {
 					_, err := d.Effective(context.Background(), dovecottest.Main, asked()...)
@@ -97,7 +100,7 @@ func TestEffectiveCost(t *testing.T) {
 				}))
 			}
 			t.Logf("one look %v, the effective configuration %v", slices.Min(dumps), slices.Min(effectives))
-			if slices.Min(effectives) > 3*slices.Min(dumps)+100*time.Millisecond { // 2.4 takes two looks
+			if !enough() {
 				t.Errorf("the effective configuration takes %v, one look at all of it %v", slices.Min(effectives), slices.Min(dumps))
 			}
 		})

@@ -163,6 +163,17 @@ func TestCheck(t *testing.T) {
 			name: "plugin", override: "plugin {\n  a = b\n}\n",
 			want4: mine + ":1: Unknown setting: plugin: in Dovecot 2.4 it is gone: what stands in it is global now, mostly under a new name",
 		},
+		{
+			name: "what plugins know", override: "plugin {\n  quota = maildir:User quota\n  quota_rule = *:storage=1G\n}\n",
+			want4: mine + ":1: Unknown setting: plugin: in Dovecot 2.4 it is gone: what stands in it is global now, mostly under a new name\n" +
+				mine + ":2: Unknown setting: quota: in Dovecot 2.4 it stands outside of plugin { }: write quota NAME { driver = count }\n" +
+				mine + ":3: Unknown setting: quota_rule: in Dovecot 2.4 it is quota_storage_size, quota_message_count: *:storage=1G becomes quota_storage_size = 1G",
+		},
+		{
+			name: "what plugins of 2.4 know", override: "mail_plugins {\n  quota = yes\n}\nquota one {\n  driver = count\n}\n",
+			want2: mine + ":1: Unknown setting: mail_plugins { }: this is Dovecot 2.3, where it is a list: mail_plugins = name name …\n" +
+				mine + ":4: Unknown setting: quota: this is Dovecot 2.3, where it is quota in plugin { }",
+		},
 		{name: "NUL byte", override: "\nlogin_greeting = a\x00x\n", want: mine + ":2" + hasNUL},
 		{name: "NUL byte and more", override: "a\n\nlogin_greeting = a\x00x\n", want: mine + ":1: Expecting '{'" + noSection + "\n" + mine + ":3" + hasNUL},
 		{

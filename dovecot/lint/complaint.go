@@ -62,7 +62,7 @@ var ofSetting = regexp.MustCompile(`service\(([^)]+)\): (\w+)`)
 var twice = regexp.MustCompile(`^duplicate listener: (\d+):`)
 
 // "Global setting log_path won't change the setting inside an earlier filter at /x line 7"
-var inFilter = lazyregexp.New(`^Global setting (\S+) won't change .* at (\S+) line (\d+) \(`)
+var inFilter = regexp.MustCompile(`^Global setting (\S+) won't change .* at (\S+) line (\d+) \(`)
 
 // lastValue is the last line of an override that sets a value in a kind of section.
 func (c *Config) lastValue(kind, key, value string) (last *statement) {

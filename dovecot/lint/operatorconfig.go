@@ -6,6 +6,7 @@ import (
 	"errors"
 	"os"
 	"path/filepath"
+	"regexp"
 	"slices"
 	"strings"
 
@@ -99,12 +100,15 @@ func (s *statement) rewrittenPath(dir string) string {
 	case s.kind == fromFile && s.value[0] != '<': // else 2.4 reads on to a word at the beginning of a line
 		return s.key + " = <" + s.wholePath()
 	case s.kind == assignment && strings.HasSuffix(s.key, "_file"): // of 2.4
-		if _, err := os.Stat(s.wholePath()); err == nil {
+		if _, err := os.Stat(s.wholePath()); err == nil || pemFile.MatchString(s.key) && !strings.ContainsAny(s.value, "$%") {
 			return s.key + " = " + s.wholePath()
 		}
 	}
 	return ""
 }
+
+// pemFile matches the settings of 2.4 that always name a file, which Dovecot reads at once.
+var pemFile = regexp.MustCompile(`(?:cert|key|ca|dh)_file$`)
 
 // wholePath is the absolute path of a relative value.
 func (s *statement) wholePath() string { return filepath.Join(filepath.Dir(s.file.path), s.value) }

@@ -102,11 +102,12 @@ func TestRehearsalAsksNoBackend(t *testing.T) {
 // whether auth lives on (2.4.1) or ends with signal 11 (2.3.19, with PostgreSQL).
 func TestRehearsalWithBackendDown(t *testing.T) {
 	overrides := map[string][]string{
-		"2.3": {"passdb {\n  driver = sql\n  args = @/sql\n}\n", "passdb {\n  driver = ldap\n  args = @/ldap\n}\nuserdb {\n  driver = ldap\n  args = @/ldap\n}\n"},
-		"2.4": {"sql_driver = pgsql\npgsql 127.0.0.1 {\n  parameters {\n    port = 1\n  }\n}\npassdb sql {\n  query = SELECT 1\n}\n", "ldap_uris = ldap://127.0.0.1:1\nldap_base = dc=x\npassdb ldap {\n  filter = (uid=%{user})\n}\n"},
+		"2.3": {"passdb {\n  driver = sql\n  args = @/sql\n}\n", "passdb {\n  driver = sql\n  args = @/nowhere\n}\n", "passdb {\n  driver = ldap\n  args = @/ldap\n}\nuserdb {\n  driver = ldap\n  args = @/ldap\n}\n"},
+		"2.4": {"sql_driver = pgsql\npgsql 127.0.0.1 {\n  parameters {\n    port = 1\n  }\n}\npassdb sql {\n  query = SELECT 1\n}\n", "sql_driver = mysql\nmysql nowhere.invalid {\n}\npassdb sql {\n  query = SELECT 1\n}\n", "ldap_uris = ldap://127.0.0.1:1\nldap_base = dc=x\npassdb ldap {\n  filter = (uid=%{user})\n}\n"},
 	}
 	onEach(t, func(t *testing.T, h host) {
 		dovecottest.Write(t, h.Dir, "sql", "driver = pgsql\nconnect = host=127.0.0.1 port=1\npassword_query = SELECT 1\n")
+		dovecottest.Write(t, h.Dir, "nowhere", "driver = mysql\nconnect = host=nowhere.invalid dbname=x\npassword_query = SELECT 1\n")
 		dovecottest.Write(t, h.Dir, "ldap", "uris = ldap://127.0.0.1:1\nbase = dc=x\n")
 		for _, override := range overrides[h.Dialect] {
 			found, err := h.rehearse(override)
