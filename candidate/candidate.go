@@ -7,7 +7,6 @@ package candidate
 import (
 	"crypto/sha256"
 	"io/fs"
-	"regexp"
 	"slices"
 	"strings"
 
@@ -16,6 +15,7 @@ import (
 	"pidgeon/dovecot"
 	"pidgeon/dovecot/lint"
 	"pidgeon/finding"
+	"pidgeon/lazyregexp"
 	"pidgeon/mount"
 	"pidgeon/render"
 	"pidgeon/settings"
@@ -226,10 +226,10 @@ func (h Host) submissionCrashes(s settings.Settings) string {
 
 // ownerSettings finds settings of an override that may give users different system users, and
 // includes of files that may have such settings.
-var ownerSettings = regexp.MustCompile(`userdb|passdb|mail_uid|mail_gid|!include`)
+var ownerSettings = lazyregexp.New(`userdb|passdb|mail_uid|mail_gid|!include`)
 
 // ownUIDs finds columns of SQL_USER_QUERY that may do so.
-var ownUIDs = regexp.MustCompile(`(?i)\b[ug]id\b|\*`)
+var ownUIDs = lazyregexp.New(`(?i)\b[ug]id\b|\*`)
 
 // oneOwner reports whether all users share a system user. Only then may a session process
 // serve several of them, because it cannot switch to another one (2.3.19, 2.4.1).

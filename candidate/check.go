@@ -7,7 +7,6 @@ import (
 	"fmt"
 	"os"
 	"path/filepath"
-	"regexp"
 	"slices"
 	"strings"
 	"time"
@@ -17,6 +16,7 @@ import (
 	"pidgeon/dovecot/lint"
 	"pidgeon/dovecot/rehearsal"
 	"pidgeon/finding"
+	"pidgeon/lazyregexp"
 	"pidgeon/settings"
 	"pidgeon/userdb"
 )
@@ -177,7 +177,7 @@ func (c Candidate) askIntrospection(ctx context.Context) (found finding.List) {
 }
 
 // byLDAP matches what auth logs of an LDAP server: "ldap(/etc/x)", in 2.3.13 "LDAP".
-var byLDAP = regexp.MustCompile(`: (?:ldap\(|LDAP: )`)
+var byLDAP = lazyregexp.New(`: (?:ldap\(|LDAP: )`)
 
 // hintPassword names the variables with the password that a database has refused.
 func (c Candidate) hintPassword(found finding.List) finding.List {

@@ -7,7 +7,6 @@ import (
 	"os"
 	"os/user"
 	"path/filepath"
-	"regexp"
 	"runtime"
 	"strconv"
 	"strings"
@@ -19,6 +18,7 @@ import (
 	"pidgeon/dovecot"
 	"pidgeon/dovecot/lint"
 	"pidgeon/finding"
+	"pidgeon/lazyregexp"
 	"pidgeon/settings"
 )
 
@@ -86,7 +86,7 @@ func (h Host) mailFaults(effective dovecot.Settings, mailDir string, uid, gid in
 // maxHomes bounds the number of homes that are checked.
 const maxHomes = 100
 
-var variable = regexp.MustCompile(`%\{[a-z]+\}`)
+var variable = lazyregexp.New(`%\{[a-z]+\}`)
 
 // foreignHome finds a home with another owner, whose user could log in and read no mail.
 func foreignHome(home settings.Layout, mailDir string, uid, gid int) finding.List {

@@ -4,15 +4,15 @@ import (
 	"bytes"
 	"path"
 	"path/filepath"
-	"regexp"
 
 	"pidgeon/config"
 	"pidgeon/dovecot/lint"
+	"pidgeon/lazyregexp"
 )
 
 var (
-	relativePath = regexp.MustCompile(`(?m)^([ \t]*(?:!include(?:_try)?[ \t]+|\w+[ \t]*=[ \t]*<[ \t]*|\w*(?:cert|key|ca|dh)_file[ \t]*=[ \t]*))([^/\s$%"<].*?)([ \t\r]*)$`)
-	versionLine  = regexp.MustCompile(`(?m)^[ \t]*dovecot_(config|storage)_version[ \t]*=[ \t]*(\S+)[ \t\r]*$`)
+	relativePath = lazyregexp.New(`(?m)^([ \t]*(?:!include(?:_try)?[ \t]+|\w+[ \t]*=[ \t]*<[ \t]*|\w*(?:cert|key|ca|dh)_file[ \t]*=[ \t]*))([^/\s$%"<].*?)([ \t\r]*)$`)
+	versionLine  = lazyregexp.New(`(?m)^[ \t]*dovecot_(config|storage)_version[ \t]*=[ \t]*(\S+)[ \t\r]*$`)
 )
 
 // dovecotDir is the directory of a distribution's configuration.

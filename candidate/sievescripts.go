@@ -7,12 +7,12 @@ import (
 	"os"
 	"path"
 	"path/filepath"
-	"regexp"
 	"strconv"
 	"strings"
 	"time"
 
 	"pidgeon/finding"
+	"pidgeon/lazyregexp"
 )
 
 const (
@@ -21,7 +21,7 @@ const (
 )
 
 // scriptComplaint is how sievec words what is wrong with a script.
-var scriptComplaint = regexp.MustCompile(`(?m)^[^:\n]*: (?:line (\d+): )?(error|warning): (.*)$`)
+var scriptComplaint = lazyregexp.New(`(?m)^[^:\n]*: (?:line (\d+): )?(error|warning): (.*)$`)
 
 // compile has sievec compile the scripts of a staged candidate, because processes that
 // deliver mail cannot write there.

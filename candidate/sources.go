@@ -10,7 +10,6 @@ import (
 	"maps"
 	"os"
 	"path/filepath"
-	"regexp"
 	"slices"
 	"strings"
 	"time"
@@ -20,6 +19,7 @@ import (
 	"pidgeon/dovecot/lint"
 	"pidgeon/dovecot/upgrade"
 	"pidgeon/finding"
+	"pidgeon/lazyregexp"
 	"pidgeon/mount"
 	"pidgeon/render"
 	"pidgeon/settings"
@@ -49,7 +49,7 @@ type Sources struct {
 // forgetful are versions whose proxies lose sessions over TLS: of 100 sessions with eight
 // clients at once 11 to 26 got no answer any more on 2.4.1, 0 to 2 in secure mode, and none
 // on 2.3.19, on 2.4.5, or without TLS to the backend. 2.4.2 to 2.4.4 were not tried.
-var forgetful = regexp.MustCompile(`^2\.4\.[0-4]$`)
+var forgetful = lazyregexp.New(`^2\.4\.[0-4]$`)
 
 // Read reads all sources once, and collects their faults. It returns an error only if the
 // settings are at fault, because these say where the other sources are.
@@ -228,7 +228,7 @@ func (in *Sources) readCertificate(selfSigned string, live Live) {
 }
 
 // sniName matches directories of TLS_SNI_DIR whose names a client may ask for.
-var sniName = regexp.MustCompile(`^(\*\.)?[A-Za-z0-9_]([A-Za-z0-9_.-]*[A-Za-z0-9_])?$`)
+var sniName = lazyregexp.New(`^(\*\.)?[A-Za-z0-9_]([A-Za-z0-9_.-]*[A-Za-z0-9_])?$`)
 
 // What TLS_SNI_DIR may hold: doveconf 2.3.19 takes more memory than a judgement has to read
 // 2,000 names, and PID 1 took 40 MB to watch the directories of 5,000.

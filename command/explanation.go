@@ -3,7 +3,6 @@ package command
 import (
 	"fmt"
 	"path/filepath"
-	"regexp"
 	"slices"
 	"strconv"
 	"strings"
@@ -11,6 +10,7 @@ import (
 	"pidgeon/config"
 	"pidgeon/dovecot"
 	"pidgeon/dovecot/lint"
+	"pidgeon/lazyregexp"
 	"pidgeon/publish"
 	"pidgeon/render"
 	"pidgeon/settings"
@@ -150,7 +150,7 @@ func variable(name string) (v settings.Variable, ours bool) {
 	return settings.Variable{Name: name, Secret: true}, false
 }
 
-var generation = regexp.MustCompile(`/gen-\d+\b`)
+var generation = lazyregexp.New(`/gen-\d+\b`)
 
 // shown names a file of the generation by the path it has when that runs.
 func (e explainer) shown(value string) string {

@@ -5,10 +5,11 @@ import (
 	"errors"
 	"fmt"
 	"os/exec"
-	"regexp"
 	"slices"
 	"strconv"
 	"strings"
+
+	"pidgeon/lazyregexp"
 )
 
 // Reading are the effective settings of a configuration.
@@ -164,10 +165,10 @@ func (d *Dovecot) Complaints(ctx context.Context, main string) ([]Complaint, err
 
 var (
 	// "doveconf: Fatal: Error in configuration file F line N: …", and without line.
-	fatalText = regexp.MustCompile(`(?s)(?:Error in configuration file |: Error: )(\S+?)(?: line (\d+))?: (.*)$`)
+	fatalText = lazyregexp.New(`(?s)(?:Error in configuration file |: Error: )(\S+?)(?: line (\d+))?: (.*)$`)
 	// "doveconf: Warning: [Configuration file ]F line N: …"
-	warningText = regexp.MustCompile(`doveconf: Warning: (?:Obsolete setting in |Configuration file )?(/\S+?)(?: line |:)(\d+): (.*)$`)
-	startedAt   = regexp.MustCompile(` ?\(section started at (\S+):(\d+)\)`)
+	warningText = lazyregexp.New(`doveconf: Warning: (?:Obsolete setting in |Configuration file )?(/\S+?)(?: line |:)(\d+): (.*)$`)
+	startedAt   = lazyregexp.New(` ?\(section started at (\S+):(\d+)\)`)
 )
 
 // parseComplaints reads doveconf's standard error. A sentence that quotes a line end

@@ -10,12 +10,13 @@ import (
 	"fmt"
 	"os"
 	"os/exec"
-	"regexp"
 	"slices"
 	"strings"
 	"sync"
 	"sync/atomic"
 	"time"
+
+	"pidgeon/lazyregexp"
 )
 
 // Runner runs a command to its end, in a process group of its own that is killed
@@ -48,10 +49,10 @@ const (
 
 var errPatience = errors.New("it does not answer")
 
-var versionText = regexp.MustCompile(`^(\d+\.\d+)\.\d+`)
+var versionText = lazyregexp.New(`^(\d+\.\d+)\.\d+`)
 
 // What --version prints, "2.4.1-4 (7d8c0e5759)", is a constant in the program.
-var versionConstant = regexp.MustCompile(`\x002\.[34]\.[0-9.-]+ \([0-9a-f]{6,}\)\x00`)
+var versionConstant = lazyregexp.New(`\x002\.[34]\.[0-9.-]+ \([0-9a-f]{6,}\)\x00`)
 
 // versionInside reads the version from the program's file, empty if it is not to be
 // found there. To run the program takes 3 ms, and a start of Dovecot 50.

@@ -4,13 +4,13 @@ import (
 	"cmp"
 	"fmt"
 	"maps"
-	"regexp"
 	"slices"
 	"strconv"
 	"strings"
 
 	"pidgeon/config"
 	"pidgeon/finding"
+	"pidgeon/lazyregexp"
 )
 
 // Settings are effective values by their full names, such as
@@ -84,7 +84,7 @@ func (s Settings) AnyProtocolOn() bool {
 	return slices.ContainsFunc(config.Protocols(), func(p config.Protocol) bool { return s.ProtocolOn(p.Name) })
 }
 
-var instance = regexp.MustCompile(`/#\d+`)
+var instance = lazyregexp.New(`/#\d+`)
 
 // SettingName is the full name of a setting that a person wrote with blanks or slashes.
 func SettingName(words ...string) string {
@@ -167,9 +167,9 @@ var mailPaths = []string{
 var (
 	// mailPathSetting are the settings, in whatever section, that say where a session finds mail
 	// and what belongs to it, or makes it. A section without a name cannot be set again.
-	mailPathSetting = regexp.MustCompile(`(?:^|/)(?:mail_location|namespace/[^/#][^/]*/location|plugin/sieve|plugin/sieve_dir|mail_attachment_dir|mail_ext_attachment_path|sieve_script/personal/(?:active_)?path|` + strings.Join(mailPaths, "|") + `)$`)
+	mailPathSetting = lazyregexp.New(`(?:^|/)(?:mail_location|namespace/[^/#][^/]*/location|plugin/sieve|plugin/sieve_dir|mail_attachment_dir|mail_ext_attachment_path|sieve_script/personal/(?:active_)?path|` + strings.Join(mailPaths, "|") + `)$`)
 	// wholePath is how a path that begins at the root begins within them.
-	wholePath = regexp.MustCompile(`(?:^|[:;])(?:[^:;=]*=)?/`)
+	wholePath = lazyregexp.New(`(?:^|[:;])(?:[^:;=]*=)?/`)
 )
 
 // WithMailBelow are settings that move all absolute mail paths below a directory. Drivers and

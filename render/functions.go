@@ -4,12 +4,12 @@ import (
 	"cmp"
 	"errors"
 	"fmt"
-	"regexp"
 	"strings"
 	"text/template"
 
 	"github.com/Masterminds/sprig/v3"
 
+	"pidgeon/lazyregexp"
 	"pidgeon/settings"
 )
 
@@ -49,7 +49,7 @@ func functions(data Data) template.FuncMap {
 }
 
 // plain texts mean themselves without quotes.
-var plain = regexp.MustCompile(`^[A-Za-z0-9/][A-Za-z0-9/._:@+-]*$`)
+var plain = lazyregexp.New(`^[A-Za-z0-9/][A-Za-z0-9/._:@+-]*$`)
 
 // value quotes any text for Dovecot's parser. Both dialects read every byte of a
 // quoted value as it is, # $ { } included, with \ escaping itself and the quote.

@@ -6,7 +6,6 @@ import (
 	"fmt"
 	"io/fs"
 	"path"
-	"regexp"
 	"slices"
 	"strconv"
 	"strings"
@@ -14,6 +13,7 @@ import (
 
 	"pidgeon/config"
 	"pidgeon/finding"
+	"pidgeon/lazyregexp"
 )
 
 // templates are in one set, so that they can use one another's definitions, and the
@@ -114,7 +114,7 @@ func (b *bounded) Write(p []byte) (int, error) {
 
 // templateError is how text/template words its errors: where, then, when it was
 // executing, what; then the problem.
-var templateError = regexp.MustCompile(`^template: ([^:]*):(\d+):(?:\d+:)?\s+(?:executing "[^"]*" at <(?:.*?)>: )?(?s:(.*))$`)
+var templateError = lazyregexp.New(`^template: ([^:]*):(\d+):(?:\d+:)?\s+(?:executing "[^"]*" at <(?:.*?)>: )?(?s:(.*))$`)
 
 // fail notes the file and line of an error. A template may use the definitions of
 // another one, so the file is that of the template the error names; origin is the file

@@ -2,11 +2,11 @@ package settings
 
 import (
 	"fmt"
-	"regexp"
 	"slices"
 	"strconv"
 	"strings"
 
+	"pidgeon/lazyregexp"
 	"pidgeon/shard"
 )
 
@@ -19,7 +19,7 @@ const maxBackends = 64 // a shard table of 256 would be uneven beyond
 const byName = "dns:"
 
 // numbered is a pattern for several hosts: mail-{0..7}.mail.
-var numbered = regexp.MustCompile(`^([^{}]*)\{(\d{1,4})\.\.(\d{1,4})\}([^{}]*)$`)
+var numbered = lazyregexp.New(`^([^{}]*)\{(\d{1,4})\.\.(\d{1,4})\}([^{}]*)$`)
 
 // UnmarshalText accepts hosts separated by commas or blanks, patterns for several, or
 // dns: and a name.
@@ -73,7 +73,7 @@ type Placement struct {
 type Placements []Placement
 
 var (
-	shardKey = regexp.MustCompile(`^shard:[0-9a-f]{2}$`)
+	shardKey = lazyregexp.New(`^shard:[0-9a-f]{2}$`)
 	heldHost = "/held" // behind the host
 )
 

@@ -4,9 +4,10 @@ import (
 	"errors"
 	"fmt"
 	"net/url"
-	"regexp"
 	"slices"
 	"strings"
+
+	"pidgeon/lazyregexp"
 )
 
 // Databases are the user databases, in the order of lookups.
@@ -69,7 +70,7 @@ func (s *Server) UnmarshalText(text []byte) error {
 // URL is one of HTTP.
 type URL string
 
-var urlText = regexp.MustCompile(`^https?://[!-~]+$`)
+var urlText = lazyregexp.New(`^https?://[!-~]+$`)
 
 // UnmarshalText refuses other schemes; it never repeats the URL, which may hold a secret.
 func (u *URL) UnmarshalText(text []byte) error {
@@ -84,7 +85,7 @@ func (u *URL) UnmarshalText(text []byte) error {
 // URIs are those of LDAP servers, separated by blanks.
 type URIs string
 
-var ldapURI = regexp.MustCompile(`^(ldaps?|ldapi)://[A-Za-z0-9.:%_\[\]-]+/?$`)
+var ldapURI = lazyregexp.New(`^(ldaps?|ldapi)://[A-Za-z0-9.:%_\[\]-]+/?$`)
 
 // UnmarshalText accepts ldap://, ldaps:// and ldapi://.
 func (u *URIs) UnmarshalText(text []byte) error {
@@ -106,7 +107,7 @@ func (u *URIs) UnmarshalText(text []byte) error {
 type Pattern string
 
 // variable matches a percent sign with what follows.
-var variable = regexp.MustCompile(`%(?:\{[^}]*\}?|.|$)`)
+var variable = lazyregexp.New(`%(?:\{[^}]*\}?|.|$)`)
 
 // known are the ways to write a variable, those of both versions of Dovecot among them.
 var known = map[string]string{
@@ -145,7 +146,7 @@ func (p Pattern) With(user, username, domain, percent string) string {
 // LDAPAttribute is the name of one.
 type LDAPAttribute string
 
-var attributeText = regexp.MustCompile(`^[A-Za-z][A-Za-z0-9-]*$`)
+var attributeText = lazyregexp.New(`^[A-Za-z][A-Za-z0-9-]*$`)
 
 // UnmarshalText accepts letters, digits and -.
 func (a *LDAPAttribute) UnmarshalText(text []byte) error {
@@ -169,7 +170,7 @@ func (p Pattern) And(filter string) Pattern {
 	return "(&" + p + Pattern(filter) + ")"
 }
 
-var attribute = regexp.MustCompile(`\(([A-Za-z][A-Za-z0-9;-]*)=%\{user(?:name)?\}\)`)
+var attribute = lazyregexp.New(`\(([A-Za-z][A-Za-z0-9;-]*)=%\{user(?:name)?\}\)`)
 
 // Attribute is the attribute that an LDAP filter compares with the name.
 func (p Pattern) Attribute() string {

@@ -5,12 +5,12 @@ import (
 	"fmt"
 	"maps"
 	"reflect"
-	"regexp"
 	"slices"
 	"strings"
 
 	"pidgeon/config"
 	"pidgeon/finding"
+	"pidgeon/lazyregexp"
 )
 
 // fault is a finding about a variable; problem completes "VARIABLE …".
@@ -134,7 +134,7 @@ func (s Settings) contradictions(faults finding.List) (found finding.List) {
 
 // privileged are the ends of names that tell Dovecot 2.3 what may be asked on a socket of
 // auth (2.3.19: auth_socket_type_get).
-var privileged = regexp.MustCompile(`[/-](login|master|userdb|token|tokenlogin)$`)
+var privileged = lazyregexp.New(`[/-](login|master|userdb|token|tokenlogin)$`)
 
 // incomplete finds variables that a database of AUTH requires and that are not set.
 func (s Settings) incomplete(faults finding.List) (found finding.List) {

@@ -6,13 +6,13 @@ import (
 	"math"
 	"net/netip"
 	"path/filepath"
-	"regexp"
 	"slices"
 	"strconv"
 	"strings"
 	"time"
 
 	"pidgeon/config"
+	"pidgeon/lazyregexp"
 	"pidgeon/sizing"
 )
 
@@ -74,7 +74,7 @@ func unmarshalInt[T ~int](n *T, text []byte, low, high int) error {
 // Size is a number of bytes as Dovecot writes it; empty where none is set.
 type Size string
 
-var sizeText = regexp.MustCompile(`^[1-9][0-9]{0,5}[KMGT]$`)
+var sizeText = lazyregexp.New(`^[1-9][0-9]{0,5}[KMGT]$`)
 
 // UnmarshalText accepts whole numbers with one of the units K, M, G and T.
 func (s *Size) UnmarshalText(text []byte) error {
@@ -107,7 +107,7 @@ func (g *Grace) UnmarshalText(text []byte) error {
 // shell and in a log line.
 type Path string
 
-var pathText = regexp.MustCompile(`^/[A-Za-z0-9._/@:+,=~-]*$`)
+var pathText = lazyregexp.New(`^/[A-Za-z0-9._/@:+,=~-]*$`)
 
 // UnmarshalText refuses relative paths and other characters; it cleans the rest.
 func (p *Path) UnmarshalText(text []byte) error {
@@ -122,7 +122,7 @@ func (p *Path) UnmarshalText(text []byte) error {
 // with ~ is below the user's home.
 type Layout string
 
-var layoutText = regexp.MustCompile(`^(?:~$|~?/)(?:[A-Za-z0-9._/@+,~-]|%\{(?:user|username|domain)\})*$`)
+var layoutText = lazyregexp.New(`^(?:~$|~?/)(?:[A-Za-z0-9._/@+,~-]|%\{(?:user|username|domain)\})*$`)
 
 // UnmarshalText refuses relative paths, and paths that all users would share.
 func (l *Layout) UnmarshalText(text []byte) error {
@@ -149,7 +149,7 @@ func (l Layout) Of(user string) string {
 // Host is a host name or an IP address.
 type Host string
 
-var hostText = regexp.MustCompile(`^[A-Za-z0-9_]([A-Za-z0-9_.-]*[A-Za-z0-9_])?$`)
+var hostText = lazyregexp.New(`^[A-Za-z0-9_]([A-Za-z0-9_.-]*[A-Za-z0-9_])?$`)
 
 const maxHost = 253 // bytes; RFC 1035 has 255 for a name on the wire
 
@@ -175,7 +175,7 @@ func parseAddress(text string) (netip.Addr, error) {
 // Delimiter is the set of characters that divide user from detail.
 type Delimiter string
 
-var delimiterText = regexp.MustCompile(`^[!#$%&'*+/=?^_{|}~.-]{1,8}$`)
+var delimiterText = lazyregexp.New(`^[!#$%&'*+/=?^_{|}~.-]{1,8}$`)
 
 // UnmarshalText accepts the punctuation that a mail address may hold (RFC 5322).
 func (d *Delimiter) UnmarshalText(text []byte) error {

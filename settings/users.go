@@ -4,9 +4,10 @@ import (
 	"encoding/base64"
 	"errors"
 	"fmt"
-	"regexp"
 	"slices"
 	"strings"
+
+	"pidgeon/lazyregexp"
 )
 
 // User is one mail user.
@@ -23,8 +24,8 @@ type User struct {
 type Users []*User
 
 var (
-	anyScheme = regexp.MustCompile(`^\{[A-Za-z0-9-]+(\.[A-Za-z0-9]+)?\}$`)
-	scheme    = regexp.MustCompile(`^\{[A-Z0-9-]+(\.[A-Za-z0-9]+)?\}`)
+	anyScheme = lazyregexp.New(`^\{[A-Za-z0-9-]+(\.[A-Za-z0-9]+)?\}$`)
+	scheme    = lazyregexp.New(`^\{[A-Z0-9-]+(\.[A-Za-z0-9]+)?\}`)
 )
 
 // isUserName is Dovecot's auth_username_chars, without a leading dot, because the name is
@@ -141,7 +142,7 @@ func parseUser(entry string) (User, error) {
 
 // userQuota are the ways to write the quota of a user, those of Dovecot 2.3 and 2.4 among
 // them.
-var userQuota = regexp.MustCompile(`^(?:quota=|userdb_quota_rule=\*:(?:storage|bytes)=|userdb_quota_storage_size=)(.*)$`)
+var userQuota = lazyregexp.New(`^(?:quota=|userdb_quota_rule=\*:(?:storage|bytes)=|userdb_quota_storage_size=)(.*)$`)
 
 // parseLine reads what a passwd-file has behind the name: hash, UID, GID, comment, home,
 // shell and fields.

@@ -4,13 +4,13 @@ import (
 	"cmp"
 	"context"
 	"path/filepath"
-	"regexp"
 	"slices"
 	"strconv"
 	"strings"
 
 	"pidgeon/dovecot"
 	"pidgeon/finding"
+	"pidgeon/lazyregexp"
 )
 
 // placed turns a complaint into a finding with the operator's file and line.
@@ -50,19 +50,19 @@ func (c *Config) placed(ctx context.Context, d *dovecot.Dovecot, said dovecot.Co
 
 // unknown finds the name that doveconf does not know: "service { bogus" in 2.3,
 // "bogus (service_bogus … not found either.)" in 2.4.
-var unknown = regexp.MustCompile(`(?s)Unknown (?:setting|section name): (?:.*? )??([^ ]*)(?: \(|$)`)
+var unknown = lazyregexp.New(`(?s)Unknown (?:setting|section name): (?:.*? )??([^ ]*)(?: \(|$)`)
 
 // "service auth { client_limit=20000 } is lower than required under max. load (50202)"
-var tooFew = regexp.MustCompile(`^service (\S+) \{ client_limit=\d+ \} is lower than required`)
+var tooFew = lazyregexp.New(`^service (\S+) \{ client_limit=\d+ \} is lower than required`)
 
 // "service(imap-login): process_limit must be higher than 0"
-var ofSetting = regexp.MustCompile(`service\(([^)]+)\): (\w+)`)
+var ofSetting = lazyregexp.New(`service\(([^)]+)\): (\w+)`)
 
 // "duplicate listener: 24:127.0.0.1"
-var twice = regexp.MustCompile(`^duplicate listener: (\d+):`)
+var twice = lazyregexp.New(`^duplicate listener: (\d+):`)
 
 // "Global setting log_path won't change the setting inside an earlier filter at /x line 7"
-var inFilter = regexp.MustCompile(`^Global setting (\S+) won't change .* at (\S+) line (\d+) \(`)
+var inFilter = lazyregexp.New(`^Global setting (\S+) won't change .* at (\S+) line (\d+) \(`)
 
 // lastValue is the last line of an override that sets a value in a kind of section.
 func (c *Config) lastValue(kind, key, value string) (last *statement) {
@@ -129,7 +129,7 @@ func understand(problem string) (finding.Code, string) {
 
 // "Nov 23 15:20:48 imap(user)<7><…>: Error: …"; doveconf's come without a time. The
 // master repeats itself with a longer pause each time.
-var complaint = regexp.MustCompile(`^(?:[A-Z][a-z]{2} [ \d]\d [\d:]{8} )?(\S.*?: (?:Error|Fatal|Panic): .*?)(?:, throttling for [\d.]+ secs)?$`)
+var complaint = lazyregexp.New(`^(?:[A-Z][a-z]{2} [ \d]\d [\d:]{8} )?(\S.*?: (?:Error|Fatal|Panic): .*?)(?:, throttling for [\d.]+ secs)?$`)
 
 // LogComplaints are the complaints in a log of Dovecot, each with the line that is likely to
 // be its cause.
@@ -153,7 +153,7 @@ func (c *Config) LogComplaints(log string) finding.List {
 }
 
 // "imap-login: Error: …" is by a service, "service(imap-login): …" about one.
-var ofService = regexp.MustCompile(`^([a-z-]+)(?:\(\d+\))?: |service\(([^)]+)\)`)
+var ofService = lazyregexp.New(`^([a-z-]+)(?:\(\d+\))?: |service\(([^)]+)\)`)
 
 // likelyLine guesses the cause of a complaint: the last line of an override whose setting or
 // value the complaint names, or else the last section of an override about the service or the

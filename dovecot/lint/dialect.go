@@ -1,11 +1,11 @@
 package lint
 
 import (
-	"regexp"
 	"slices"
 	"strings"
 
 	"pidgeon/finding"
+	"pidgeon/lazyregexp"
 )
 
 // otherWords finds statements of overrides in the other dialect: those that doveconf accepts
@@ -84,7 +84,7 @@ func (s *statement) older() (problem, hint string) {
 	return "", ""
 }
 
-var reference23 = regexp.MustCompile(`(?:^|\s)\$([a-z]+(?:_[a-z]+)+)(?:\s|$)`)
+var reference23 = lazyregexp.New(`(?:^|\s)\$([a-z]+(?:_[a-z]+)+)(?:\s|$)`)
 
 // cosmetic reports whether a statement decides on nothing but how something looks.
 func (s *statement) cosmetic() bool {
@@ -96,7 +96,7 @@ func (s *statement) secret() bool {
 	return strings.Contains(s.key, "password") || strings.Contains(s.key, "secret") || strings.HasSuffix(s.key, "_key")
 }
 
-var longName = regexp.MustCompile(`%\{\s*(\w+)\s*([|}])`)
+var longName = lazyregexp.New(`%\{\s*(\w+)\s*([|}])`)
 
 // oldVariable finds a variable of 2.3 in a value and says what 2.4 has for it.
 func (p ValuePlace) oldVariable(value string) (old, hint string) {

@@ -6,12 +6,12 @@ import (
 	"errors"
 	"os"
 	"path/filepath"
-	"regexp"
 	"slices"
 	"strings"
 
 	"pidgeon/config"
 	"pidgeon/finding"
+	"pidgeon/lazyregexp"
 )
 
 // OperatorConfig is the operator's whole configuration, which replaces pidgeon's templates.
@@ -108,7 +108,7 @@ func (s *statement) rewrittenPath(dir string) string {
 }
 
 // pemFile matches the settings of 2.4 that always name a file, which Dovecot reads at once.
-var pemFile = regexp.MustCompile(`(?:cert|key|ca|dh)_file$`)
+var pemFile = lazyregexp.New(`(?:cert|key|ca|dh)_file$`)
 
 // wholePath is the absolute path of a relative value.
 func (s *statement) wholePath() string { return filepath.Join(filepath.Dir(s.file.path), s.value) }

@@ -7,7 +7,6 @@ import (
 	"iter"
 	"os"
 	"path/filepath"
-	"regexp"
 	"slices"
 	"strings"
 	"syscall"
@@ -15,6 +14,7 @@ import (
 	"pidgeon/config"
 	"pidgeon/dovecot"
 	"pidgeon/finding"
+	"pidgeon/lazyregexp"
 )
 
 // reader reads a configuration in Dovecot's order, from the main file into its includes.
@@ -73,7 +73,7 @@ func (r *reader) leave(depth int) {
 	}
 }
 
-var mention = regexp.MustCompile(`\$(?:SET:)?(\w+)`)
+var mention = lazyregexp.New(`\$(?:SET:)?(\w+)`)
 
 func (r *reader) statement(s *statement, depth int) {
 	s.in, s.at = r.in, len(r.statements)

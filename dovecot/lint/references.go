@@ -2,11 +2,11 @@ package lint
 
 import (
 	"path/filepath"
-	"regexp"
 	"slices"
 	"strings"
 
 	"pidgeon/finding"
+	"pidgeon/lazyregexp"
 )
 
 // CertificatePair are the files of a certificate and its key as an override names them.
@@ -113,9 +113,9 @@ func (c *Config) SieveScripts() (found []Reference) {
 }
 
 // sieveScript are settings that name a script, or a directory of them.
-var sieveScript = map[string]*regexp.Regexp{
-	"plugin":       regexp.MustCompile(`^(?:sieve(?:_before|_after|_default|_global|_discard)?\d*|imapsieve_mailbox\d+_(?:before|after))$`), // 2.3
-	"sieve_script": regexp.MustCompile(`^(?:sieve_script_)?(?:active_)?path$`),                                                              // 2.4
+var sieveScript = map[string]*lazyregexp.Regexp{
+	"plugin":       lazyregexp.New(`^(?:sieve(?:_before|_after|_default|_global|_discard)?\d*|imapsieve_mailbox\d+_(?:before|after))$`), // 2.3
+	"sieve_script": lazyregexp.New(`^(?:sieve_script_)?(?:active_)?path$`),                                                              // 2.4
 }
 
 // script is the whole path of scripts that the statement names, if it does: of

@@ -2,10 +2,11 @@ package lint
 
 import (
 	_ "embed"
-	"regexp"
 	"slices"
 	"strings"
 	"sync"
+
+	"pidgeon/lazyregexp"
 )
 
 //go:embed dialects.txt
@@ -66,8 +67,8 @@ func Replacement(kind, name string) string {
 }
 
 var (
-	group    = regexp.MustCompile(`^imapsieve_mailbox\d+_`)
-	language = regexp.MustCompile(`^(fts_(?:filters|tokenizers))_[a-z]+$`)
+	group    = lazyregexp.New(`^imapsieve_mailbox\d+_`)
+	language = lazyregexp.New(`^(fts_(?:filters|tokenizers))_[a-z]+$`)
 )
 
 // PluginSettingFamily is the name of a setting of plugin { } without its number or language,

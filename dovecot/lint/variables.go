@@ -4,10 +4,11 @@ import (
 	"cmp"
 	"errors"
 	"fmt"
-	"regexp"
 	"slices"
 	"strconv"
 	"strings"
+
+	"pidgeon/lazyregexp"
 )
 
 // ValuePlace is the setting and the sections of a value, on which the meaning of a variable
@@ -23,9 +24,9 @@ func (p ValuePlace) inside(kinds ...string) bool {
 
 var (
 	// variable is one of 2.3, or two %, which are one that stands for itself.
-	variable = regexp.MustCompile(`%%|%((?:-?[0-9]+(?:[.][0-9]+)?)?)([A-Z]*)(?:([a-z$])|\{([^{}]*)\})`)
+	variable = lazyregexp.New(`%%|%((?:-?[0-9]+(?:[.][0-9]+)?)?)([A-Z]*)(?:([a-z$])|\{([^{}]*)\})`)
 	// shared is a variable of the owner of a shared folder.
-	shared = regexp.MustCompile(`%%([A-Z]*)(?:([undh])\b|\{(user|username|domain|home)\})`)
+	shared = lazyregexp.New(`%%([A-Z]*)(?:([undh])\b|\{(user|username|domain|home)\})`)
 )
 
 // ConvertVariables converts the variables of a value from 2.3 to 2.4. note is called for each

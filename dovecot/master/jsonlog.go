@@ -6,10 +6,11 @@ import (
 	"context"
 	"io"
 	"log/slog"
-	"regexp"
 	"strconv"
 	"strings"
 	"time"
+
+	"pidgeon/lazyregexp"
 )
 
 // JSONLog makes a JSON object of each line that Dovecot logs, with the process, user, session
@@ -43,12 +44,12 @@ func (j *jsonLog) Write(p []byte) (int, error) {
 // "Nov 23 15:20:48 imap(alice)<35><x+y/z>: Info: …" (2.3.19, 2.4.1: the default log_timestamp
 // and mail_log_prefix; others are left in the message).
 var (
-	logLine = regexp.MustCompile(timestamp + `([\w-]+)(?:\((.*?)\))?(?:<(\d+)>)?(?:<([^<> ]+)>)?: (Debug|Info|Warning|Error|Fatal|Panic): (.*)$`)
+	logLine = lazyregexp.New(timestamp + `([\w-]+)(?:\((.*?)\))?(?:<(\d+)>)?(?:<([^<> ]+)>)?: (Debug|Info|Warning|Error|Fatal|Panic): (.*)$`)
 	// For a login Dovecot logs first the name, which is the client's choice, and then its own
 	// fields, so the last match is Dovecot's.
-	loginUser    = regexp.MustCompile(`user=<(.*)>, `)
-	loginAddress = regexp.MustCompile(`^.*\brip=([0-9a-fA-F.:]+),`)
-	loginSession = regexp.MustCompile(`session=<([^<> ]+)>$`)
+	loginUser    = lazyregexp.New(`user=<(.*)>, `)
+	loginAddress = lazyregexp.New(`^.*\brip=([0-9a-fA-F.:]+),`)
+	loginSession = lazyregexp.New(`session=<([^<> ]+)>$`)
 )
 
 // entry parses a line into a record.
@@ -84,7 +85,7 @@ func entry(line string, now time.Time) slog.Record {
 	return record
 }
 
-func part(of *regexp.Regexp, message string) string {
+func part(of *lazyregexp.Regexp, message string) string {
 	if found := of.FindStringSubmatch(message); found != nil {
 		return found[1]
 	}

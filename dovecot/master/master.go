@@ -18,11 +18,12 @@ import (
 	"os"
 	"os/exec"
 	"path/filepath"
-	"regexp"
 	"strings"
 	"sync"
 	"sync/atomic"
 	"time"
+
+	"pidgeon/lazyregexp"
 
 	"golang.org/x/sys/unix"
 )
@@ -52,7 +53,7 @@ type Process struct {
 
 // Before 2.3.15 the master notifies of nothing (master/main.c), but that Debian's 2.3.13
 // says READY=1 at the start.
-var silentVersion = regexp.MustCompile(`^2\.3\.(\d|1[0-4])$`)
+var silentVersion = lazyregexp.New(`^2\.3\.(\d|1[0-4])$`)
 
 // New prepares cmd, a master of that version in the foreground, for its start. It
 // will notify through a socket in dir; what it logs goes to log, untouched.
@@ -175,15 +176,15 @@ func (p *Process) Ready(ctx context.Context) error {
 
 // "Nov 23 15:20:48 master: Error: …", or with another log_timestamp of digits. It counts
 // at the beginning alone: Dovecot logs the names that users try, which may be anything.
-var masterComplains = regexp.MustCompile(timestamp + `master: (?:Error|Fatal|Panic): (.*)`)
+var masterComplains = lazyregexp.New(timestamp + `master: (?:Error|Fatal|Panic): (.*)`)
 
 const timestamp = `^(?:[A-Z][a-z]{2} [ \d]\d [\d:]{8} |[\d][\dTZ:., +-]*)?`
 
-var masterReloads = regexp.MustCompile(timestamp + `master: Warning: SIGHUP received`)
+var masterReloads = lazyregexp.New(timestamp + `master: Warning: SIGHUP received`)
 
 // "Nov 23 15:20:48 anvil: Fatal: master: service(anvil): child 35 killed with signal 9" is
 // the master's too; without a log process it begins "master: Error: service(log): ".
-var processDied = regexp.MustCompile(timestamp + `(?:[\w-]+: (?:Error|Fatal): master|master: (?:Error|Fatal)): (?:service\([\w-]+\): )*service\(([\w-]+)\): (?:child \d+ (?:returned error|killed with signal)|command startup failed)`)
+var processDied = lazyregexp.New(timestamp + `(?:[\w-]+: (?:Error|Fatal): master|master: (?:Error|Fatal)): (?:service\([\w-]+\): )*service\(([\w-]+)\): (?:child \d+ (?:returned error|killed with signal)|command startup failed)`)
 
 // maxComplaints bounds what is kept between two reloads.
 const maxComplaints = 20
@@ -191,7 +192,7 @@ const maxComplaints = 20
 // "service(imap-login): child 372 returned error 89 (Fatal failure)" says nothing of
 // a reload: a process that starts while one goes on may find the config service
 // gone, and is started again (seen on 2.4.1 with many logins).
-var childEnded = regexp.MustCompile(`^service\(.*\): child \d+ (?:returned error|killed with signal) `)
+var childEnded = lazyregexp.New(`^service\(.*\): child \d+ (?:returned error|killed with signal) `)
 
 // readLog passes on what Dovecot logs, and takes note of what the master complains of.
 func (p *Process) readLog(log io.Writer) {

@@ -11,7 +11,6 @@ import (
 	"math/rand/v2"
 	"net"
 	"os"
-	"regexp"
 	"slices"
 	"strconv"
 	"strings"
@@ -20,6 +19,7 @@ import (
 	"golang.org/x/sys/unix"
 
 	"pidgeon/config"
+	"pidgeon/lazyregexp"
 )
 
 // newSource is a loopback address for probes alone, by which the log tells them from clients.
@@ -31,7 +31,7 @@ func newSource() net.IP {
 // Up to the address nothing in these lines is a client's choice: the first "<" is that of
 // a name, which is empty (2.3.19, 2.4.1: client-common.c, lmtp-client.c; the remote end
 // closes for submission of 2.3.13).
-var probeLine = regexp.MustCompile(timestamp + `(?:[\w-]+-login: Info: (?:[^<]*\(no auth attempts in \d+ secs\)[^<]*|Remote closed connection): user=<>, rip=|lmtp\(\d+\): Info: (?:Connect|Disconnect) from )([\d.]+)\b.*`)
+var probeLine = lazyregexp.New(timestamp + `(?:[\w-]+-login: Info: (?:[^<]*\(no auth attempts in \d+ secs\)[^<]*|Remote closed connection): user=<>, rip=|lmtp\(\d+\): Info: (?:Connect|Disconnect) from )([\d.]+)\b.*`)
 
 // ofProbe reports whether a line is about a successful probe.
 func (p *Process) ofProbe(line []byte) bool {

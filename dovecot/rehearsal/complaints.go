@@ -5,12 +5,12 @@ import (
 	"errors"
 	"net"
 	"os"
-	"regexp"
 	"slices"
 	"strings"
 	"time"
 
 	"pidgeon/finding"
+	"pidgeon/lazyregexp"
 )
 
 const failed = "the rehearsal failed: "
@@ -36,8 +36,8 @@ func (p private) complaints() finding.List {
 // library.
 var (
 	byAuth      = `^(?:` + failed + `)?auth[^ ]*: Error: .*`
-	unreachable = regexp.MustCompile(byAuth + `(?:Connect failed|Can't connect|Can't contact LDAP server|Connection refused|No route to host|timed out|Timeout|could not translate host name|Name or service not known|Unknown (?:MySQL )?server host)`)
-	turnedAway  = regexp.MustCompile(byAuth + `(?:Invalid credentials|password authentication failed|Access denied for user)`)
+	unreachable = lazyregexp.New(byAuth + `(?:Connect failed|Can't connect|Can't contact LDAP server|Connection refused|No route to host|timed out|Timeout|could not translate host name|Name or service not known|Unknown (?:MySQL )?server host)`)
+	turnedAway  = lazyregexp.New(byAuth + `(?:Invalid credentials|password authentication failed|Access denied for user)`)
 )
 
 // IsDatabaseRefusal reports whether a finding is about a user database that refuses Dovecot's

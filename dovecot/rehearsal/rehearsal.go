@@ -11,7 +11,6 @@ import (
 	"fmt"
 	"os"
 	"path/filepath"
-	"regexp"
 	"slices"
 	"strings"
 	"time"
@@ -20,6 +19,7 @@ import (
 	"pidgeon/dovecot"
 	"pidgeon/dovecot/lint"
 	"pidgeon/finding"
+	"pidgeon/lazyregexp"
 )
 
 // Rehearsal is the input of Run.
@@ -73,7 +73,7 @@ func died(f finding.Finding) bool {
 	return strings.Contains(f.Problem, "killed with signal") || strings.Contains(f.Problem, startupFailed)
 }
 
-var fatal = regexp.MustCompile(`: (?:Fatal|Panic): `)
+var fatal = lazyregexp.New(`: (?:Fatal|Panic): `)
 
 func (r Rehearsal) prepare() error {
 	if err := os.RemoveAll(r.Dir); err != nil {

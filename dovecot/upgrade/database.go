@@ -3,11 +3,11 @@ package upgrade
 import (
 	"errors"
 	"fmt"
-	"regexp"
 	"slices"
 	"strings"
 
 	"pidgeon/dovecot/lint"
+	"pidgeon/lazyregexp"
 )
 
 // location converts a mail_location.
@@ -68,7 +68,7 @@ func (u use) locations(value string) (lines []string, err error) {
 }
 
 // apart is a mail_location with files in other places than the mail.
-var apart = regexp.MustCompile(`:(INDEX|CONTROL)=`)
+var apart = lazyregexp.New(`:(INDEX|CONTROL)=`)
 
 // legacy is where 2.3 has the indexes of dbox, which 2.4.5 looks for elsewhere.
 const legacy = "mailbox_directory_name_legacy = yes"
@@ -353,7 +353,7 @@ func (u use) argument(section, driver string) (lines []string, known bool, err e
 	return nil, false, nil
 }
 
-var parameter = regexp.MustCompile(`(\w+)\s*=\s*('[^']*'|"[^"]*"|\S+)`)
+var parameter = lazyregexp.New(`(\w+)\s*=\s*('[^']*'|"[^"]*"|\S+)`)
 
 // connect converts the connect string of a database.
 func (u use) connect() (string, error) {
@@ -402,7 +402,7 @@ func (u use) uris() string {
 	return strings.Join(hosts, " ")
 }
 
-var ruled = regexp.MustCompile(`^\*:(storage|bytes)=%\$([kKMGT]?)$`)
+var ruled = lazyregexp.New(`^\*:(storage|bytes)=%\$([kKMGT]?)$`)
 
 // attributes converts user_attrs and pass_attrs: attribute=field, attribute=field=template
 // and =field=template.

@@ -3,12 +3,12 @@ package upgrade
 import (
 	"errors"
 	"fmt"
-	"regexp"
 	"slices"
 	"strings"
 	"text/template"
 
 	"pidgeon/dovecot/lint"
+	"pidgeon/lazyregexp"
 )
 
 type use struct {
@@ -23,9 +23,9 @@ type use struct {
 var errAbsent = errors.New("there is nothing to write")
 
 var (
-	closing  = regexp.MustCompile(` \}( |$)`)
-	numbered = regexp.MustCompile(`^imapsieve_mailbox\d+_`)
-	digits   = regexp.MustCompile(`\d+`)
+	closing  = lazyregexp.New(` \}( |$)`)
+	numbered = lazyregexp.New(`^imapsieve_mailbox\d+_`)
+	digits   = lazyregexp.New(`\d+`)
 )
 
 // expand executes the last column of a row: one template for each line of output, which is

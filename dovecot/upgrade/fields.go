@@ -3,11 +3,11 @@ package upgrade
 import (
 	"errors"
 	"fmt"
-	"regexp"
 	"slices"
 	"strings"
 
 	"pidgeon/dovecot/lint"
+	"pidgeon/lazyregexp"
 )
 
 // A database may return mail_location and quota_rule, which 2.4 does not know. Filters with
@@ -104,10 +104,10 @@ func otherwise(location string) string {
 }
 
 // stored matches a mail_location in a query.
-var stored = regexp.MustCompile(`\b(maildir|mbox|[sm]?dbox|imapc|pop3c):`)
+var stored = lazyregexp.New(`\b(maildir|mbox|[sm]?dbox|imapc|pop3c):`)
 
 // named matches variables with the user's name, which 2.3 has in lower case.
-var named = regexp.MustCompile(`%L?[undh]`)
+var named = lazyregexp.New(`%L?[undh]`)
 
 // query converts an SQL query, with fields for columns that 2.4 does not know.
 func (u use) query() (string, error) {
@@ -134,7 +134,7 @@ func defines(name string, lines []string) []string {
 	return slices.Concat([]string{name + " {"}, indented(lines, "  ", ""), []string{"}"})
 }
 
-var selected = regexp.MustCompile(`(?is)^\s*select\s+(?:distinct\s+)?(.*)$`)
+var selected = lazyregexp.New(`(?is)^\s*select\s+(?:distinct\s+)?(.*)$`)
 
 // columns are the names of the columns of a query.
 func columns(query string) (names []string) {
@@ -175,7 +175,7 @@ func columns(query string) (names []string) {
 
 // weak are the schemes that 2.4 refuses without auth_allow_weak_schemes (2.4.1, 2.4.5:
 // password-scheme.c).
-var weak = regexp.MustCompile(`(?i)\b(MD5|MD5-CRYPT|SMD5|LDAP-MD5|PLAIN-MD[45]|DES-CRYPT|CRAM-MD5|HMAC-MD5|DIGEST-MD5)\b`)
+var weak = lazyregexp.New(`(?i)\b(MD5|MD5-CRYPT|SMD5|LDAP-MD5|PLAIN-MD[45]|DES-CRYPT|CRAM-MD5|HMAC-MD5|DIGEST-MD5)\b`)
 
 // weakly reports whether passwords of a passdb are known to have such a scheme.
 func (c *converter) weakly(n *node) bool {
@@ -209,4 +209,4 @@ func (c *converter) weakly(n *node) bool {
 	return weak.MatchString(scheme)
 }
 
-var schemes = regexp.MustCompile(`\{[A-Za-z0-9-]+`)
+var schemes = lazyregexp.New(`\{[A-Za-z0-9-]+`)

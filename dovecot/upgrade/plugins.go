@@ -3,12 +3,12 @@ package upgrade
 import (
 	"errors"
 	"fmt"
-	"regexp"
 	"slices"
 	"strconv"
 	"strings"
 
 	"pidgeon/finding"
+	"pidgeon/lazyregexp"
 )
 
 // acl is acl = vfile:/path:cache_secs=…, where the file holds the rights of all users: a
@@ -38,7 +38,7 @@ func (u use) acl() (string, error) {
 	return strings.Join(lines, "\n"), nil
 }
 
-var right = regexp.MustCompile(`^("[^"]+"|[^#\s]\S*)\s+(\S+)\s+(\S+)$`)
+var right = lazyregexp.New(`^("[^"]+"|[^#\s]\S*)\s+(\S+)\s+(\S+)$`)
 
 // push converts push_notification_driver = lua:file=…
 func (u use) push() (string, error) {
@@ -123,7 +123,7 @@ func (c *converter) ofRoot(n *node, lines []string) []string {
 	return of(lines)
 }
 
-var ofQuota = regexp.MustCompile(`^quota(\d*)_(rule|grace|warning|over|max_mail_size)`)
+var ofQuota = lazyregexp.New(`^quota(\d*)_(rule|grace|warning|over|max_mail_size)`)
 
 func (u use) rule() (string, error) {
 	value, err := u.words(u.node.Value)
@@ -144,7 +144,7 @@ func (c *converter) filter(name string) string {
 	return quoted(name)
 }
 
-var limit = regexp.MustCompile(`^([+-]?)(.*?)([kKMGTB%]?)$`)
+var limit = lazyregexp.New(`^([+-]?)(.*?)([kKMGTB%]?)$`)
 
 // rules converts a quota_rule: *:storage=1G:messages=100, Trash:storage=+10%, Junk:ignore.
 func rules(value string, filter func(string) string) (lines []string, err error) {

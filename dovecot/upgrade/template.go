@@ -4,13 +4,13 @@ import (
 	"bytes"
 	"errors"
 	"fmt"
-	"regexp"
 	"slices"
 	"strconv"
 	"strings"
 
 	"pidgeon/config"
 	"pidgeon/dovecot/lint"
+	"pidgeon/lazyregexp"
 )
 
 // A *.conf.tmpl is text with actions, {{ … }}. To upgrade the text, a word takes the place
@@ -18,9 +18,9 @@ import (
 // {{if}} and {{end}} stay where they are.
 
 var (
-	action = regexp.MustCompile(`(?s)\{\{.*?\}\}`)
-	lonely = regexp.MustCompile(`(?m)^[ \t]*(?:pidgeonaction\d+x[ \t]*)+$`)
-	masked = regexp.MustCompile(`#pidgeonline(\d+)x|pidgeonaction(\d+)x`)
+	action = lazyregexp.New(`(?s)\{\{.*?\}\}`)
+	lonely = lazyregexp.New(`(?m)^[ \t]*(?:pidgeonaction\d+x[ \t]*)+$`)
+	masked = lazyregexp.New(`#pidgeonline(\d+)x|pidgeonaction(\d+)x`)
 )
 
 // mask puts words and comments in the place of actions.
@@ -66,7 +66,7 @@ func opaque(n *node, spec string) error {
 	return nil
 }
 
-var functions = regexp.MustCompile(`[a-z]+`)
+var functions = lazyregexp.New(`[a-z]+`)
 
 // kept fails if lines lack an action of a setting.
 func kept(n *node, lines []string) error {

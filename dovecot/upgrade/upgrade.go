@@ -7,7 +7,6 @@ import (
 	"errors"
 	"fmt"
 	"path"
-	"regexp"
 	"slices"
 	"strconv"
 	"strings"
@@ -15,6 +14,7 @@ import (
 	"pidgeon/config"
 	"pidgeon/dovecot/lint"
 	"pidgeon/finding"
+	"pidgeon/lazyregexp"
 )
 
 // Result is the result of an upgrade.
@@ -482,7 +482,7 @@ func rowFor(around, key string) []string {
 }
 
 // rootNumber matches the prefix of settings of a second or later quota.
-var rootNumber = regexp.MustCompile(`^quota\d+_`)
+var rootNumber = lazyregexp.New(`^quota\d+_`)
 
 func indented(lines []string, indent, remark string) []string {
 	out := make([]string, len(lines))

@@ -3,11 +3,11 @@ package upgrade
 import (
 	"errors"
 	"fmt"
-	"regexp"
 	"slices"
 	"strings"
 
 	"pidgeon/dovecot/lint"
+	"pidgeon/lazyregexp"
 )
 
 // words converts the variables of a value.
@@ -25,7 +25,7 @@ func (u use) words(value string) (string, error) {
 	return now, errors.Join(faults...)
 }
 
-var reference = regexp.MustCompile(`(^|\s)\$([a-z]\w*)`)
+var reference = lazyregexp.New(`(^|\s)\$([a-z]\w*)`)
 
 // plainValue converts the value, or returns lines for a list that adds to an earlier value.
 func (u use) plainValue() (value string, list []string, err error) {
