@@ -203,8 +203,8 @@ func (e *entrypoint) execute(action lifecycle.Action) {
 	case lifecycle.Judge:
 		e.judge(a)
 	case lifecycle.Start:
-		e.facts.Announce(e.log, e.state.Running.Demand, e.server.Dovecot.Dialect)
-		e.start()
+		e.facts.Announce(e.log, a.Generation.Demand, e.server.Dovecot.Dialect)
+		e.start(a.Generation)
 	case lifecycle.KeepLastGood:
 		e.run(func(context.Context) lifecycle.Event { e.server.KeepLastGood(a.Generation); return nil })
 	case lifecycle.Reload:
@@ -272,13 +272,13 @@ func (e *entrypoint) judge(j lifecycle.Judge) {
 }
 
 // start starts Dovecot, and a job that waits until it serves.
-func (e *entrypoint) start() {
-	err, trusted := e.server.Start(e.state.Running), e.state.Running.Trusted
+func (e *entrypoint) start(g lifecycle.Generation) {
+	err := e.server.Start(g)
 	e.run(func(ctx context.Context) lifecycle.Event {
 		if err != nil {
 			return server.NotStarted(err)
 		}
-		return e.server.AwaitReady(ctx, trusted)
+		return e.server.AwaitReady(ctx, g.Trusted)
 	})
 }
 

@@ -3,6 +3,7 @@ package candidate
 import (
 	"cmp"
 	"context"
+	"errors"
 	"fmt"
 	"os"
 	"path"
@@ -13,6 +14,8 @@ import (
 
 	"pidgeon/finding"
 	"pidgeon/lazyregexp"
+	"pidgeon/mount"
+	"pidgeon/settings"
 )
 
 const (
@@ -101,4 +104,37 @@ func scriptFindings(file, said string) (found finding.List) {
 		})
 	}
 	return found
+}
+
+// readScripts reads the scripts of a directory that a variable names.
+func (in *Sources) readScripts(when string, dir settings.Path) {
+	if dir == "" {
+		return
+	}
+	tree, err := mount.ReadScripts(string(dir))
+	in.torn, in.Faults = in.torn || errors.Is(err, mount.ErrUnstable), append(in.Faults, finding.Of(err)...)
+	for _, f := range tree.Conf {
+		f.Name = scriptsDir + when + "/" + f.Name
+		in.Scripts = append(in.Scripts, f)
+	}
+	for _, ignored := range tree.Ignored {
+		in.warn(finding.IgnoredFile, ignored.Path, "is ignored: "+ignored.Reason)
+	}
+}
+
+// findPrograms checks the programs of SPAM_LEARN_DIR, because Dovecot looks for them only
+// when a user moves mail.
+func (in *Sources) findPrograms(dir settings.Path) {
+	if dir == "" {
+		return
+	}
+	for _, name := range []string{"spam", "ham"} {
+		path := filepath.Join(string(dir), name)
+		if info, err := os.Stat(path); err != nil || info.IsDir() || info.Mode()&0o111 == 0 {
+			in.Faults = append(in.Faults, finding.Finding{
+				Code: finding.MissingExecutable, File: path, Problem: "SPAM_LEARN_DIR needs a program there, and none can be executed",
+				Hint: "put one there that reads mail from its standard input, and chmod +x it",
+			})
+		}
+	}
 }

@@ -1,23 +1,18 @@
 package candidate
 
 import (
-	"bytes"
 	"context"
 	"crypto/sha256"
-	"errors"
 	"fmt"
 	"io/fs"
 	"maps"
-	"os"
 	"path/filepath"
 	"slices"
-	"strings"
 	"time"
 
 	"pidgeon/certificate"
 	"pidgeon/config"
 	"pidgeon/dovecot/lint"
-	"pidgeon/dovecot/upgrade"
 	"pidgeon/finding"
 	"pidgeon/lazyregexp"
 	"pidgeon/mount"
@@ -109,174 +104,6 @@ func (in *Sources) warn(code finding.Code, file, problem string) {
 	in.Warnings = append(in.Warnings, finding.Warn(code, file, problem))
 }
 
-// readOverrides reads OVERRIDES_DIR. A missing directory is a fault if the running
-// configuration has overrides, because a lost mount must not remove them.
-func (in *Sources) readOverrides(live Live) {
-	dir := string(in.Settings.OverridesDir)
-	tree, err := mount.Read(dir)
-	if errors.Is(err, fs.ErrNotExist) && !(live.Running && live.mounted()) {
-		in.warn(finding.MissingFile, dir, "the directory does not exist: no overrides")
-		err = nil
-	}
-	in.Overrides, in.torn, in.Faults = tree, errors.Is(err, mount.ErrUnstable), append(in.Faults, finding.Of(err)...)
-	for _, ignored := range tree.Ignored {
-		in.warn(finding.IgnoredFile, ignored.Path, "is ignored: "+ignored.Reason)
-	}
-}
-
-// mounted reports whether the running configuration has files of OVERRIDES_DIR.
-func (l Live) mounted() bool {
-	for name := range l.Overrides {
-		if name != config.Main && !strings.HasPrefix(name, config.OperatorConfigDir+"/") {
-			return true
-		}
-	}
-	return false
-}
-
-// carriedOver converts the files with an extension to 2.4: overrides, or a configuration
-// that begins with its main file, or the output of templates. Each line that cannot be
-// converted is a fault.
-func (in *Sources) carriedOver(files config.Files, ext, dir string) config.Files {
-	var roots []string
-	whole := len(files) > 0 && files[0].Name == config.Main && ext == ".conf"
-	for _, f := range files {
-		if (filepath.Ext(f.Name) == ext || ext == ".tmpl" && filepath.Ext(f.Origin) == ext) && (!whole || len(roots) == 0) {
-			roots = append(roots, f.Name)
-		}
-	}
-	after := upgrade.Convert(files, roots, whole, func(path string) []byte { return upgrade.ReadNamedFile(dir, path) })
-	in.Faults, in.MergedFiles = append(in.Faults, after.NotCarriedOver...), append(in.MergedFiles, after.MergedFiles...)
-	in.Warnings = append(in.Warnings, after.Differences...)
-	files = slices.Clone(files)
-	for _, f := range after.Files {
-		i := slices.IndexFunc(files, func(old config.File) bool { return old.Name == f.Name })
-		if bytes.Equal(files[i].Data, f.Data) {
-			continue
-		}
-		if files[i] = f; after.FullyCarriedOver(f) {
-			n := after.CarriedOver[f.Origin]
-			in.Warnings = append(in.Warnings, finding.Finding{
-				Code: finding.CarriedOver, File: f.Origin, Warning: true,
-				Problem: fmt.Sprintf("carried over from 2.3, %d settings", n), Hint: "pidgeon upgrade keeps it",
-			})
-			in.CarriedOver = append(in.CarriedOver, fmt.Sprintf("%s, %d settings", f.Origin, n))
-		}
-	}
-	return files
-}
-
-// readScripts reads the scripts of a directory that a variable names.
-func (in *Sources) readScripts(when string, dir settings.Path) {
-	if dir == "" {
-		return
-	}
-	tree, err := mount.ReadScripts(string(dir))
-	in.torn, in.Faults = in.torn || errors.Is(err, mount.ErrUnstable), append(in.Faults, finding.Of(err)...)
-	for _, f := range tree.Conf {
-		f.Name = scriptsDir + when + "/" + f.Name
-		in.Scripts = append(in.Scripts, f)
-	}
-	for _, ignored := range tree.Ignored {
-		in.warn(finding.IgnoredFile, ignored.Path, "is ignored: "+ignored.Reason)
-	}
-}
-
-// findPrograms checks the programs of SPAM_LEARN_DIR, because Dovecot looks for them only
-// when a user moves mail.
-func (in *Sources) findPrograms(dir settings.Path) {
-	if dir == "" {
-		return
-	}
-	for _, name := range []string{"spam", "ham"} {
-		path := filepath.Join(string(dir), name)
-		if info, err := os.Stat(path); err != nil || info.IsDir() || info.Mode()&0o111 == 0 {
-			in.Faults = append(in.Faults, finding.Finding{
-				Code: finding.MissingExecutable, File: path, Problem: "SPAM_LEARN_DIR needs a program there, and none can be executed",
-				Hint: "put one there that reads mail from its standard input, and chmod +x it",
-			})
-		}
-	}
-}
-
-// readCertificate falls back to a self-signed pair, also for a faulty one, so that the check
-// can go on. A running server keeps its self-signed pair, whatever name it has, because mail
-// programs may have been told to trust it.
-func (in *Sources) readCertificate(selfSigned string, live Live) {
-	s := in.Settings
-	if s.TLS == "no" {
-		return
-	}
-	pair, err := certificate.Load(string(s.TLSCertPath), string(s.TLSKeyPath))
-	if missing := errors.Is(err, fs.ErrNotExist); missing {
-		in.warn(finding.SelfSigned, string(s.TLSCertPath), "does not exist: serving a self-signed certificate, which mail programs will warn of")
-		err = nil
-	}
-	in.Faults = append(in.Faults, finding.Of(err)...)
-	now := time.Now()
-	if kept, ok := certificate.Kept(selfSigned, now); ok && live.Running && pair.Certificate == nil {
-		pair = kept
-	}
-	if pair.Certificate == nil {
-		pair, err = certificate.SelfSigned(selfSigned, string(s.Hostname), now)
-		in.Faults = append(in.Faults, finding.Of(err)...)
-	}
-	if pair.NotAfter.Sub(now) < expiryWarning && pair.Certificate != nil {
-		in.Warnings = append(in.Warnings, expiry(string(s.TLSCertPath), pair.NotAfter, now))
-	}
-	in.Certificate = pair
-}
-
-// sniName matches directories of TLS_SNI_DIR whose names a client may ask for.
-var sniName = lazyregexp.New(`^(\*\.)?[A-Za-z0-9_]([A-Za-z0-9_.-]*[A-Za-z0-9_])?$`)
-
-// What TLS_SNI_DIR may hold: doveconf 2.3.19 takes more memory than a judgement has to read
-// 2,000 names, and PID 1 took 40 MB to watch the directories of 5,000.
-const (
-	maxSNINames = 1000
-	maxSNIBytes = 8 << 20
-)
-
-// readSNIPairs reads the certificates of TLS_SNI_DIR, and skips directories with neither a
-// certificate nor a key.
-func (in *Sources) readSNIPairs() {
-	dir := string(in.Settings.TLSSNIDir)
-	entries, err := os.ReadDir(dir)
-	if in.Settings.TLS == "no" || errors.Is(err, fs.ErrNotExist) {
-		return
-	}
-	in.Faults = append(in.Faults, finding.Of(err)...)
-	in.sniDirs = []string{dir}
-	size := 0
-	for _, entry := range entries {
-		below := filepath.Join(dir, entry.Name())
-		if info, err := os.Stat(below); err != nil || !info.IsDir() || !sniName.MatchString(entry.Name()) {
-			continue
-		}
-		if in.sniDirs = append(in.sniDirs, below); len(in.sniDirs) > maxSNINames+1 || size > maxSNIBytes {
-			in.Faults = append(in.Faults, finding.Finding{
-				Code: finding.UnusableCertificate, File: dir, Problem: fmt.Sprintf("more than %d names, or %d MiB of certificates", maxSNINames, maxSNIBytes>>20),
-				Hint: "have one certificate for several names, such as *.example.com",
-			})
-			return
-		}
-		found := render.SNIPair{Name: entry.Name(), CertPath: filepath.Join(below, "tls.crt"), KeyPath: filepath.Join(below, "tls.key")}
-		pair, err := certificate.Load(found.CertPath, found.KeyPath)
-		if errors.Is(err, fs.ErrNotExist) {
-			continue
-		}
-		if in.Faults = append(in.Faults, finding.Of(err)...); err != nil {
-			continue
-		}
-		if now := time.Now(); pair.NotAfter.Sub(now) < expiryWarning {
-			in.Warnings = append(in.Warnings, expiry(found.CertPath, pair.NotAfter, now))
-		}
-		found.Certificate, found.Key = pair.Certificate, pair.Key
-		size += len(pair.Certificate) + len(pair.Key)
-		in.SNIPairs = append(in.SNIPairs, found)
-	}
-}
-
 // A half-written file shows only if its writer goes on between two readings.
 const (
 	pause    = 50 * time.Millisecond
@@ -350,23 +177,4 @@ func (h Host) fingerprint(in Sources, err error, references []string) config.Sum
 	fmt.Fprintf(sum, "%q\n", in.SNIPairs)
 	sum.Write(contentsOf(references))
 	return config.SumOf(sum)
-}
-
-// expiryWarning is how long before a certificate expires a warning is due. Renewals begin 30
-// days before, so at 14 days some have failed.
-const expiryWarning = 14 * 24 * time.Hour
-
-// expiry warns of a certificate that expires soon or has expired. It is no fault, because
-// Dovecot serves an expired certificate, and to refuse it would take mail down.
-func expiry(path string, notAfter, now time.Time) finding.Finding {
-	date := notAfter.UTC().Format(time.RFC1123)
-	if notAfter.Before(now) {
-		f := finding.Warn(finding.ExpiredCertificate, path, "the certificate has expired on "+date)
-		f.Hint = "renew it: mail programs refuse it"
-		return f
-	}
-	days := int(notAfter.Sub(now).Hours() / 24)
-	f := finding.Warn(finding.ExpiringCertificate, path, fmt.Sprintf("the certificate expires on %s, in %d days", date, days))
-	f.Hint = "look why it was not renewed"
-	return f
 }

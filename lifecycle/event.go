@@ -63,7 +63,7 @@ type (
 		ForceReload bool              // it ends with a reload
 	}
 	// Start is to publish a generation and start Dovecot on it.
-	Start struct{ Dir string }
+	Start struct{ Generation Generation }
 	// Reload is to publish a generation, have Dovecot load it, and make sure that it did.
 	Reload struct {
 		Reason     ReloadReason

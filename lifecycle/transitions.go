@@ -228,7 +228,7 @@ func (t *transition) start(e Judged) {
 		t.logRefused()
 		t.say(slog.LevelError, "starting with the last good configuration", "generation", filepath.Base(e.Dir))
 	}
-	t.do(Start{e.Dir})
+	t.do(Start{t.Running})
 }
 
 // notStarted falls back on the last good generation, unless ON_INVALID=fail.

@@ -96,7 +96,7 @@ func words(actions []Action) (all []string) {
 				}
 			}
 		case Start:
-			word = "start " + a.Dir
+			word = "start " + a.Generation.Dir
 		case Reload:
 			word = [...]string{"greet", "advance", "repeat", "undo", "mend"}[a.Reason] + " " + a.Generation.Dir
 		case KeepLastGood:

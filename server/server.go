@@ -31,9 +31,8 @@ type Server struct {
 	Store    *publish.Store
 	Stderr   *supervise.Stderr
 
-	master         *master.Process
-	process        *supervise.Process // nil until it is started
-	handlesSignals bool               // READY=1 came, so a SIGTERM is not lost
+	master  *master.Process
+	process *supervise.Process // nil until it is started
 }
 
 // Start publishes a generation and starts Dovecot on it.
@@ -61,7 +60,7 @@ func (s *Server) Start(g lifecycle.Generation) error {
 	}
 	running.Started(process.PID())
 	_ = os.WriteFile(filepath.Join(runDir, container.MasterPIDFile), []byte(strconv.Itoa(process.PID())), 0o644)
-	s.master, s.process, s.handlesSignals = running, process, false
+	s.master, s.process = running, process
 	return nil
 }
 
@@ -121,7 +120,6 @@ func (s *Server) AwaitReady(ctx context.Context, judgedLater bool) lifecycle.Eve
 	} else if err != nil {
 		return nil // Dovecot has ended, or the container stops
 	}
-	s.handlesSignals = true
 	if judgedLater {
 		select {
 		case <-ctx.Done():
@@ -166,9 +164,6 @@ func (s *Server) Stop(signals <-chan os.Signal) int {
 // awaitSignalHandling waits until a starting master handles signals, because a SIGTERM in its first
 // milliseconds is lost (seen on 2.4.1) and the stop would last the whole grace period.
 func (s *Server) awaitSignalHandling() {
-	if s.handlesSignals {
-		return
-	}
 	ctx, cancel := context.WithTimeout(context.Background(), 2*time.Second)
 	defer cancel()
 	go func() {

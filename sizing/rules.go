@@ -79,10 +79,8 @@ func loginFiles(clients int) int { return 2*clients + 50 }
 
 // loginVSZ is the address space in MiB that a login process needs. Measured:
 // 10.4 MiB + 89 KiB per TLS session (2.3), 14.5 MiB + 109 KiB (2.4). Past it the
-// process dies and takes all its sessions along.
-func loginVSZ(clients int) Derivation { return Protocol{}.loginVSZ(clients) }
-
-// A session that is passed on has TLS on both sides: 154 KiB (2.3), 186 KiB (2.4).
+// process dies and takes all its sessions along. A session that is passed on has TLS on both
+// sides: 154 KiB (2.3), 186 KiB (2.4).
 func (p Protocol) loginVSZ(clients int) Derivation {
 	toMiB := 8
 	if p.Proxied {
@@ -112,7 +110,7 @@ func hibernateService(p pair, machine Machine) (service limits, possible bool) {
 		name: "imap-hibernate", ClientLimit: clients,
 		ProcessLimit: add(sessions.dividedBy(clients.Total, "to a process"), count(1, "in reserve")),
 		Requests:     count(Unlimited, "a process keeps one session after another"),
-		VSZLimitMiB:  loginVSZ(clients.Total),
+		VSZLimitMiB:  Protocol{}.loginVSZ(clients.Total),
 	}, machine.Inotify == 0 || machine.Inotify >= p.inotifyInstances()
 }
 

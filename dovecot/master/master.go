@@ -36,6 +36,7 @@ type Process struct {
 	pid    int
 	notify *net.UnixConn
 	states chan string
+	ready  chan struct{} // closed when it has said READY=1
 	stderr *os.File      // its end of what logged reads, until it is started
 	logged *os.File      // our end of its standard error
 	lines  atomic.Int64  // that it has logged
@@ -71,7 +72,7 @@ func New(cmd *exec.Cmd, version, dir string, log io.Writer) (*Process, error) {
 		notify.Close()
 		return nil, fmt.Errorf("opening a pipe for Dovecot's log: %w", err)
 	}
-	p := &Process{dialect: version[:3], silent: silentVersion.MatchString(version), notify: notify, states: make(chan string, 16), stderr: stderr, logged: logged, busy: make(chan struct{}, 1), died: make(chan string, 16), source: newSource()}
+	p := &Process{dialect: version[:3], silent: silentVersion.MatchString(version), notify: notify, states: make(chan string, 16), ready: make(chan struct{}), stderr: stderr, logged: logged, busy: make(chan struct{}, 1), died: make(chan string, 16), source: newSource()}
 	// A file, not a pipe of os/exec: a session that outlives the master and keeps
 	// it open must not keep Wait from returning.
 	cmd.Stdout, cmd.Stderr = stderr, stderr
@@ -120,6 +121,7 @@ func (p *Process) drain() {
 // (sd_notify(3); the same in 2.3.19 and 2.4.1).
 func (p *Process) listen() {
 	defer close(p.states)
+	serves := sync.OnceFunc(func() { close(p.ready) })
 	buffer := make([]byte, 4096)
 	for {
 		n, err := p.notify.Read(buffer)
@@ -128,7 +130,10 @@ func (p *Process) listen() {
 		}
 		for state := range strings.Lines(string(buffer[:n])) {
 			state = strings.TrimSpace(state)
-			if state == "RELOADING=1" {
+			switch state {
+			case "READY=1":
+				serves()
+			case "RELOADING=1":
 				p.noteReload()
 			}
 			select {
@@ -165,13 +170,18 @@ func (p *Process) awaitSign(ctx context.Context, what string, shows func() bool)
 	return nil
 }
 
-// Ready waits until the master serves. It starts the log process when it has begun to
-// listen and to hear signals.
+// Ready waits until the master serves and hears signals, and returns at once if it has done
+// so before. A silent one then starts the log process.
 func (p *Process) Ready(ctx context.Context) error {
 	if p.silent {
 		return p.awaitSign(ctx, "start", func() bool { return len(children(p.pid, "log")) > 0 })
 	}
-	return p.await(ctx, "READY=1")
+	select {
+	case <-p.ready:
+		return nil
+	case <-ctx.Done():
+		return fmt.Errorf("waiting for Dovecot to say READY=1: %w", context.Cause(ctx))
+	}
 }
 
 // "Nov 23 15:20:48 master: Error: …", or with another log_timestamp of digits. It counts

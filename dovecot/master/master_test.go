@@ -262,6 +262,19 @@ func TestReloadWhileProcessesEnd(t *testing.T) {
 	}
 }
 
+// Whoever stops Dovecot asks again whether it hears signals.
+func TestReadyAgain(t *testing.T) {
+	m, notify, _ := actor(t)
+	notify("READY=1")
+	for range 2 {
+		ctx, cancel := context.WithTimeout(t.Context(), pidgeontest.Patience)
+		defer cancel()
+		if err := m.Ready(ctx); err != nil {
+			t.Error(err)
+		}
+	}
+}
+
 // Reloads that somebody else asked for are not taken for ours.
 func TestReloadAfterOthers(t *testing.T) {
 	m, notify, _ := actor(t)
