@@ -4,10 +4,9 @@
 # wake, which asks for a sysctl of the host, limits, which makes cgroups, or proxied. SUITE is
 # bookworm (Dovecot 2.3) or trixie (2.4), by default both, one after the other. Flags
 # are those of bench/compare:
-# -rounds 10 -sessions 10000 -duration 1m -only NAME …
+# -rounds 10 -sessions 10000 -duration 1m -only NAME -before FILE …
 # Without flags the sizes are small: all takes half an hour.
-# What was measured, as lines of Go's benchmark format, is kept in .pidgeon/bench, so
-# that benchstat can compare two states of the code too.
+# What was measured, as lines of Go's benchmark format, is kept in .pidgeon/bench.
 # Everything runs on loopback, inside root file systems; numbers mean something
 # on a machine that does nothing else.
 set -euo pipefail

@@ -47,7 +47,7 @@ func reloadByDoveadm(s *server) error {
 // Dovecot takes; before it comes what pidgeon waits (files settle for 100 ms),
 // checks and rehearses.
 func (b *bench) editToServed() error {
-	return b.interleave("Edit", rowsOf(ways, b.timeEdit))
+	return b.interleave("Edit", rowsOf(ways, (*bench).timeEdit))
 }
 
 // edits are made one after the other, with a pause: Dovecot takes no reload

@@ -69,7 +69,7 @@ func (b *bench) rendered(i initProgram, p ports) (s spec, greeting string, err e
 	return spec{
 		name: i.name,
 		prepare: fmt.Sprintf("%s render --output %s && mkdir -p /run/pidgeon/dovecot && echo '!include_try %s' >>%s && chmod -R a+rX %s && chown %d %s",
-			b.pidgeon(), dir, greeting, conf, dir, mailUID, mailDir),
+			b.program, dir, greeting, conf, dir, mailUID, mailDir),
 		command: i.command(b, conf, greeting),
 		environ: b.environ("performance", p),
 	}, greeting, nil

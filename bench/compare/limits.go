@@ -35,7 +35,7 @@ func (b *bench) ceilingsKept() error {
 	var rows []row
 	for _, mode := range []string{"secure", "performance"} {
 		for _, c := range cells {
-			rows = append(rows, row{mode + "-" + c.name, func() (string, error) { return b.overfill(mode, c.limit) }})
+			rows = append(rows, row{mode + "-" + c.name, func(b *bench) (string, error) { return b.overfill(mode, c.limit) }})
 		}
 	}
 	return b.interleave("Limits", rows)
@@ -63,7 +63,7 @@ func (b *bench) overfill(mode, limit string) (string, error) {
 		return "", server.fault("does not start")
 	}
 	var now status.Document
-	if out, err := server.Enter(b.pidgeon(), "status", "--json").Output(); err != nil || json.Unmarshal(out, &now) != nil || len(now.Usage) == 0 {
+	if out, err := server.Enter(b.program, "status", "--json").Output(); err != nil || json.Unmarshal(out, &now) != nil || len(now.Usage) == 0 {
 		return "", server.fault("has no status")
 	}
 	claimed := now.Usage[0].Limit

@@ -16,7 +16,7 @@ const settled = time.Second
 // processors, and what they take is counted in "logins/CPU-s": on a busy machine that
 // is the figure to compare, as it leaves out who else had the CPU.
 func (b *bench) loginsPerSecond() error {
-	return b.interleave("Logins", rowsOf(configurations(b.dialect), b.logins))
+	return b.interleave("Logins", rowsOf(configurations(b.dialect), (*bench).logins))
 }
 
 func (b *bench) logins(c configuration) (string, error) {

@@ -22,6 +22,7 @@ const exitUsage = 64
 type bench struct {
 	fixtures
 	root, bin        string
+	program, before  string // pidgeon, and an earlier one
 	rounds, sessions int
 	extra, users     int
 	duration, settle time.Duration
@@ -32,6 +33,7 @@ func main() {
 	b := bench{}
 	flag.StringVar(&b.root, "root", "", "root file system with Dovecot, made by tools/rootfs.sh")
 	flag.StringVar(&b.bin, "bin", "", "directory with pidgeon and, as far as they could be had, the others")
+	flag.StringVar(&b.before, "before", "", "an earlier pidgeon, which gets a row beside each of this one's")
 	flag.IntVar(&b.rounds, "rounds", 6, "how often each row is measured")
 	flag.IntVar(&b.sessions, "sessions", 1000, "sessions asked for, and tried")
 	flag.IntVar(&b.extra, "extra", 24, "sessions tried beyond those and the headroom")
@@ -66,6 +68,17 @@ func (b *bench) run(measure func(*bench) error) (err error) {
 	defer os.RemoveAll(b.dir)
 	if err != nil {
 		return err
+	}
+	b.program = b.tool("pidgeon")
+	if b.before != "" { // to where a container can see it
+		program, err := os.ReadFile(b.before)
+		if err != nil {
+			return err
+		}
+		b.before = b.path("before")
+		if err := os.WriteFile(b.before, program, 0o755); err != nil {
+			return err
+		}
 	}
 	fmt.Println("dovecot:", b.dialect)
 	return measure(b)

@@ -38,11 +38,17 @@ func (b *bench) pidOne() error {
 			fmt.Fprintf(os.Stderr, "compare: %s: %v\n", i.name, err)
 		}
 	}
-	for _, mode := range []string{"secure", "performance"} {
-		p := freePorts()
-		s, err := b.ours("pidgeon-"+mode, mode, p)
-		if err := idle(s, p, err); err != nil {
-			return err
+	programs := map[string]*bench{"pidgeon-": b}
+	if b.before != "" {
+		programs["before-pidgeon-"] = b.ofBefore()
+	}
+	for name, of := range programs {
+		for _, mode := range []string{"secure", "performance"} {
+			p := freePorts()
+			s, err := of.ours(name+mode, mode, p)
+			if err := idle(s, p, err); err != nil {
+				return err
+			}
 		}
 	}
 	time.Sleep(calm)

@@ -22,7 +22,7 @@ func (b *bench) proxied() error {
 		if backends == 0 {
 			name = "direct"
 		}
-		rows = append(rows, row{name, func() (string, error) { return b.through(name, backends) }})
+		rows = append(rows, row{name, func(b *bench) (string, error) { return b.through(name, backends) }})
 	}
 	return b.interleave("Proxied", rows)
 }

@@ -13,7 +13,7 @@ import (
 // configuration loses some too.
 func (b *bench) loginsAcrossReloads() error {
 	direct := slices.DeleteFunc(slices.Clone(ways), func(w way) bool { return w.init != bare && w.init != "" })
-	return b.interleave("Reloads", rowsOf(direct, b.lose))
+	return b.interleave("Reloads", rowsOf(direct, (*bench).lose))
 }
 
 func (b *bench) lose(w way) (string, error) {

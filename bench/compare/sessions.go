@@ -24,7 +24,7 @@ func (b *bench) beyond() int { return sizing.Headroom(b.sessions) + b.extra }
 // of pidgeon are where sizing.Costs are from.
 func (b *bench) sessionsHeld() error {
 	fmt.Printf("sessions-asked-for: %d\nsessions-tried: %d\nstate: %s\n", b.sessions, b.sessions+b.beyond(), b.state)
-	return b.interleave("Sessions", rowsOf(configurations(b.dialect), b.hold))
+	return b.interleave("Sessions", rowsOf(configurations(b.dialect), (*bench).hold))
 }
 
 func (b *bench) hold(c configuration) (string, error) {

@@ -29,11 +29,9 @@ func (b *bench) spec(c configuration, p ports) (spec, error) {
 
 // ours is pidgeon, with a directory of overrides that is empty.
 func (b *bench) ours(name, mode string, p ports) (spec, error) {
-	s := spec{name: name, prepare: "true", command: []string{b.pidgeon()}, environ: b.environ(mode, p)}
+	s := spec{name: name, prepare: "true", command: []string{b.program}, environ: b.environ(mode, p)}
 	return s, os.MkdirAll(b.overrides(p), 0o755)
 }
-
-func (b *bench) pidgeon() string { return b.tool("pidgeon") }
 
 // environ is pidgeon's, with everything that changes below the fixtures, where it
 // can be changed from outside.

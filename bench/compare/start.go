@@ -16,7 +16,7 @@ import (
 func (b *bench) startToGreeting() error {
 	var rows []row
 	for _, i := range inits {
-		rows = append(rows, row{i.name, func() (string, error) {
+		rows = append(rows, row{i.name, func(b *bench) (string, error) {
 			p := freePorts()
 			s, _, err := b.rendered(i, p)
 			if err != nil {
@@ -28,7 +28,7 @@ func (b *bench) startToGreeting() error {
 	for _, mode := range []string{"secure", "performance"} {
 		for _, state := range []string{"new", "kept", "another"} {
 			name := fmt.Sprintf("pidgeon-%s:%s-state", mode, state)
-			rows = append(rows, row{name, func() (string, error) { return b.timePidgeon(name, mode, state) }})
+			rows = append(rows, row{name, func(b *bench) (string, error) { return b.timePidgeon(name, mode, state) }})
 		}
 	}
 	return b.interleave("Start", rows)

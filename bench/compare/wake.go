@@ -38,7 +38,7 @@ func (b *bench) wakeUps() error {
 		return fmt.Errorf("%d inotify instances, with which %d sessions do not hibernate: sysctl -w fs.inotify.max_user_instances=%d", have, b.sessions, 2*b.sessions)
 	}
 	fmt.Printf("sessions: %d\n", b.sessions)
-	return b.interleave("Wake", rowsOf(keepings, b.wake))
+	return b.interleave("Wake", rowsOf(keepings, (*bench).wake))
 }
 
 // inotifyInstances is how many the host gives each user.
