@@ -306,7 +306,7 @@ func (e *entrypoint) publishState() {
 		Document: status.Document{
 			Version: e.version, Dovecot: e.server.Dovecot.Version, Ready: s.Ready(), Degraded: s.Degraded(),
 			Overrides: g.Overrides, Carried: g.CarriedOver, Refused: s.Refused, Listeners: g.Ports(), Silent: s.Silent, Since: g.Since,
-			CertificateExpires: g.CertificateExpires, LastReload: s.LastReload,
+			CertificateExpires: g.CertificateExpires, SNIExpires: g.SNIExpires, LastReload: s.LastReload,
 			Reloads: status.Reloads{Loaded: s.Counts.Loaded, Refused: s.Counts.Refused}, Settings: e.settings.NonDefault(),
 		},
 		Ceilings: g.Capacity.Bound(g.Ceilings), Capacity: g.Capacity, BaseDir: g.BaseDir, Backend: e.settings.Backend(), Live: live, AnvilDied: s.AnvilDied,

@@ -62,6 +62,7 @@ func (in *Sources) readSNIPairs() {
 	}
 	in.Faults = append(in.Faults, finding.Of(err)...)
 	in.sniDirs = []string{dir}
+	in.sniExpires = map[string]time.Time{}
 	size := 0
 	for _, entry := range entries {
 		below := filepath.Join(dir, entry.Name())
@@ -88,7 +89,7 @@ func (in *Sources) readSNIPairs() {
 		}
 		found.Certificate, found.Key = pair.Certificate, pair.Key
 		size += len(pair.Certificate) + len(pair.Key)
-		in.SNIPairs = append(in.SNIPairs, found)
+		in.SNIPairs, in.sniExpires[found.Name] = append(in.SNIPairs, found), pair.NotAfter
 	}
 }
 

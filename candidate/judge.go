@@ -219,7 +219,7 @@ func (h Host) describe(v Verdict, c Candidate, m Interpretation) Verdict {
 	v.Anvil = m.Effective.Anvil()
 	v.StateDir = cmp.Or(m.Effective["state_dir"], c.Settings.DovecotState())
 	v.Ceilings, v.Capacity = h.ceilings(c, m)
-	v.CertificateExpires = c.Certificate.NotAfter
+	v.CertificateExpires, v.SNIExpires = c.Certificate.NotAfter, c.sniExpires
 	v.CarriedOver = c.CarriedOver
 	v.Overrides, v.Digests, v.Files = nil, digests(c.Files), slices.Clone(c.Files)
 	for _, f := range c.Overrides.Conf {
@@ -287,7 +287,7 @@ func (h Host) judgeGood(ctx context.Context, store *publish.Store, r Request, go
 	}
 	m, found, err := h.Check(ctx, c, effective, r)
 	v := h.describe(Verdict{hidden: in.hiddenValues()}, c, m)
-	v.Overrides, v.CertificateExpires = good.Verdict.Overrides, good.Verdict.CertificateExpires
+	v.Overrides, v.CertificateExpires, v.SNIExpires = good.Verdict.Overrides, good.Verdict.CertificateExpires, good.Verdict.SNIExpires
 	v = v.with(found, err)
 	if v.Outcome != Passed {
 		v.Findings = finding.Of(fmt.Errorf("using the last good configuration: %w", v.Findings.Faults()))

@@ -29,7 +29,8 @@ type Sources struct {
 	Certificate    certificate.Pair
 	Backends       BackendLookup
 	SNIPairs       []render.SNIPair
-	sniDirs        []string // that SNIPairs are read from
+	sniExpires     map[string]time.Time // of SNIPairs, by their names
+	sniDirs        []string             // that SNIPairs are read from
 	Warnings       finding.List
 	Faults         finding.List // of sources that could not be read; the others are complete
 

@@ -56,7 +56,8 @@ type Verdict struct {
 	Digests     map[string]config.Sum `json:"digests"`           // of the overrides, by the names of their files
 	Files       config.Files          `json:"files"`             // without their data
 
-	CertificateExpires time.Time `json:"certificate_expires,omitzero"`
+	CertificateExpires time.Time            `json:"certificate_expires,omitzero"`
+	SNIExpires         map[string]time.Time `json:"sni_expires,omitempty"` // of TLS_SNI_DIR, by name
 
 	Backends   BackendLookup `json:"backends,omitzero"`
 	Findings   finding.List  `json:"findings"`

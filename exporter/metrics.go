@@ -60,7 +60,11 @@ func (e exposition) write(d status.Document) {
 	gauge("pidgeon_last_reload_timestamp_seconds", "When Dovecot last loaded its configuration.", moment(d.LastReload)...)
 	e.family("pidgeon_reloads_total", "counter", "Configurations that Dovecot loaded while running, and changes refused before or by it.",
 		[]string{sample(d.Reloads.Loaded, "result", "loaded"), sample(d.Reloads.Refused, "result", "refused")})
-	gauge("pidgeon_certificate_expiry_timestamp_seconds", "When the certificate that is served expires.", moment(d.CertificateExpires)...)
+	expiries := moment(d.CertificateExpires)
+	for _, name := range slices.Sorted(maps.Keys(d.SNIExpires)) {
+		expiries = append(expiries, moment(d.SNIExpires[name], "name", name)...)
+	}
+	gauge("pidgeon_certificate_expiry_timestamp_seconds", "When the certificate that is served expires; those of TLS_SNI_DIR with their names.", expiries...)
 	var sessions, older, limits, connections, most []string
 	for _, u := range d.Usage {
 		if u.Sessions != nil {
@@ -120,9 +124,9 @@ func sample(value int, labels ...string) string {
 }
 
 // moment is a sample of a time, none for the zero time.
-func moment(t time.Time) []string {
+func moment(t time.Time, labels ...string) []string {
 	if t.IsZero() {
 		return nil
 	}
-	return []string{sample(int(t.Unix()))}
+	return []string{sample(int(t.Unix()), labels...)}
 }

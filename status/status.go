@@ -51,12 +51,14 @@ type Document struct {
 	Silent map[string]string `json:"silent,omitempty"`
 
 	CertificateExpires time.Time `json:"certificate_expires,omitzero"` // zero with TLS=no
-	Reloads            Reloads   `json:"reloads"`
-	LastReload         time.Time `json:"last_reload,omitzero"` // or start
-	Usage              []Usage   `json:"sessions,omitempty"`   // counted at each request
-	Uncounted          string    `json:"uncounted,omitempty"`  // why they could not be counted
-	Container          Container `json:"container,omitzero"`
-	Mail               Volume    `json:"mail,omitzero"`
+	// SNIExpires is when those of TLS_SNI_DIR expire, by their names.
+	SNIExpires map[string]time.Time `json:"sni_expires,omitempty"`
+	Reloads    Reloads              `json:"reloads"`
+	LastReload time.Time            `json:"last_reload,omitzero"` // or start
+	Usage      []Usage              `json:"sessions,omitempty"`   // counted at each request
+	Uncounted  string               `json:"uncounted,omitempty"`  // why they could not be counted
+	Container  Container            `json:"container,omitzero"`
+	Mail       Volume               `json:"mail,omitzero"`
 
 	Databases []userdb.Database `json:"databases,omitempty"` // of AUTH, probed by the process that asks
 	OwnUsers  bool              `json:"own_users,omitempty"` // USERS has users, who can log in without them
