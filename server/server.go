@@ -49,7 +49,7 @@ func (s *Server) Start(g lifecycle.Generation) error {
 	if s.Settings.LogFormat == "json" {
 		log = master.JSONLog(log)
 	}
-	running, err := master.New(cmd, s.Dovecot.Version, runDir, log)
+	running, err := master.New(cmd, s.Dovecot.Dialect, master.Silent(s.Dovecot.Program), runDir, log)
 	if err != nil {
 		return err
 	}

@@ -9,7 +9,7 @@ import (
 )
 
 func TestBusy(t *testing.T) {
-	m, err := New(exec.Command("true"), "2.4", t.TempDir(), io.Discard)
+	m, err := New(exec.Command("true"), "2.4", false, t.TempDir(), io.Discard)
 	if err != nil {
 		t.Fatal(err)
 	}

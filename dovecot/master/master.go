@@ -10,6 +10,7 @@ package master
 
 import (
 	"bufio"
+	"bytes"
 	"context"
 	"errors"
 	"fmt"
@@ -52,13 +53,17 @@ type Process struct {
 	reloads    []ticks  // when they began, the last that was carried out first
 }
 
-// Before 2.3.15 the master notifies of nothing (master/main.c), but that Debian's 2.3.13
-// says READY=1 at the start.
-var silentVersion = lazyregexp.New(`^2\.3\.(\d|1[0-4])$`)
+// Silent reports whether a master of that program sends no notifications: one built without
+// systemd, as Alpine's is, and before 2.3.15, where Debian's 2.3.13 says READY=1 at the start
+// alone.
+func Silent(program string) bool {
+	data, err := os.ReadFile(program)
+	return err == nil && !bytes.Contains(data, []byte("RELOADING=1"))
+}
 
-// New prepares cmd, a master of that version in the foreground, for its start. It
-// will notify through a socket in dir; what it logs goes to log, untouched.
-func New(cmd *exec.Cmd, version, dir string, log io.Writer) (*Process, error) {
+// New prepares cmd, a master of that dialect in the foreground, for its start. It will notify
+// through a socket in dir unless it is silent; what it logs goes to log, untouched.
+func New(cmd *exec.Cmd, dialect string, silent bool, dir string, log io.Writer) (*Process, error) {
 	socket := filepath.Join(dir, "notify")
 	if err := os.Remove(socket); err != nil && !errors.Is(err, os.ErrNotExist) {
 		return nil, fmt.Errorf("removing a stale notification socket: %w", err)
@@ -72,7 +77,7 @@ func New(cmd *exec.Cmd, version, dir string, log io.Writer) (*Process, error) {
 		notify.Close()
 		return nil, fmt.Errorf("opening a pipe for Dovecot's log: %w", err)
 	}
-	p := &Process{dialect: version[:3], silent: silentVersion.MatchString(version), notify: notify, states: make(chan string, 16), ready: make(chan struct{}), stderr: stderr, logged: logged, busy: make(chan struct{}, 1), died: make(chan string, 16), source: newSource()}
+	p := &Process{dialect: dialect, silent: silent, notify: notify, states: make(chan string, 16), ready: make(chan struct{}), stderr: stderr, logged: logged, busy: make(chan struct{}, 1), died: make(chan string, 16), source: newSource()}
 	// A file, not a pipe of os/exec: a session that outlives the master and keeps
 	// it open must not keep Wait from returning.
 	cmd.Stdout, cmd.Stderr = stderr, stderr

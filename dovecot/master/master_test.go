@@ -91,7 +91,7 @@ func start(t *testing.T, dialect, root string) play {
 	p, said := play{dir: pidgeontest.ShortTempDir(t)}, &log{}
 	p.configure(t, server(dialect, 0))
 	cmd := pidgeontest.Command(root, []string{p.dir}, "/usr/sbin/dovecot", "-F", "-c", filepath.Join(p.dir, "dovecot.conf"))
-	m, err := New(cmd, pidgeontest.Version(root), p.dir, said)
+	m, err := New(cmd, dialect, Silent(root+"/usr/sbin/dovecot"), p.dir, said)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -196,7 +196,7 @@ func actor(t *testing.T) (m *Process, notify func(string), said *log) {
 	t.Helper()
 	dir := t.TempDir()
 	said = &log{}
-	m, err := New(exec.Command("/bin/sleep"), "2.4", dir, said)
+	m, err := New(exec.Command("/bin/sleep"), "2.4", false, dir, said)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -339,7 +339,7 @@ func TestMasterLog(t *testing.T) {
 	}
 	said := &log{}
 	cmd := exec.Command("cat", file)
-	m, err := New(cmd, "2.4", t.TempDir(), slow{said})
+	m, err := New(cmd, "2.4", false, t.TempDir(), slow{said})
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -369,7 +369,7 @@ func (s slow) Write(line []byte) (int, error) {
 // not hold up the end.
 func TestMasterCloseDoesNotWaitForOrphans(t *testing.T) {
 	cmd := exec.Command("sh", "-c", "sleep 60 & echo $! >&2")
-	m, err := New(cmd, "2.4", t.TempDir(), &log{})
+	m, err := New(cmd, "2.4", false, t.TempDir(), &log{})
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -393,7 +393,7 @@ func TestMasterCloseDoesNotWaitForOrphans(t *testing.T) {
 func TestNewStaleSocket(t *testing.T) {
 	dir := t.TempDir()
 	for range 2 {
-		m, err := New(exec.Command("/bin/true"), "2.4", dir, &log{})
+		m, err := New(exec.Command("/bin/true"), "2.4", false, dir, &log{})
 		if err != nil {
 			t.Fatal(err)
 		}
