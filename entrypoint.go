@@ -309,7 +309,7 @@ func (e *entrypoint) publishState() {
 			CertificateExpires: g.CertificateExpires, SNIExpires: g.SNIExpires, LastReload: s.LastReload,
 			Reloads: status.Reloads{Loaded: s.Counts.Loaded, Refused: s.Counts.Refused}, Settings: e.settings.NonDefault(),
 		},
-		Ceilings: g.Capacity.Bound(g.Ceilings), Capacity: g.Capacity, BaseDir: g.BaseDir, Backend: e.settings.Backend(), Live: live, AnvilDied: s.AnvilDied,
+		Ceilings: g.Capacity.Bound(g.Ceilings), Capacity: g.Capacity, BaseDir: g.BaseDir, Live: live, AnvilDied: s.AnvilDied,
 	}
 	if !e.settings.HasOperatorConfig() { // which may keep mail elsewhere
 		snapshot.Mail.Dir = string(e.settings.MailDir)

@@ -52,6 +52,11 @@ func (e exposition) write(d status.Document) {
 		e.family("pidgeon_foreign_refused_total", "counter", "Logins and deliveries refused because the user is another backend's, since the last reload.",
 			[]string{sample(f.Logins, "what", "login"), sample(f.Deliveries, "what", "delivery")})
 	}
+	var events []string
+	for _, name := range slices.Sorted(maps.Keys(d.Events)) {
+		events = append(events, sample(d.Events[name], "metric", name))
+	}
+	e.family("pidgeon_dovecot_events_total", "counter", "Events that a metric in Dovecot's configuration has counted, since the last reload.", events)
 	gauge("pidgeon_degraded", "1 if Dovecot serves something else than what was asked for last.", sample(truth[d.Degraded]))
 	gauge("pidgeon_refused", "Reasons why the last change is not in force.", sample(len(d.Refused)))
 	gauge("pidgeon_overrides", "Overrides in force.", sample(len(d.Overrides)))

@@ -55,7 +55,7 @@ func Ask(ctx context.Context, runDir string) (d Document, err error) {
 func AskSessions(ctx context.Context, runDir string) (d Document, err error) {
 	err = ask(ctx, runDir, "/sessions", &d)
 	d.Mail = d.Mail.Measure()
-	return d.ProbeDatabases(ctx).countedForeign(ctx), err
+	return d.ProbeDatabases(ctx).countedEvents(ctx), err
 }
 
 // AskLive reads Snapshot.Live into a value.

@@ -28,9 +28,9 @@ func (f ForeignRefusals) String() string {
 	return fmt.Sprintf("%d logins and %d deliveries refused: of users who are another backend's", f.Logins, f.Deliveries)
 }
 
-// countedForeign returns the document with the counts of Dovecot's stats process, read over
-// the protocol of `doveadm stats dump` (2.3.19, 2.4.1: doveadm-stats.c).
-func (d Document) countedForeign(ctx context.Context) Document {
+// countedEvents returns the document with the counts of Dovecot's stats process, which are of
+// events since the last reload, read over the protocol of `doveadm stats dump` (2.3.19, 2.4.1: doveadm-stats.c).
+func (d Document) countedEvents(ctx context.Context) Document {
 	if d.Stats == "" {
 		return d
 	}
@@ -44,6 +44,7 @@ func (d Document) countedForeign(ctx context.Context) Document {
 		return d
 	}
 	var found ForeignRefusals
+	events := map[string]int{}
 	for lines := bufio.NewScanner(conn); lines.Scan() && lines.Text() != ""; {
 		name, value, _ := strings.Cut(lines.Text(), "\t")
 		n, err := strconv.Atoi(value)
@@ -53,6 +54,8 @@ func (d Document) countedForeign(ctx context.Context) Document {
 			found.Logins, d.Foreign = n, &found
 		case name == foreignDeliveries:
 			found.Deliveries, d.Foreign = n, &found
+		default:
+			events[name], d.Events = n, events
 		}
 	}
 	return d

@@ -28,7 +28,6 @@ type Snapshot struct {
 	Capacity sizing.Capacity
 	Master   *master.Process // nil before Dovecot is started
 	BaseDir  string          // Dovecot's base_dir
-	Backend  bool            // BACKEND_NAME is set
 	// AnvilDied is when Dovecot last lost its counts of sessions.
 	AnvilDied time.Time
 	Live      json.RawMessage // candidate.Live, for `pidgeon check`
@@ -65,6 +64,7 @@ type Document struct {
 	Lookups   string            `json:"lookups,omitempty"`   // the socket where Dovecot looks users up
 
 	Foreign *ForeignRefusals `json:"foreign,omitempty"` // at a backend, counted at each request
+	Events  map[string]int   `json:"events,omitempty"`  // by the names of the operator's metrics in Dovecot
 	Stats   string           `json:"stats,omitempty"`   // the socket of Dovecot's stats process
 
 	Settings []settings.Setting `json:"settings,omitempty"` // that differ from the default
@@ -114,7 +114,7 @@ func (s Snapshot) document() Document {
 	if len(s.Databases) > 0 {
 		s.Lookups = filepath.Join(s.BaseDir, "auth-userdb")
 	}
-	if s.Backend {
+	if s.BaseDir != "" {
 		s.Stats = filepath.Join(s.BaseDir, "stats-reader")
 	}
 	return s.Document
