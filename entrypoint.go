@@ -34,6 +34,7 @@ import (
 // job in the background gets values and returns one event.
 type entrypoint struct {
 	version  string
+	started  time.Time
 	environ  []string
 	settings settings.Settings
 	facts    container.Facts
@@ -75,7 +76,7 @@ func runEntrypoint(c command.Call) int {
 		return command.LogUnusable(log, err)
 	}
 	defer children.Close()
-	e := &entrypoint{version: c.Version, environ: c.Environ, settings: s, log: log, signals: signals, children: children, logged: map[string]bool{}, events: make(chan lifecycle.Event, 1), jobs: inBackground(func(context.Context) {}), server: &server.Server{Log: log, Settings: s, Children: children, Stderr: stderr}}
+	e := &entrypoint{version: c.Version, started: time.Now(), environ: c.Environ, settings: s, log: log, signals: signals, children: children, logged: map[string]bool{}, events: make(chan lifecycle.Event, 1), jobs: inBackground(func(context.Context) {}), server: &server.Server{Log: log, Settings: s, Children: children, Stderr: stderr}}
 	e.state.Policy = lifecycle.Policy{LastGood: s.OnInvalid != "fail", Trust: s.OnInvalid != "fail"}
 	defer e.closing.close()
 	if err := e.open(); err != nil {
@@ -306,7 +307,7 @@ func (e *entrypoint) publishState() {
 		Document: status.Document{
 			Version: e.version, Dovecot: e.server.Dovecot.Version, Ready: s.Ready(), Degraded: s.Degraded(),
 			Overrides: g.Overrides, Carried: g.CarriedOver, Refused: s.Refused, Listeners: g.Ports(), Silent: s.Silent, Since: g.Since,
-			CertificateExpires: g.CertificateExpires, SNIExpires: g.SNIExpires, LastReload: s.LastReload,
+			CertificateExpires: g.CertificateExpires, SNIExpires: g.SNIExpires, Started: e.started, LastReload: s.LastReload,
 			Reloads: status.Reloads{Loaded: s.Counts.Loaded, Refused: s.Counts.Refused}, Settings: e.settings.NonDefault(),
 		},
 		Ceilings: g.Capacity.Bound(g.Ceilings), Capacity: g.Capacity, BaseDir: g.BaseDir, Live: live, AnvilDied: s.AnvilDied,

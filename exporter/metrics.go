@@ -62,6 +62,7 @@ func (e exposition) write(d status.Document) {
 	gauge("pidgeon_overrides", "Overrides in force.", sample(len(d.Overrides)))
 	gauge("pidgeon_generation_info", "The configuration in force, with the value 1.", sample(1, "generation", d.Generation))
 	gauge("pidgeon_generation_start_timestamp_seconds", "Since when it is in force.", moment(d.Since)...)
+	gauge("pidgeon_start_timestamp_seconds", "When pidgeon was started.", moment(d.Started)...)
 	gauge("pidgeon_last_reload_timestamp_seconds", "When Dovecot last loaded its configuration.", moment(d.LastReload)...)
 	e.family("pidgeon_reloads_total", "counter", "Configurations that Dovecot loaded while running, and changes refused before or by it.",
 		[]string{sample(d.Reloads.Loaded, "result", "loaded"), sample(d.Reloads.Refused, "result", "refused")})

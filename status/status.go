@@ -53,6 +53,7 @@ type Document struct {
 	// SNIExpires is when those of TLS_SNI_DIR expire, by their names.
 	SNIExpires map[string]time.Time `json:"sni_expires,omitempty"`
 	Reloads    Reloads              `json:"reloads"`
+	Started    time.Time            `json:"started,omitzero"`     // pidgeon
 	LastReload time.Time            `json:"last_reload,omitzero"` // or start
 	Usage      []Usage              `json:"sessions,omitempty"`   // counted at each request
 	Uncounted  string               `json:"uncounted,omitempty"`  // why they could not be counted
