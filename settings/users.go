@@ -154,6 +154,9 @@ func parseLine(name string, fields []string) (u User, err error) {
 	if !isHash(u.Password) {
 		return u, fmt.Errorf("gives %.64q a hash with a character that no hash has", name)
 	}
+	if slices.ContainsFunc(fields[1:6], userQuota.MatchString) {
+		return u, fmt.Errorf("gives %.64q its quota too early: put it behind six colons after the hash", name)
+	}
 	parse := func(what, text string, value interface{ UnmarshalText([]byte) error }) {
 		if text != "" && err == nil && value.UnmarshalText([]byte(text)) != nil {
 			err = fmt.Errorf("gives %.64q a %s that is none", name, what)

@@ -84,6 +84,8 @@ func TestLoadUsersFaults(t *testing.T) {
 		{"home", "alice:{SHA256}a::::srv", `USERS entry 1 gives "alice" a home that is none`},
 		{"quota", "alice:{SHA256}a::::::quota=much", `USERS entry 1 gives "alice" a quota that is none`},
 		{"field", "alice:{SHA256}a::::::nologin=y", `USERS entry 1 gives "alice" a field other than quota=SIZE`},
+		{"field as a shell", "alice:{SHA256}a:::::quota=5M", `USERS entry 1 gives "alice" its quota too early: put it behind six colons after the hash`},
+		{"field as a comment", "alice:{SHA256}a:::quota=5M", `USERS entry 1 gives "alice" its quota too early: put it behind six colons after the hash`},
 		{"empty hash", "alice:{SHA256}", `USERS entry 1 gives "alice" a hash with a character that no hash has`},
 		{"several", "alice\nbob:b\ncarol:", "USERS entry 1 has no colon between name and password (a password with a comma needs one user per line); entry 3 gives \"carol\" no password"},
 	}
