@@ -100,7 +100,7 @@ var effects = map[string]string{
 	"FTS":                         `mail_plugins(/fts.*)?|protocol (imap|lmtp)/mail_plugins|plugin/fts.*|fts_.*|fts|fts flatcurve.*|language.*`,
 	"MAIL_CRYPT_KEY":              `mail_plugins(/mail_crypt)?|protocol (imap|lmtp)/mail_plugins|plugin/mail_crypt.*|crypt_.*`,
 	"SPAM_LEARN_DIR":              `protocol imap/mail_plugins(/imap_sieve)?|plugin/(sieve_.*|imapsieve_.*)|sieve_.*|mailbox( Junk/.*)?|imapsieve_from.*|managesieve_sieve_capability`,
-	"SHARED_FOLDERS":              `mail_plugins(/acl)?|protocol (imap|lmtp)/mail_plugins(/imap_acl)?|plugin/acl(_shared_dict)?|acl_.*|namespace( (shared|inbox)/.*)?|userdb.*/(default_fields|fields/[ug]id:default)`,
+	"SHARED_FOLDERS":              `mail_plugins(/acl)?|protocol (imap|lmtp)/mail_plugins(/imap_acl)?|plugin/acl(_shared_dict|_user)?|acl_.*|namespace( (shared|inbox)/.*)?|userdb.*/(default_fields|fields/[ug]id:default)`,
 	"SPAM_TO_JUNK":                `plugin/sieve_after|sieve_script( spam/.*)?`,
 	"SIEVE_BEFORE":                `plugin/sieve_before|sieve_script( before/.*)?`,
 	"SIEVE_AFTER":                 `plugin/sieve_after2|sieve_script( after/.*)?`,
