@@ -134,7 +134,7 @@ func (p private) tail() string {
 func (p private) skipAfterLogin(b *strings.Builder) {
 	for _, protocol := range config.Protocols() {
 		program, after, _ := strings.Cut(p.Effective["service/"+protocol.Session+"/executable"], " ")
-		if after != "" {
+		if after != "" && filepath.Base(program) == protocol.Session { // not rawlog /path/to/imap
 			fmt.Fprintf(b, "service %s {\n  executable = %s\n}\n", protocol.Session, program)
 		}
 	}
