@@ -157,9 +157,12 @@ func pluginsIn(dir string) []string {
 }
 
 func (a absence) executable(ctx context.Context, s *statement) (f finding.Finding) {
-	path, rest, _ := strings.Cut(s.value, " ")
-	if _, script, ok := strings.Cut(rest, "/"); ok && filepath.Base(path) == "script-login" && a.afterLogin(s.in.name) {
-		path, _, _ = strings.Cut("/"+script, " ")
+	path, arguments, _ := strings.Cut(s.value, " ")
+	if filepath.Base(path) == "script-login" && a.afterLogin(s.in.name) {
+		words := strings.Fields(arguments)
+		if i := slices.IndexFunc(words, func(word string) bool { return word[0] != '-' }); i >= 0 && filepath.IsAbs(words[i]) {
+			path = words[i]
+		}
 	}
 	if path != "" && !filepath.IsAbs(path) {
 		path = filepath.Join(a.dirWith(ctx, path, "libexec_dir", "/usr/lib/dovecot"), path)

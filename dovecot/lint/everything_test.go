@@ -194,16 +194,19 @@ func TestWithoutEffect(t *testing.T) {
 func TestAbsent(t *testing.T) {
 	for _, dialect := range dovecottest.Dialects {
 		for override, want := range map[string]string{
-			"mail_plugins = </etc/hostname\n":                                                      "", // the names stand in it
-			"mail_plugins = quota nosuch\n":                                                        "missing-plugin@10:1",
-			"mail_plugins = quota, acl,virtual\n":                                                  "",
-			"service imap {\n  executable = nosuch\n}\n":                                           "missing-executable@10:2",
-			"service imap {\n  executable = /etc/passwd\n}\n":                                      "missing-executable@10:2",
-			"service imap {\n  executable = imap -x\n  vsz_limit = 1G\n}\n":                        "",
-			"service auth {\n  user = nosuch\n}\n":                                                 "missing-user@10:2",
-			"service auth {\n  unix_listener x {\n    user = nobody\n    group = nosuch\n  }\n}\n": "missing-group@10:4",
-			"service pop3 {\n  executable = nosuch\n}\n":                                           "", // it is off
-			"default_internal_user = nosuch\n":                                                     "missing-user@10:1",
+			"mail_plugins = </etc/hostname\n":                                                                      "", // the names stand in it
+			"mail_plugins = quota nosuch\n":                                                                        "missing-plugin@10:1",
+			"mail_plugins = quota, acl,virtual\n":                                                                  "",
+			"service imap {\n  executable = nosuch\n}\n":                                                           "missing-executable@10:2",
+			"service imap {\n  executable = /etc/passwd\n}\n":                                                      "missing-executable@10:2",
+			"service imap {\n  executable = imap -x\n  vsz_limit = 1G\n}\n":                                        "",
+			"service imap {\n  executable = imap x\n}\nservice x {\n  executable = script-login -d /nosuch\n}\n":   "missing-executable@10:5",
+			"service imap {\n  executable = imap x\n}\nservice x {\n  executable = script-login ../nosuch /a\n}\n": "",
+			"service x {\n  executable = script-login /nosuch\n}\n":                                                "", // nothing runs it
+			"service auth {\n  user = nosuch\n}\n":                                                                 "missing-user@10:2",
+			"service auth {\n  unix_listener x {\n    user = nobody\n    group = nosuch\n  }\n}\n":                 "missing-group@10:4",
+			"service pop3 {\n  executable = nosuch\n}\n":                                                           "", // it is off
+			"default_internal_user = nosuch\n":                                                                     "missing-user@10:1",
 		} {
 			got := strings.Join(short(several(t, dialect, override).Faults()), " ")
 			if got != want {

@@ -64,7 +64,8 @@ func TestRehearsalPasses(t *testing.T) {
 		h.mustPass("ssl = no\n")
 		h.mustPass("mail_chroot = /srv\n")
 		h.mustPass("protocol sieve {\n  ssl = no\n}\n") // behind a proxy
-		if h.Dialect == "2.3" {                         // with rawlog imap of 2.4.1 finds itself nowhere
+		if h.Dialect == "2.3" {
+			// The imap of 2.4.1 does not find itself behind rawlog.
 			h.mustPass("service imap {\n  executable = rawlog /usr/lib/dovecot/imap\n}\n")
 			h.mustPass("director_servers = 192.0.2.1\ndirector_mail_servers = 192.0.2.2\nservice director {\n  unix_listener login/director {\n    mode = 0666\n  }\n" +
 				"  fifo_listener login/proxy-notify {\n    mode = 0666\n  }\n  inet_listener {\n    port = 9090\n  }\n}\nservice imap-login {\n  executable = imap-login director\n}\n")
