@@ -8,6 +8,7 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
+	"io"
 	"net/http"
 	"net/url"
 	"os"
@@ -20,6 +21,9 @@ type Introspection struct {
 	Mode    string `json:"mode"`
 	CAPath  string `json:"ca_path"`
 }
+
+// maxResponse is the longest answer that is read, headers included, in bytes.
+const maxResponse = 2 << 20
 
 // noToken is one that nobody has.
 const noToken = "pidgeon-probe"
@@ -51,7 +55,7 @@ func (i Introspection) try(ctx context.Context) error {
 	if err := request.Write(conn); err != nil {
 		return fmt.Errorf("asking the introspection URL: %w", err)
 	}
-	response, err := http.ReadResponse(bufio.NewReader(conn), request)
+	response, err := http.ReadResponse(bufio.NewReader(io.LimitReader(conn, maxResponse)), request)
 	if err != nil {
 		return fmt.Errorf("waiting for the introspection URL: %w", err)
 	}

@@ -8,6 +8,7 @@ import (
 	"crypto/tls"
 	"errors"
 	"fmt"
+	"io"
 	"math/rand/v2"
 	"net"
 	"os"
@@ -46,7 +47,12 @@ func (p *Process) ofProbe(line []byte) bool {
 // because the machine is overloaded.
 var ErrSilent = errors.New("it says nothing")
 
-const greetingPatience = 5 * time.Second
+const (
+	greetingPatience = 5 * time.Second
+	// maxGreeting is the longest greeting, in bytes; who has taken a port away from Dovecot
+	// could fill the memory.
+	maxGreeting = 8 << 10
+)
 
 // Greets connects to a listener as a client does, and waits for its greeting. It finds faults
 // of settings for some addresses, which a rehearsal without TCP sockets cannot. Meanwhile it
@@ -87,5 +93,5 @@ func (p *Process) greeting(ctx context.Context, l config.Listener) (string, erro
 	if l.TLS {
 		conn = tls.Client(conn, &tls.Config{InsecureSkipVerify: true})
 	}
-	return bufio.NewReaderSize(conn, 512).ReadString('\n')
+	return bufio.NewReaderSize(io.LimitReader(conn, maxGreeting), 512).ReadString('\n')
 }

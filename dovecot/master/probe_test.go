@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"net"
 	"slices"
+	"strings"
 	"testing"
 	"time"
 
@@ -52,6 +53,7 @@ func TestGreets(t *testing.T) {
 		{"turned away", config.Listener{Protocol: "imap"}, "* BYE\r\n", no},
 		{"no line", config.Listener{Protocol: "pop3"}, "+OK", no},
 		{"no TLS", config.Listener{Protocol: "imap", TLS: true}, "* OK ready\r\n", no},
+		{"a line without end", config.Listener{Protocol: "imap"}, "* OK " + strings.Repeat("x", 1<<20) + "\r\n", no},
 		{"silence", config.Listener{Protocol: "imap"}, "", unknown},
 		{"a proxy comes first", config.Listener{Protocol: "imap", HAProxy: true}, "no\r\n", yes},
 		{"of a protocol that is not known", config.Listener{Protocol: "doveadm"}, "no\r\n", yes},

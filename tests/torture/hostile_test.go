@@ -163,6 +163,8 @@ func peak(s *server) (kib int) {
 func attacks() []attack {
 	return []attack{
 		{name: "an include of everything (`/usr/*/*/*`)", begin: dropping("x.conf", "!include /usr/*/*/*\n"), short: true},
+		{name: "an include of the whole disk (`/*/*/*/*/*/*/*`)", begin: dropping("x.conf", "!include_try /*/*/*/*/*/*/*\n")},
+		{name: "seven files of 60,000 wrong lines", begin: wrongLines},
 		{name: "includes of `/dev/zero`, a FIFO and a directory", begin: dropping("x.conf", "!include @REFS@/nested.conf\n!include /dev/zero\n!include @REFS@/fifo\n!include @REFS@\n")},
 		{name: "a password `</dev/zero` in an included file", begin: dropping("x.conf", "!include @REFS@/nested.conf\n")},
 		{name: "files that include each other", begin: dropping("x.conf", "!include @REFS@/loop-a.conf\n")},
@@ -193,6 +195,13 @@ func dropping(name, text string) func(*testing.T, *server) func() {
 		s.override(t, name, strings.ReplaceAll(text, "@REFS@", s.path("refs")))
 		return func() {}
 	}
+}
+
+func wrongLines(t *testing.T, s *server) func() {
+	for i := range 7 {
+		s.override(t, fmt.Sprint(i, ".conf"), strings.Repeat("not a setting\n", 60_000))
+	}
+	return func() {}
 }
 
 func names(n int) string {
