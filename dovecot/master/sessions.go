@@ -77,7 +77,7 @@ var errHungUp = errors.New("it hung up")
 // SIGTERM it says BYE, through a login process if the session has TLS, so that one
 // has to live a little longer.
 func IsSession(name string) bool {
-	return slices.Contains([]string{"imap", "pop3", "submission", "managesieve", "lmtp"}, name)
+	return slices.ContainsFunc(config.Protocols(), func(p config.Protocol) bool { return cmp.Or(p.Session, p.Login) == name })
 }
 
 // anvilPatience bounds the conversation, because an anvil that hangs must not block; 250
