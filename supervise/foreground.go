@@ -63,12 +63,15 @@ func (s *Supervisor) Stop(p *Process, signals <-chan os.Signal, grace time.Durat
 	s.forward(p, signals, limit)
 	cancel()
 	help.Wait()
+	rest := restGrace
 	if waits {
-		s.endRest(signals, limit, first, 0)
-		return 0
+		rest = 0
 	}
-	s.endRest(signals, limit, first, restGrace)
-	return p.ExitCode()
+	s.endRest(signals, limit, first, rest)
+	if code := p.ExitCode(); !waits || code != 128+int(unix.SIGKILL) { // it may have ended before it was killed
+		return code
+	}
+	return 0
 }
 
 func (s *Supervisor) forward(p *Process, signals <-chan os.Signal, limit *stopTimer) {
@@ -98,7 +101,7 @@ func (s *Supervisor) endBelow(ctx context.Context, p *Process, first func(name s
 	ctx, cancel := context.WithTimeout(ctx, restGrace)
 	defer cancel()
 	poll(ctx, func() bool { return len(others()) == 0 })
-	if closedWithin(p.Done(), 0) {
+	if closedWithin(p.Done(), slowParent) {
 		return false
 	}
 	s.send(p, unix.SIGKILL)
