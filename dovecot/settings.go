@@ -251,13 +251,23 @@ func (s Settings) NearestValidID(kind string, id int) int {
 	return id
 }
 
-// MailPaths are the absolute paths of mail, with variables.
+// MailPaths are the absolute paths of users' own mail, with variables: those for all, and
+// those of the namespace with the INBOX.
 func (s Settings) MailPaths() []string {
 	paths := []string{cmp.Or(s.userField("home"), s["mail_home"])}
+	locations := []string{s["mail_location"]}
 	for _, name := range mailPaths {
 		paths = append(paths, s[name])
 	}
-	for part := range strings.SplitSeq(s["mail_location"], ":") {
+	for _, setting := range slices.Sorted(maps.Keys(s)) {
+		if namespace, ok := strings.CutSuffix(setting, "/inbox"); ok && s[setting] == "yes" && strings.HasPrefix(setting, "namespace/") {
+			locations = append(locations, s[namespace+"/location"])
+			for _, name := range mailPaths {
+				paths = append(paths, s[namespace+"/"+name])
+			}
+		}
+	}
+	for part := range strings.SplitSeq(strings.Join(locations, ":"), ":") {
 		if key, path, ok := strings.Cut(part, "="); ok && key == strings.ToUpper(key) {
 			part = path
 		}
