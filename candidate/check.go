@@ -152,6 +152,7 @@ func (h Host) rehearse(ctx context.Context, c Candidate, m Interpretation, live 
 	h.makeBase(ctx, m.Effective)
 	found, err := rehearsal.Run(ctx, h.Dovecot, rehearsal.Rehearsal{
 		Dir: h.Rehearsal, Candidate: c.Dir, UID: uid, GID: gid, Config: c.Lint, OperatorConfig: c.Settings.HasOperatorConfig(), Effective: m.Effective,
+		Domains: c.domains(),
 	})
 	if errors.Is(err, rehearsal.ErrSlow) && !live.Serving {
 		return finding.List{finding.Warn(finding.RehearsalFailed, "", err.Error()+": starting without one, for there is no mail to lose yet")}, nil
@@ -174,6 +175,21 @@ func (c Candidate) askIntrospection(ctx context.Context) (found finding.List) {
 		}
 	}
 	return found
+}
+
+// domains are how the names of USERS end, each with an example: nothing, or a domain. Where an
+// override brings a passdb, or there is another database, who can log in is its business.
+func (c Candidate) domains() (domains []string) {
+	s := c.Settings
+	if c.OverrideDefinitions.Passdb || s.Proxy() || s.Backend() || s.HasOperatorConfig() || !s.Auth.Has("users") || len(s.Auth) > 1 {
+		return nil
+	}
+	for _, domain := range []string{"", "@rehearsal.invalid"} {
+		if slices.ContainsFunc(s.Users, func(u *settings.User) bool { return strings.Contains(u.Name, "@") == (domain != "") }) {
+			domains = append(domains, domain)
+		}
+	}
+	return domains
 }
 
 // byLDAP matches what auth logs of an LDAP server: "ldap(/etc/x)", in 2.3.13 "LDAP".

@@ -126,6 +126,7 @@ func (p private) tail() string {
 	p.silence(&b)
 	p.openSockets(&b)
 	p.openProxied(&b)
+	b.WriteString(p.listedPassdb())
 	return b.String()
 }
 

@@ -29,6 +29,8 @@ type Rehearsal struct {
 	UID, GID       int          // owner of all mail
 	Config         *lint.Config // of the candidate, to name the line behind what is logged
 	OperatorConfig bool         // the operator's whole configuration, which may be without a certificate
+	// Domains are those of users in the candidate's passwd-file, as they follow a name: "", "@x".
+	Domains []string
 	// Effective holds at least every setting that is not at Dovecot's default.
 	Effective dovecot.Settings
 }
@@ -51,6 +53,9 @@ func Run(ctx context.Context, d *dovecot.Dovecot, r Rehearsal) (finding.List, er
 	p := private{Rehearsal: r, dialect: d.Dialect, password: rand.Text(), doveconf: d.SlowestDoveconf()}
 	p.prepareProxied()
 	conf := filepath.Join(r.Candidate, "rehearsal.conf")
+	if err := p.listUsers(); err != nil {
+		return nil, fmt.Errorf("preparing the rehearsal: %w", err)
+	}
 	if err := p.write(filepath.Join(r.Candidate, config.Main), conf); err != nil {
 		return nil, fmt.Errorf("preparing the rehearsal: %w", err)
 	}
@@ -58,7 +63,7 @@ func Run(ctx context.Context, d *dovecot.Dovecot, r Rehearsal) (finding.List, er
 	defer p.removeProbes()
 	found, err := p.run(ctx, d, conf)
 	if slices.ContainsFunc(found, died) {
-		if err := r.prepare(); err != nil {
+		if err := errors.Join(r.prepare(), p.listUsers()); err != nil {
 			return nil, fmt.Errorf("preparing the rehearsal: %w", err)
 		}
 		found, err = p.run(ctx, d, conf)
@@ -127,6 +132,9 @@ func (p private) run(ctx context.Context, d *dovecot.Dovecot, conf string) (find
 	failure := p.tryProtocols(trying)
 	if failure == nil {
 		failure = p.tryFilters(trying)
+	}
+	if failure == nil {
+		failure = p.tryListedUsers(trying)
 	}
 	if errors.Is(failure, ErrSlow) && p.hasDatabase() && p.authWaits() {
 		failure = errAuthWaits
