@@ -113,7 +113,10 @@ hup_reloads() {
 	[[ $before == "$(docker inspect -f '{{.State.Pid}}' "$current")" ]]
 }
 doveadm() { docker exec "$current" doveadm "$@"; }
-doveadm_reads_what_runs() { doveadm user demo | grep ^home && doveadm mailbox list -u demo | grep INBOX && doveadm who; }
+doveadm_reads_what_runs() {
+	doveadm user demo | grep ^home && doveadm mailbox list -u demo | grep INBOX && doveadm who &&
+		doveadm quota get -u demo | grep STORAGE && doveadm backup -u demo maildir:/tmp/backup && doveadm reload
+}
 override_takes_effect() {
 	echo 'login_greeting = changed-by-override' >"$work/overrides/10-greeting.conf"
 	within 15 greeting changed-by-override
@@ -137,7 +140,7 @@ check "with nothing set, one line says how to add a user" within 20 logged USERS
 docker rm -f -v "$current" >/dev/null
 
 mkdir "$work/overrides"
-start users --tmpfs /run -e USERS=demo:demo -v "$work/overrides:/overrides:ro" "$image"
+start users --tmpfs /run -e USERS=demo:demo -e QUOTA=1G -v "$work/overrides:/overrides:ro" "$image"
 check "login over IMAPS" within 20 login
 check "healthy" within 20 healthy
 check "mail goes in and comes out" deliver_and_read
@@ -152,7 +155,7 @@ check "mail survives a restart" within 20 read_again
 docker rm -f -v "$current" >/dev/null
 
 start bound -u 1000:1000 --read-only --cap-drop ALL --security-opt no-new-privileges \
-	--tmpfs /run --tmpfs /tmp -e USERS=demo:demo "$image"
+	--tmpfs /run --tmpfs /tmp -e USERS=demo:demo -e QUOTA=1G "$image"
 check "no root, no capability, read-only: login" within 20 login
 check "no root, no capability, read-only: healthy" within 20 healthy
 check "no root, no capability, read-only: mail goes in and comes out" deliver_and_read
