@@ -1,5 +1,6 @@
 #!/usr/bin/env bash
-# rootfs.sh base SUITE: a minimal Debian as a tar, for `docker import`.
+# rootfs.sh base SUITE [ARCHITECTURE]: a minimal Debian as a tar, for an image. Another
+# architecture than this machine's needs an emulator (tools/emulator.sh).
 # rootfs.sh dovecot SUITE: a Debian with Dovecot as a directory, for tests that
 # enter it with in-rootfs.sh.
 # rootfs.sh clean: removes all of them.
@@ -9,7 +10,7 @@
 set -euo pipefail
 
 usage() {
-	echo "usage: ${0##*/} base|dovecot SUITE | clean" >&2
+	echo "usage: ${0##*/} base SUITE [ARCHITECTURE] | dovecot SUITE | clean" >&2
 	exit 64
 }
 cache=${XDG_CACHE_HOME:-$HOME/.cache}/pidgeon
@@ -21,11 +22,12 @@ fi
 if [[ $* == clean ]]; then
 	exec "${sudo[@]}" rm -rf --one-file-system "$cache"
 fi
-[[ $# -eq 2 ]] || usage
-kind=$1 suite=$2
+[[ $# -eq 2 || $# -eq 3 && $1 == base ]] || usage
+native=$(dpkg --print-architecture)
+kind=$1 suite=$2 architecture=${3:-$native}
 
 recipe=$(sha256sum "${BASH_SOURCE[0]}" | cut -c1-12)
-name=$kind-$suite-$(dpkg --print-architecture)-$recipe
+name=$kind-$suite-$architecture-$recipe
 mkdir -p "$cache"
 
 slim=(
@@ -53,6 +55,8 @@ base)
 	case $suite in
 	bookworm) options+=(--hook-dir=/usr/share/mmdebstrap/hooks/merged-usr) ;;
 	esac
+	# It looks for the emulators of its own suite.
+	[[ $architecture == "$native" ]] || options+=(--architectures="$architecture" --skip=check/qemu)
 	;;
 dovecot)
 	target=$cache/$name
