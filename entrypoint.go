@@ -18,6 +18,7 @@ import (
 	"pidgeon/command"
 	"pidgeon/container"
 	"pidgeon/dovecot"
+	"pidgeon/dovecot/lookup"
 	"pidgeon/exporter"
 	"pidgeon/lifecycle"
 	"pidgeon/mount"
@@ -119,6 +120,11 @@ func (e *entrypoint) open() (err error) {
 		return err
 	}
 	e.closing.add(control.Close)
+	lookups, err := container.ListenPrivately(filepath.Join(runDir, lookup.SocketName))
+	if err != nil {
+		return err
+	}
+	e.closing.add(inBackground(func(ctx context.Context) { lookup.Serve(ctx, lookups, filepath.Join(s.BaseDir(), "auth-userdb")) }).end)
 	sockets := exporter.Listen(e.log, s)
 	e.exporter = inBackground(func(ctx context.Context) { exporter.KeepServing(ctx, e.log, e.children.Run, runDir, sockets) })
 	var often watch.Options

@@ -21,7 +21,7 @@ var floors = [][]string{
 	{"pidgeon/candidate"},
 	{"pidgeon/dovecot/rehearsal", "pidgeon/dovecot/upgrade"},
 	{"pidgeon/dovecot/lint"},
-	{"pidgeon/dovecot", "pidgeon/dovecot/master", "pidgeon/render", "pidgeon/publish", "pidgeon/mount", "pidgeon/certificate", "pidgeon/container", "pidgeon/userdb"},
+	{"pidgeon/dovecot", "pidgeon/dovecot/lookup", "pidgeon/dovecot/master", "pidgeon/render", "pidgeon/publish", "pidgeon/mount", "pidgeon/certificate", "pidgeon/container", "pidgeon/userdb"},
 	{"pidgeon/settings"},
 	{"pidgeon/sizing"},
 	{"pidgeon/config", "pidgeon/finding", "pidgeon/shard"},

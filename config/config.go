@@ -68,6 +68,7 @@ func (f File) IsConfiguration() bool {
 type OverrideDefinitions struct {
 	Passdb, Userdb bool
 	Auth           bool   // another user for auth
+	Lookups        bool   // another auth for lmtp to ask, another user who asks, or more that do
 	Inbox          bool   // a namespace with the INBOX
 	Separator      string // of namespaces, which all have the same
 	Cleartext      bool   // logins without TLS, where TLS is required

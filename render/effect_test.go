@@ -105,7 +105,7 @@ var effects = map[string]string{
 	"SIEVE_BEFORE":                `plugin/sieve_before|sieve_script( before/.*)?`,
 	"SIEVE_AFTER":                 `plugin/sieve_after2|sieve_script( after/.*)?`,
 	"TRUSTED_NETWORKS":            `haproxy_trusted_networks`,
-	"RUN_DIR":                     `base_dir`,
+	"RUN_DIR":                     `base_dir|protocol lmtp/auth_socket_path`,
 	"STATE_DIR":                   `state_dir`,
 	"LOG_LEVEL":                   `mail_debug|auth_debug|log_debug`,
 }

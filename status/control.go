@@ -4,13 +4,13 @@ import (
 	"bufio"
 	"context"
 	"encoding/json"
-	"errors"
 	"fmt"
 	"net"
 	"net/http"
-	"os"
 	"path/filepath"
 	"time"
+
+	"pidgeon/container"
 )
 
 // Control answers the other commands over HTTP on a Unix socket.
@@ -20,16 +20,9 @@ func controlSocket(runDir string) string { return filepath.Join(runDir, "control
 
 // Listen opens the control socket in runDir and answers until Close.
 func Listen(runDir string, now func() Snapshot) (*Control, error) {
-	path := controlSocket(runDir)
-	if err := os.Remove(path); err != nil && !errors.Is(err, os.ErrNotExist) {
-		return nil, fmt.Errorf("removing a stale control socket: %w", err)
-	}
-	l, err := net.Listen("unix", path)
+	l, err := container.ListenPrivately(controlSocket(runDir))
 	if err != nil {
-		return nil, fmt.Errorf("opening the control socket: %w", err)
-	}
-	if err := os.Chmod(path, 0o700); err != nil { // whatever our umask is
-		return nil, fmt.Errorf("closing the control socket to others: %w", err)
+		return nil, err
 	}
 	mux := http.NewServeMux()
 	tell := func(path string, what func(Snapshot) any) {

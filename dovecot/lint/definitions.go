@@ -25,14 +25,16 @@ func (c *Config) ReadDefinitions(brought *config.OverrideDefinitions) {
 		brought.Cleartext = tls != nil && !tls.file.Override && tls.value == "required"
 	}
 	for s := range c.overrides {
-		owner = owner || s.sets() && s.in == nil && (s.key == "mail_uid" || s.key == "mail_home")
-		if s.sets() && (s.in == nil && s.key == "default_internal_user" || s.in == c.service("auth") && (s.key == "user" || s.key == "group")) {
-			brought.Auth = true
+		sets := func(in *section, keys ...string) bool {
+			return s.sets() && s.in == in && slices.Contains(keys, s.key)
 		}
 		if s.kind == opening && s.in == nil && !templates[c.section(nil, s.key, s.name)] {
 			brought.Passdb = brought.Passdb || s.key == "passdb"
 			brought.Userdb = brought.Userdb || s.key == "userdb"
 		}
+		owner = owner || sets(nil, "mail_uid", "mail_home")
+		brought.Auth = brought.Auth || sets(nil, "default_internal_user") || sets(c.service("auth"), "user", "group")
+		brought.Lookups = brought.Lookups || sets(nil, "auth_socket_path", "default_process_limit") || sets(c.service("lmtp"), "user", "process_limit")
 		if s.in == nil || templates[s.in] || !s.sets() {
 			continue
 		}

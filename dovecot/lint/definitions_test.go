@@ -30,6 +30,12 @@ func TestReadDefinitions(t *testing.T) {
 		"auth_allow_cleartext = yes\nssl = yes\n":           {},
 		"service imap-login {\n  inet_listener imap {\n    port = 993\n  }\n  inet_listener a {\n    port = 1\n  }\n  inet_listener b {\n    port = 2\n  }\n}\n": {Ports: " imap-login:1  imap-login:2 "},
 		"service auth {\n  inet_listener a {\n    port = 1\n  }\n}\n":                                                                                            {},
+		"auth_socket_path = x\n":                       {Lookups: true},
+		"protocol lmtp {\n  auth_socket_path = x\n}\n": {},
+		"default_process_limit = 200\n":                {Lookups: true},
+		"service lmtp {\n  user = vmail\n}\n":          {Lookups: true},
+		"service lmtp {\n  process_limit = 7\n}\n":     {Lookups: true},
+		"service lmtp {\n  client_limit = 7\n}\n":      {},
 	} {
 		c := Parse(config.Files{
 			{Name: config.Main, Data: []byte("!include a.conf\n!include b.conf\n")},

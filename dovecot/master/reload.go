@@ -140,10 +140,10 @@ func children(master int, name string) []int {
 // without this and 10 of 481 with it (2.3.19; 148 of 685 and 8 of 487 on 2.4.1).
 // Those are under way in the milliseconds before the old auth is gone.
 //
-// An LMTP connection asks the old auth too, and answers one recipient with 451 when that
-// has gone, which a mail transfer agent tries again. The old auth would answer 550 for a
-// user that was added, and for all when the files of its generation are gone: their mail
-// would be returned (seen on 2.3.19 and 2.4.1).
+// An LMTP connection that asks the old auth by itself, and not through package lookup, answers
+// one recipient with 451 when that has gone, which a mail transfer agent tries again. The old
+// auth would answer 550 for a user that was added, and for all when the files of its
+// generation are gone: their mail would be returned (seen on 2.3.19 and 2.4.1).
 func (p *Process) endAuth(replaced []int) {
 	for _, pid := range children(p.pid, "auth") { // still a child, still of that name
 		if slices.Contains(replaced, pid) {
