@@ -50,6 +50,7 @@ type entrypoint struct {
 	snapshot atomic.Pointer[status.Snapshot]
 	jobs     background // the last one begun, which waits for those before it
 	exporter background
+	lookups  background
 	events   chan lifecycle.Event // of jobs
 	closing  closers
 }
@@ -124,7 +125,7 @@ func (e *entrypoint) open() (err error) {
 	if err != nil {
 		return err
 	}
-	e.closing.add(inBackground(func(ctx context.Context) { lookup.Serve(ctx, lookups, filepath.Join(s.BaseDir(), "auth-userdb")) }).end)
+	e.lookups = inBackground(func(ctx context.Context) { lookup.Serve(ctx, lookups, filepath.Join(s.BaseDir(), "auth-userdb")) })
 	sockets := exporter.Listen(e.log, s)
 	e.exporter = inBackground(func(ctx context.Context) { exporter.KeepServing(ctx, e.log, e.children.Run, runDir, sockets) })
 	var often watch.Options
@@ -292,6 +293,7 @@ func (e *entrypoint) start(g lifecycle.Generation) {
 // finish stops Dovecot and returns its exit code, or that of the state machine.
 func (e *entrypoint) finish() int {
 	e.exporter.cancel()
+	e.lookups.cancel()
 	e.endJob()
 	code := 0
 	if e.server.Ended() != nil {

@@ -155,3 +155,13 @@ func TestRequestThatEndsAuth(t *testing.T) {
 		t.Errorf("asked %d times", n)
 	}
 }
+
+// Where auth has gone for good, the client is hung up on.
+func TestNoAuth(t *testing.T) {
+	client, auth := newLMTP(t)
+	stop := fakeAuth(t, auth, echo(""))
+	client.handshake()
+	stop()
+	fmt.Fprint(client, "USER\t1\talice\n")
+	client.expect("")
+}
