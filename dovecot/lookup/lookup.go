@@ -57,7 +57,8 @@ func serve(ctx context.Context, client net.Conn, socket string) {
 			continue
 		}
 		var answer []byte
-		if answer, err = auth.ask(request); err != nil { // once more, but no more often, because the request may be what ends it
+		if answer, err = auth.ask(request); err != nil {
+			// Once more, but no more often, because the request may be what ends it.
 			auth.Close()
 			if auth, err = connect(ctx, socket); err != nil {
 				return
