@@ -65,7 +65,7 @@ type Document struct {
 	Lookups   string            `json:"lookups,omitempty"`   // the socket where Dovecot looks users up
 
 	Foreign *ForeignRefusals `json:"foreign,omitempty"` // at a backend, counted at each request
-	Events  map[string]int   `json:"events,omitempty"`  // by the names of the operator's metrics in Dovecot
+	Events  map[string]int   `json:"events,omitempty"`  // by the names of metrics in Dovecot
 	Stats   string           `json:"stats,omitempty"`   // the socket of Dovecot's stats process
 
 	Settings []settings.Setting `json:"settings,omitempty"` // that differ from the default
