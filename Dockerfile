@@ -24,6 +24,8 @@ RUN set -eu; \
     find /etc/ssl/certs /etc/dovecot -xtype l -delete; \
     # Character sets of mainframes, in which nobody writes mail.
     rm -f /usr/lib/*/gconv/EBCDIC* /usr/lib/*/gconv/IBM[0-357-9]* /usr/lib/*/gconv/IBM4[!3]*; \
+    # The classic builder copies hard links as files.
+    find /usr/bin -name 'perl5*' -links +1 -exec ln -sf perl {} \;; \
     # Dovecot wants a name for every user, and a -u of any number has none: pidgeon
     # writes one into its run directory.
     sed -i -E '/^(passwd|group):/s/$/ extrausers/' /etc/nsswitch.conf; \
