@@ -215,11 +215,7 @@ func describe(s *pidgeontest.Server, pid int, container string, who people) (row
 	case name == "exe" || name == "doveconf" || name == "getent":
 		return nil, false
 	}
-	ids := strings.Fields(of["Uid"]) // real, effective, saved, of the file system
-	if ids[3] != ids[1] {
-		return nil, false // a judge whose first thread asks what the owner of mail may write
-	}
-	user := ids[0]
+	user := strings.Fields(of["Uid"])[0]
 	besides := slices.DeleteFunc(strings.Fields(of["Groups"]), func(group string) bool { return group == strings.Fields(of["Gid"])[0] })
 	groups := map[string]string{"": "-", strconv.Itoa(who.gid["dovecot"]): "dovecot"}[strings.Join(besides, " ")]
 	// A container's root is wherever its file system lies.

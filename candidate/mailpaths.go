@@ -127,7 +127,12 @@ func existing(path string) string {
 func (h Host) writable(dir string, uid, gid int) bool {
 	answer := make(chan bool)
 	go func() {
-		runtime.LockOSThread() // never unlocked, so that the thread ends with the goroutine
+		runtime.LockOSThread()            // never unlocked, so that the thread ends with the goroutine
+		if unix.Gettid() == os.Getpid() { // the first one would not, and stay somebody else
+			answer <- h.writable(dir, uid, gid)
+			runtime.UnlockOSThread()
+			return
+		}
 		if h.Facts.Identity.Root() {
 			_, _, _ = unix.RawSyscall(unix.SYS_SETGROUPS, 0, 0, 0)
 			_, _ = unix.SetfsgidRetGid(gid)
