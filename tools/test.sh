@@ -72,7 +72,7 @@ tests() {
 	# Under nohup SIGHUP is ignored, and so would pidgeon, which keeps that, ignore it.
 	CGO_ENABLED=1 env --default-signal go tool gotestsum --format pkgname-and-test-fails --hide-summary skipped,output \
 		--rerun-fails=1 --rerun-fails-max-failures=3 --rerun-fails-abort-on-data-race --rerun-fails-report "$1" \
-		--packages "$2" -- -shuffle=on -timeout 20m -vet=off "${@:3}"
+		--packages "$2" -- -shuffle=on -timeout 30m -vet=off "${@:3}"
 }
 
 gotest() {
