@@ -1,7 +1,7 @@
 // Package rehearsal runs a private Dovecot on a candidate: over Unix sockets, or a loopback
-// address where settings are for some connections alone, with directories of its own, for a user that exists nowhere else. It finds faults that no check
-// of the text does: a mail driver that does not exist, a plugin that is not installed, a key
-// of another certificate.
+// address where settings are for some connections alone, with directories of its own, for
+// users that exist nowhere else. It finds faults that no check of the text does: a mail driver
+// that does not exist, a plugin that is not installed, a key of another certificate.
 package rehearsal
 
 import (

@@ -23,7 +23,7 @@ func (p private) listUsers() error {
 	return os.WriteFile(p.path("users"), []byte(b.String()), 0o644)
 }
 
-// listedPassword is another one than that of rehearsalUser, which lets anybody in.
+// listedPassword differs from the password with which every name gets in.
 func (p private) listedPassword() string { return p.password + "x" }
 
 func (p private) listedPassdb() string {
