@@ -79,7 +79,7 @@ func runEntrypoint(c command.Call) int {
 	}
 	defer children.Close()
 	e := &entrypoint{version: c.Version, started: time.Now(), environ: c.Environ, settings: s, log: log, signals: signals, children: children, logged: map[string]bool{}, events: make(chan lifecycle.Event, 1), jobs: inBackground(func(context.Context) {}), server: &server.Server{Log: log, Settings: s, Children: children, Stderr: stderr}}
-	e.state.Policy = lifecycle.Policy{LastGood: s.OnInvalid != "fail", Trust: s.OnInvalid != "fail"}
+	e.state.Policy = lifecycle.Policy{LastGood: s.OnInvalid != "fail", Regardless: s.OnInvalid != "fail" && s.HasOperatorConfig(), Trust: s.OnInvalid != "fail"}
 	defer e.closing.close()
 	if err := e.open(); err != nil {
 		return command.LogUnusable(log, err)

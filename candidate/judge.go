@@ -45,6 +45,8 @@ func (h Host) Judge(ctx context.Context, store *publish.Store, r Request, say fu
 		r.Live.Overrides = good.Verdict.Digests // which worked, so an override that differs is at fault
 	}
 	switch {
+	case r.Regardless:
+		return h.stageRefused(ctx, store)
 	case r.LastGood && !hasGood:
 		return Verdict{Outcome: Refused}
 	case r.LastGood:
@@ -293,4 +295,31 @@ func (h Host) judgeGood(ctx context.Context, store *publish.Store, r Request, go
 		v.Findings = finding.Of(fmt.Errorf("using the last good configuration: %w", v.Findings.Faults()))
 	}
 	return v.keepIfPassed(store, c.Dir)
+}
+
+// stageRefused stages the operator's own configuration though it has faults, unless Dovecot
+// would not start with it, or pidgeon could not tell how it does.
+func (h Host) stageRefused(ctx context.Context, store *publish.Store) Verdict {
+	v := Verdict{Outcome: Refused}
+	in, err := h.Read(Live{})
+	if err != nil || len(in.Faults) > 0 {
+		return v
+	}
+	c, err := h.Build(in, store.Next())
+	if err != nil || len(c.Lint.TooMuch()) > 0 {
+		return v
+	}
+	c, effective, err := h.Stage(ctx, store, c)
+	if err != nil {
+		return v
+	}
+	m, err := h.understand(ctx, c, effective)
+	if err != nil || len(slices.Concat(
+		m.Effective.UnsetOwned(owned(c.Settings, Live{})), m.Effective.SocketFaults(string(c.Settings.RunDir)), h.bindFaults(ctx, c, m.Listeners, nil),
+	)) > 0 {
+		return v.keepIfPassed(store, c.Dir)
+	}
+	v = h.describe(v, c, m)
+	v.Dir = c.Dir
+	return v
 }

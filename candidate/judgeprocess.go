@@ -25,12 +25,13 @@ type Request struct {
 	SelfSigned string `json:"self_signed"`
 
 	Live              Live        `json:"live"`
-	AlreadyJudged     []SourcesID `json:"known"`   // what need not be judged again
-	ProvenFingerprint config.Sum  `json:"proven"`  // what has worked, and need not be rehearsed
-	LastGood          bool        `json:"good"`    // judge the last good copy in the place of the sources
-	Trust             bool        `json:"trust"`   // no judgement where none is needed before it serves
-	AwaitStable       bool        `json:"patient"` // look whether the sources stay as they are
-	AllWarnings       bool        `json:"all"`     // name every line that is warned of
+	AlreadyJudged     []SourcesID `json:"known"`      // what need not be judged again
+	ProvenFingerprint config.Sum  `json:"proven"`     // what has worked, and need not be rehearsed
+	LastGood          bool        `json:"good"`       // judge the last good copy in the place of the sources
+	Regardless        bool        `json:"regardless"` // stage what was refused, if Dovecot starts with it
+	Trust             bool        `json:"trust"`      // no judgement where none is needed before it serves
+	AwaitStable       bool        `json:"patient"`    // look whether the sources stay as they are
+	AllWarnings       bool        `json:"all"`        // name every line that is warned of
 }
 
 // Command is the command of this program that judges; only the program itself calls it.

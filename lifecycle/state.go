@@ -58,15 +58,17 @@ type State struct {
 	ExitCode   int                     // if Dovecot has none of its own
 }
 
-// Policy is derived from ON_INVALID.
+// Policy is derived from ON_INVALID and DOVECOT_CONF.
 type Policy struct {
-	LastGood bool // start with the last good generation if the candidate is refused
-	Trust    bool // start with known sources before they are judged
+	LastGood   bool // start with the last good generation if the candidate is refused
+	Regardless bool // or else with the candidate, if Dovecot does
+	Trust      bool // start with known sources before they are judged
 }
 
 // Generation is a configuration that Dovecot runs, or is about to run.
 type Generation struct {
 	candidate.Verdict
+	Faulty  bool     // it was refused, and started because there was no other
 	Greeted []string // the listeners that were seen to greet
 	Since   time.Time
 }
@@ -85,8 +87,8 @@ func (s State) Serves() bool {
 	return s.Phase != Starting && s.Running.Dir != "" && !s.Running.Trusted
 }
 
-// Ready reports whether every listener serves, as far as is known.
-func (s State) Ready() bool { return s.Serves() && len(s.Silent) == 0 }
+// Ready reports whether every listener serves, as far as is known, a generation that passed.
+func (s State) Ready() bool { return s.Serves() && len(s.Silent) == 0 && !s.Running.Faulty }
 
 // NextRetry is the time of the next RetryDue; zero if there is nothing to retry, or a job
 // runs.

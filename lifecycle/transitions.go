@@ -204,7 +204,7 @@ func (t *transition) judged(e Judged) {
 	}
 	t.Overtaken = 0
 	switch {
-	case t.Phase == Starting && e.Outcome == candidate.Passed:
+	case t.Phase == Starting && (e.Outcome == candidate.Passed || e.Judge.Request.Regardless && e.Dir != ""):
 		t.start(e)
 	case t.Phase == Starting:
 		t.notStarted(e)
@@ -217,10 +217,10 @@ func (t *transition) judged(e Judged) {
 	}
 }
 
-// start starts Dovecot on the first generation. If that is the last good one, the log says
-// why the candidate was refused.
+// start starts Dovecot on the first generation. If that is not a candidate that passed, the
+// log says why the candidate was refused.
 func (t *transition) start(e Judged) {
-	t.Running = Generation{Verdict: e.Verdict}
+	t.Running = Generation{Verdict: e.Verdict, Faulty: e.Judge.Request.Regardless}
 	if e.Trusted {
 		t.say(slog.LevelDebug, "started ahead of the judgement", "worked_before", e.WorkedBefore)
 	}
@@ -228,15 +228,24 @@ func (t *transition) start(e Judged) {
 		t.logRefused()
 		t.say(slog.LevelError, "starting with the last good configuration", "generation", filepath.Base(e.Dir))
 	}
+	if t.Running.Faulty {
+		t.logRefused()
+		t.say(slog.LevelError, "starting with the refused configuration, for Dovecot does, and there is no other", "generation", filepath.Base(e.Dir))
+	}
 	t.do(Start{t.Running})
 }
 
-// notStarted falls back on the last good generation, unless ON_INVALID=fail.
+// notStarted falls back on the last good generation, unless ON_INVALID=fail, and then on an
+// operator's own configuration as it is, of which a part may work.
 func (t *transition) notStarted(e Judged) {
 	reasons := e.Findings.Faults().Sentences()
-	if t.Policy.LastGood && !e.Judge.Request.LastGood {
+	switch tried := e.Judge.Request; {
+	case t.Policy.LastGood && !tried.LastGood && !tried.Regardless:
 		t.Refused, t.RefusedSources = reasons, e.SourcesID
 		t.judge(Judge{Request: candidate.Request{LastGood: true}})
+		return
+	case t.Policy.Regardless && tried.LastGood:
+		t.judge(Judge{Request: candidate.Request{Regardless: true}})
 		return
 	}
 	t.stop(ExitConfig, slices.Compact(append(t.Refused, reasons...))...)
@@ -255,7 +264,7 @@ func (t *transition) ready() {
 // serve ends the start of a generation that was judged.
 func (t *transition) serve() {
 	t.started()
-	if !t.Degraded() { // a degraded one is the last good one already
+	if !t.Degraded() { // a degraded one is the last good one already, or faulty
 		t.do(KeepLastGood{t.Running})
 	}
 	t.repair()
@@ -289,7 +298,7 @@ func (t *transition) passed(e Judged) {
 	case t.Running.Trusted && e.Fingerprint == t.Running.Fingerprint:
 		t.adopt(e.Verdict)
 		t.serve()
-	case e.Effect == t.Running.Effect && !t.Running.Trusted && !e.ForceReload:
+	case e.Effect == t.Running.Effect && !t.Running.Trusted && !t.Running.Faulty && !e.ForceReload:
 		t.adopt(e.Verdict)
 		t.say(slog.LevelInfo, "changed without effect", "running", filepath.Base(t.Running.Dir), "overrides", e.Overrides)
 		t.settle()
@@ -429,7 +438,11 @@ func (t *transition) endTrust() {
 // ended stops the container, unless Dovecot ended during a start on trust: then the sources
 // are judged, once.
 func (t *transition) ended() {
-	if t.Phase != Starting || !t.Running.Trusted {
+	switch {
+	case t.Phase == Starting && t.Running.Faulty:
+		t.stop(ExitConfig, t.Refused...)
+		return
+	case t.Phase != Starting || !t.Running.Trusted:
 		t.stop(0)
 		return
 	}

@@ -53,6 +53,13 @@ func (e Judged) forced() Judged { e.ForceReload = true; return e }
 func (e Judged) moved() Judged  { e.SourcesMoved = true; return e }
 func (e Judged) slow() Judged   { e.Slow = true; return e }
 func (e Judged) ofGood() Judged { e.Request.LastGood = true; return e }
+
+// asRefused is a refused candidate that was staged all the same.
+func (e Judged) asRefused() Judged {
+	e.Outcome, e.Request.Regardless = candidate.Refused, true
+	return e
+}
+
 func (e Judged) effect(letter string) Judged {
 	e.Effect = sum(letter)
 	return e
@@ -86,6 +93,7 @@ func words(actions []Action) (all []string) {
 				name string
 			}{
 				{a.Request.LastGood, "good"},
+				{a.Request.Regardless, "regardless"},
 				{a.Request.Trust, "trust"},
 				{a.ForceReload, "forced"},
 				{a.EndOrphans, "sweep"},
@@ -149,6 +157,9 @@ func TestOn(t *testing.T) {
 	unjudged := story(ContainerReady{}, trusted("a", false), DovecotReady{})
 	worked := story(ContainerReady{}, trusted("a", true), DovecotReady{})
 	strict := State{}
+	own := State{Policy: Policy{LastGood: true, Regardless: true}}
+	faulty := from(own, ContainerReady{}, refused("a"), refused("a").ofGood(), passed("a").asRefused())
+	faultyServes := from(faulty, DovecotReady{}, confirmed(GreetOnly))
 	died := from(serving(), ServiceDied{"anvil"})
 	silent := confirmed(GreetOnly).silent("imaps")
 	undoing := from(reloading, unconfirmed(LoadChange, false), unconfirmed(LoadPrevious, false))
@@ -170,6 +181,17 @@ func TestOn(t *testing.T) {
 		{"what worked is started, and told", story(ContainerReady{}, refused("a")), passed("g").ofGood(), Starting, "refused: a is wrong; starting with the last good configuration; start g"},
 		{"nothing is left if that is refused too", story(ContainerReady{}, refused("a")), refused("g").ofGood(), Stopping, "configuration cannot be used: a is wrong; configuration cannot be used: g is wrong"},
 		{"the same reason is told once", story(ContainerReady{}, refused("a")), refused("a").ofGood(), Stopping, "configuration cannot be used: a is wrong"},
+		{"an own one gives way to what worked too", from(own, ContainerReady{}), refused("a"), Starting, "judge good"},
+		{"and is tried as it is without that", from(own, ContainerReady{}, refused("a")), refused("g").ofGood(), Starting, "judge regardless"},
+		{"and started, and told", from(own, ContainerReady{}, refused("a"), refused("g").ofGood()), passed("a").asRefused(), Starting, "refused: a is wrong; starting with the refused configuration, for Dovecot does, and there is no other; start a"},
+		{"or not, if Dovecot cannot", from(own, ContainerReady{}, refused("a"), refused("g").ofGood()), Judged{Verdict: candidate.Verdict{Outcome: candidate.Refused}, Judge: Judge{Request: candidate.Request{Regardless: true}}}, Stopping, "configuration cannot be used: a is wrong"},
+		{"what was refused is not kept", faulty, DovecotReady{}, Reloading, "started a; greet a"},
+		{"what was refused and does not start ends it", faulty, DovecotEnded{}, Stopping, "configuration cannot be used: a is wrong"},
+		{"what follows it is loaded, whatever its effect", from(faultyServes, ChangeSuspected{}), passed("b").effect("a"), Reloading, "changed; advance b"},
+		{"what is refused after it is told", from(faultyServes, ChangeSuspected{}), refused("b"), Serving, "refused: b is wrong"},
+		{"HUP has it judged", faultyServes, ReloadRequested{}, Judging, "judge forced"},
+		{"it does not end its refusal", from(faultyServes, ChangeSuspected{}), unchanged("a"), Serving, ""},
+
 		{"what does not come to serve ends it", story(ContainerReady{}, passed("a")), DovecotFailed{ExitCode: 1}, Stopping, ""},
 		{"so does what cannot be started", story(ContainerReady{}, passed("a")), DovecotFailed{Reasons: []string{"no such file"}, ExitCode: 78}, Stopping, "configuration cannot be used: no such file"},
 		{"it serves", story(ContainerReady{}, passed("a")), DovecotReady{}, Reloading, "started a; keep a; greet a"},
@@ -315,6 +337,7 @@ func TestRequests(t *testing.T) {
 }
 
 func TestReady(t *testing.T) {
+	faultyServes := from(State{Policy: Policy{LastGood: true, Regardless: true}}, ContainerReady{}, refused("a"), refused("a").ofGood(), passed("a").asRefused(), DovecotReady{}, confirmed(GreetOnly))
 	for _, tt := range []struct {
 		name            string
 		state           State
@@ -325,6 +348,8 @@ func TestReady(t *testing.T) {
 		{"it serves", serving(), true, false},
 		{"it serves and was not judged", story(ContainerReady{}, trusted("a", true), DovecotReady{}), false, false},
 		{"it was judged", story(ContainerReady{}, trusted("a", true), DovecotReady{}, passed("a")), true, false},
+		{"it was refused, and there was no other", faultyServes, false, true},
+		{"one that passes follows", from(faultyServes, ChangeSuspected{}, passed("b"), confirmed(LoadChange)), true, false},
 		{"another was refused", from(serving(), ChangeSuspected{}, refused("b")), true, true},
 		{"the refused one is judged again", from(serving(), ChangeSuspected{}, refused("b"), ChangeSuspected{}), true, true},
 		{"a process has died", from(serving(), ServiceDied{"auth"}), false, false},

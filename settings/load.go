@@ -76,11 +76,15 @@ func (s *Settings) keepFixed(started map[string]string) {
 // replaces.
 func (s *Settings) effectiveEnviron() map[string]string {
 	used := maps.Clone(s.Environ)
+	var idle []string
 	for _, v := range table() {
 		if v.ours && s.IsSet("DOVECOT_CONF") && s.IsSet(v.Name) {
-			s.Notes = append(s.Notes, v.Name+" has no effect with DOVECOT_CONF: write it into that configuration, or into an override")
+			idle = append(idle, v.Name)
 			delete(used, v.Name)
 		}
+	}
+	if len(idle) > 0 {
+		s.Notes = append(s.Notes, "without effect with DOVECOT_CONF: "+strings.Join(idle, ", ")+": write that into the configuration, or into an override")
 	}
 	return used
 }

@@ -5,6 +5,7 @@
 package status
 
 import (
+	"cmp"
 	"context"
 	"encoding/json"
 	"errors"
@@ -94,7 +95,7 @@ func (d Document) Unhealthy() error {
 		return errors.New(strings.Join(reasons, "; "))
 	}
 	if !d.Ready {
-		return errors.New("not ready: Dovecot does not serve yet")
+		return errors.New("not ready: " + cmp.Or(strings.Join(d.Refused, "; "), "Dovecot does not serve yet"))
 	}
 	if refused := master.MissingListeners(d.Listeners); refused != nil {
 		return refused
