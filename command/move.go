@@ -9,7 +9,6 @@ import (
 	"encoding/base64"
 	"errors"
 	"fmt"
-	"maps"
 	"net"
 	"os"
 	"os/exec"
@@ -21,7 +20,11 @@ import (
 	"syscall"
 	"time"
 
+	"github.com/google/renameio/v2"
+
 	"pidgeon/config"
+	"pidgeon/container"
+	"pidgeon/dovecot/master"
 	"pidgeon/publish"
 	"pidgeon/settings"
 	"pidgeon/shard"
@@ -348,7 +351,7 @@ func (m mover) endSessions(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
-	old := processes("lmtp")
+	old := m.deliveries()
 	deadline := time.Now().Add(lastPatience)
 	for {
 		live := 0
@@ -365,7 +368,7 @@ func (m mover) endSessions(ctx context.Context) error {
 				_, _ = m.doveadm(ctx, "kick", "-f", user) // 2.3, where others share the process; means nothing in 2.4
 			}
 		}
-		left := stillThere(old)
+		left := slices.DeleteFunc(m.deliveries(), func(pid int) bool { return !slices.Contains(old, pid) })
 		switch {
 		case live == 0 && len(left) == 0:
 			return nil
@@ -374,34 +377,18 @@ func (m mover) endSessions(ctx context.Context) error {
 		}
 		// A transfer agent may keep its connection open for minutes. It delivers interrupted
 		// mail again: TestMove finds none lost or doubled.
-		for pid := range left {
+		for _, pid := range left {
 			_ = syscall.Kill(pid, syscall.SIGTERM)
 		}
 		time.Sleep(100 * time.Millisecond)
 	}
 }
 
-// processes are the start times of processes with a name, by their PIDs.
-func processes(name string) map[int]string {
-	found := map[int]string{}
-	stats, _ := filepath.Glob("/proc/[0-9]*/stat")
-	for _, path := range stats {
-		text, _ := os.ReadFile(path)
-		head, tail, _ := strings.Cut(string(text), ") ")
-		if number, comm, _ := strings.Cut(head, " ("); comm == name {
-			pid, _ := strconv.Atoi(number)
-			if fields := strings.Fields(tail); len(fields) > 19 && fields[0] != "Z" {
-				found[pid] = fields[19] // when it was started
-			}
-		}
-	}
-	return found
-}
-
-func stillThere(old map[int]string) map[int]string {
-	now, left := processes("lmtp"), maps.Clone(old)
-	maps.DeleteFunc(left, func(pid int, begun string) bool { return now[pid] != begun })
-	return left
+// deliveries are the processes of LMTP, those of before a reload included.
+func (m mover) deliveries() []int {
+	text, _ := os.ReadFile(filepath.Join(string(m.settings.RunDir), container.MasterPIDFile))
+	pid, _ := strconv.Atoi(string(text))
+	return master.Children(pid, "lmtp")
 }
 
 // doveadm runs doveadm with the running configuration.
@@ -461,18 +448,5 @@ func rewrite(path string, change func(string) string) error {
 	if err != nil {
 		return err
 	}
-	info, err := os.Stat(path)
-	if err != nil {
-		return err
-	}
-	aside, err := os.CreateTemp(filepath.Dir(path), ".backend-users-")
-	if err != nil {
-		return err
-	}
-	defer os.Remove(aside.Name())
-	_, err = aside.WriteString(change(string(text)))
-	if err := errors.Join(err, aside.Chmod(info.Mode()), aside.Sync(), aside.Close()); err != nil {
-		return err
-	}
-	return os.Rename(aside.Name(), path)
+	return renameio.WriteFile(path, []byte(change(string(text))), 0o600)
 }

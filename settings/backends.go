@@ -93,7 +93,7 @@ func (p *Placements) UnmarshalText(text []byte) error {
 		host, held := strings.CutSuffix(host, heldHost)
 		var valid Host
 		switch {
-		case !ok || !isUserName(name) && !shardKey.MatchString(name):
+		case !ok || !IsPlacementName(name):
 			wrong.add(i, "is neither user=host nor shard:63=host")
 		case valid.UnmarshalText([]byte(host)) != nil:
 			wrong.add(i, "names no host for %.64q", name)

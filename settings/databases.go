@@ -19,20 +19,9 @@ var databases = []string{"users", "ldap", "sql", "oauth2"}
 func (d Databases) Has(name string) bool { return slices.Contains(d, name) }
 
 // UnmarshalText accepts names separated by commas or blanks.
-func (d *Databases) UnmarshalText(text []byte) error {
-	*d = nil
-	for _, name := range list(strings.ToLower(string(text))) {
-		if !slices.Contains(databases, name) {
-			return fmt.Errorf("names %q, which is none of %s", name, strings.Join(databases, ", "))
-		}
-		if !d.Has(name) {
-			*d = append(*d, name)
-		}
-	}
-	if len(*d) == 0 {
-		return errors.New("names no database")
-	}
-	return nil
+func (d *Databases) UnmarshalText(text []byte) (err error) {
+	*d, err = namesAmong(databases, string(text), "database")
+	return err
 }
 
 // Text is any text that a setting of Dovecot can hold.

@@ -194,26 +194,30 @@ type Protocols []string
 func (p Protocols) Has(name string) bool { return slices.Contains(p, name) }
 
 // UnmarshalText accepts names separated by commas or blanks.
-func (p *Protocols) UnmarshalText(text []byte) error {
-	*p = nil
+func (p *Protocols) UnmarshalText(text []byte) (err error) {
 	var known []string
 	for _, protocol := range config.Protocols() {
 		known = append(known, protocol.Name)
 	}
-	for _, name := range list(string(text)) {
-		name = strings.ToLower(name)
-		if !slices.Contains(known, name) {
-			return fmt.Errorf("names %q, which is none of %s", name, strings.Join(known, ", "))
-		}
-		if !p.Has(name) {
-			*p = append(*p, name)
-		}
-	}
-	if len(*p) == 0 {
-		return errors.New("names no protocol")
-	}
+	*p, err = namesAmong(known, string(text), "protocol")
 	slices.Sort(*p)
-	return nil
+	return err
+}
+
+// namesAmong reads a list of known names, and drops repetitions.
+func namesAmong(known []string, text, what string) (names []string, err error) {
+	for _, name := range list(strings.ToLower(text)) {
+		if !slices.Contains(known, name) {
+			return nil, fmt.Errorf("names %q, which is none of %s", name, strings.Join(known, ", "))
+		}
+		if !slices.Contains(names, name) {
+			names = append(names, name)
+		}
+	}
+	if len(names) == 0 {
+		return nil, errors.New("names no " + what)
+	}
+	return names, nil
 }
 
 // Addresses are the addresses of listeners.

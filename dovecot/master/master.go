@@ -179,7 +179,7 @@ func (p *Process) awaitSign(ctx context.Context, what string, shows func() bool)
 // so before. A silent one then starts the log process.
 func (p *Process) Ready(ctx context.Context) error {
 	if p.silent {
-		return p.awaitSign(ctx, "start", func() bool { return len(children(p.pid, "log")) > 0 })
+		return p.awaitSign(ctx, "start", func() bool { return len(Children(p.pid, "log")) > 0 })
 	}
 	select {
 	case <-p.ready:

@@ -48,7 +48,7 @@ func (p *Process) Reload(ctx context.Context, hup func() error) error {
 	for range len(p.states) {
 		<-p.states
 	}
-	before, authenticators := children(p.pid, ""), children(p.pid, "auth")
+	before, authenticators := Children(p.pid, ""), Children(p.pid, "auth")
 	p.noteHangUp()
 	if err := hup(); err != nil {
 		return fmt.Errorf("signalling Dovecot: %w", err)
@@ -113,12 +113,12 @@ func (p *Process) logReplaced(ctx context.Context, before []int) bool {
 
 // hasNewLog reports whether a master has a log process that is none of the children before.
 func hasNewLog(master int, before []int) bool {
-	return slices.ContainsFunc(children(master, "log"), func(pid int) bool { return !slices.Contains(before, pid) })
+	return slices.ContainsFunc(Children(master, "log"), func(pid int) bool { return !slices.Contains(before, pid) })
 }
 
-// children are a master's children of that name, or all of them, those of older
+// Children are a master's children of that name, or all of them, those of older
 // generations that wait for their sessions to end included.
-func children(master int, name string) []int {
+func Children(master int, name string) []int {
 	children, _ := os.ReadFile(fmt.Sprintf("/proc/%d/task/%d/children", master, master))
 	var found []int
 	for _, field := range strings.Fields(string(children)) {
@@ -145,7 +145,7 @@ func children(master int, name string) []int {
 // auth would answer 550 for a user that was added, and for all when the files of its
 // generation are gone: their mail would be returned (seen on 2.3.19 and 2.4.1).
 func (p *Process) endAuth(replaced []int) {
-	for _, pid := range children(p.pid, "auth") { // still a child, still of that name
+	for _, pid := range Children(p.pid, "auth") { // still a child, still of that name
 		if slices.Contains(replaced, pid) {
 			_ = syscall.Kill(pid, syscall.SIGTERM)
 		}
@@ -188,7 +188,7 @@ func (p *Process) noteHangUp() {
 // carried out if a log process was started after it began. An old log process stays as long
 // as sessions do, so if there is only one, no process is older.
 func (p *Process) olderThanReload() func(pid int) bool {
-	logs := children(p.pid, "log")
+	logs := Children(p.pid, "log")
 	newest := ticks(0)
 	for _, pid := range logs {
 		newest = max(newest, startOf(pid))
