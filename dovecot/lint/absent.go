@@ -108,7 +108,7 @@ func (a absence) plugin(s *statement, names ...string) (f finding.Finding) {
 			continue
 		}
 		hint := "leave it out, or install it"
-		if row := rowOf("packages", name); row != nil && !s.file.Override {
+		if row := TableRow("packages", name); row != nil && !s.file.Override {
 			return finding.Finding{
 				Code: finding.MissingPlugin, Problem: row[2] + " needs the plugin " + name + ", which is not installed",
 				Hint: "install " + row[1] + ", or leave " + row[2] + " out",
@@ -117,7 +117,7 @@ func (a absence) plugin(s *statement, names ...string) (f finding.Finding) {
 			hint = "leave it out, or install " + row[1]
 		} else if near := nearest(name, a.plugins); near != "" {
 			hint = near
-		} else if row := rowOf("plugins", name); row != nil && a.dovecot.Dialect == "2.4" {
+		} else if row := TableRow("plugins", name); row != nil && a.dovecot.Dialect == "2.4" {
 			hint = spelled(row, "2.4").hint()
 		}
 		if other := s.in.otherProtocol(); other != "" {

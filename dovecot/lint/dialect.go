@@ -39,7 +39,7 @@ func otherMeaning(s *statement) (f finding.Finding) {
 	if s.within("service") && s.value == "0" && (s.key == "process_limit" || s.key == "client_limit") {
 		return s.warning(finding.OtherMeaning, s.key+" = 0 stands for default_"+s.key, "write the number that is meant")
 	}
-	if hint := otherDialect("", s.key, "2.3"); hint != "" && s.within("plugin") && rowOf("settings", "plugin/"+s.key) == nil {
+	if hint := otherDialect("", s.key, "2.3"); hint != "" && s.within("plugin") && TableRow("settings", "plugin/"+s.key) == nil {
 		return s.warning(finding.OtherMeaning, "Dovecot 2.3 knows no "+s.key+", and ignores it in plugin { }", hint)
 	}
 	return f
@@ -102,7 +102,7 @@ var longName = lazyregexp.New(`%\{\s*(\w+)\s*([|}])`)
 func (p ValuePlace) oldVariable(value string) (old, hint string) {
 	p.ConvertVariables(value, func(was, now string, err error) {
 		switch {
-		case old != "" || rowOf("rewritten", strings.Trim(was, "%{}")) != nil:
+		case old != "" || TableRow("rewritten", strings.Trim(was, "%{}")) != nil:
 		case err != nil:
 			old, hint = was, err.Error()
 		default:

@@ -37,11 +37,14 @@ var sections = sync.OnceValue(func() map[string][][]string {
 // TableRows are the rows of a section of dialects.txt.
 func TableRows(section string) [][]string { return sections()[section] }
 
-// rowOf is the row of a section of the table that begins with a name, nil if none does.
-func rowOf(section, name string) []string {
-	for _, row := range TableRows(section) {
-		if row[0] == name {
-			return row
+// TableRow is the row of a section that begins with the first of the names that has one, nil
+// if none has.
+func TableRow(section string, names ...string) []string {
+	for _, name := range names {
+		for _, row := range TableRows(section) {
+			if row[0] == name {
+				return row
+			}
 		}
 	}
 	return nil
@@ -49,7 +52,7 @@ func rowOf(section, name string) []string {
 
 // TableList is a list of dialects.txt.
 func TableList(name string) (words []string) {
-	if row := rowOf("lists", name); row != nil {
+	if row := TableRow("lists", name); row != nil {
 		words = strings.Fields(row[1])
 	}
 	return words
@@ -60,7 +63,7 @@ func listed(word, name string) bool { return slices.Contains(TableList(name), wo
 
 // Replacement says what replaces a section or a plugin that 2.4 has dropped.
 func Replacement(kind, name string) string {
-	if row := rowOf("gone", kind+"/"+name); row != nil {
+	if row := TableRow("gone", kind+"/"+name); row != nil {
 		return row[1]
 	}
 	return ""

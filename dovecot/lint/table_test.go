@@ -99,7 +99,7 @@ func TestVariablesOfTheTable(t *testing.T) {
 				t.Errorf("%s: got %s", row[1], got)
 			}
 		}
-		if _, got := (ValuePlace{Key: "auth_x"}).oldVariable("/srv/" + old + "/x"); got != "in Dovecot 2.4 it is %{"+row[1]+"}" && rowOf("rewritten", row[0]) == nil {
+		if _, got := (ValuePlace{Key: "auth_x"}).oldVariable("/srv/" + old + "/x"); got != "in Dovecot 2.4 it is %{"+row[1]+"}" && TableRow("rewritten", row[0]) == nil {
 			t.Errorf("%s: got %s", old, got)
 		}
 	}

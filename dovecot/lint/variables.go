@@ -18,7 +18,8 @@ type ValuePlace struct {
 	Sections []string // kinds of those around it
 }
 
-func (p ValuePlace) inside(kinds ...string) bool {
+// Inside reports whether a value stands in a section of one of some kinds.
+func (p ValuePlace) Inside(kinds ...string) bool {
 	return slices.ContainsFunc(p.Sections, func(kind string) bool { return slices.Contains(kinds, kind) })
 }
 
@@ -44,7 +45,7 @@ func (p ValuePlace) ConvertVariables(value string, note func(old, now string, er
 		}
 		return now
 	}
-	if p.inside("namespace") || strings.HasPrefix(p.Key, "mail_") {
+	if p.Inside("namespace") || strings.HasPrefix(p.Key, "mail_") {
 		value = shared.ReplaceAllStringFunc(value, func(old string) string {
 			now, err := p.owner(shared.FindStringSubmatch(old))
 			return noted(old, now, err)
@@ -82,7 +83,7 @@ func (p ValuePlace) ConvertVariables(value string, note func(old, now string, er
 
 // expanded tells where 2.3 replaces variables for sure, so that %% is one %.
 func (p ValuePlace) expanded() bool {
-	return p.inside("plugin", "passdb", "userdb") || strings.HasSuffix(p.Key, "_format") || strings.HasSuffix(p.Key, "_format_elements") ||
+	return p.Inside("plugin", "passdb", "userdb") || strings.HasSuffix(p.Key, "_format") || strings.HasSuffix(p.Key, "_format_elements") ||
 		p.Key == "mail_log_prefix" || p.Key == "mail_home" || p.Key == "login_greeting"
 }
 
@@ -141,7 +142,7 @@ func (p ValuePlace) lookup(name string) string {
 			return row[2]
 		}
 	}
-	auth := p.inside("passdb", "userdb") || strings.HasPrefix(p.Key, "auth_") || strings.HasPrefix(p.Key, "login_")
+	auth := p.Inside("passdb", "userdb") || strings.HasPrefix(p.Key, "auth_") || strings.HasPrefix(p.Key, "login_")
 	switch {
 	case name == "service" && auth:
 		return "protocol"
@@ -149,7 +150,7 @@ func (p ValuePlace) lookup(name string) string {
 		return "service"
 	}
 	for _, section := range []string{"variables", "rewritten"} {
-		if row := rowOf(section, name); row != nil {
+		if row := TableRow(section, name); row != nil {
 			return row[1]
 		}
 	}
@@ -173,7 +174,7 @@ func filters(width, modifiers string) (string, error) {
 	}
 	chain := ""
 	for _, letter := range modifiers {
-		row := rowOf("modifiers", string(letter))
+		row := TableRow("modifiers", string(letter))
 		if row == nil {
 			return "", fmt.Errorf("2.4 has nothing for the modifier %c", letter)
 		}

@@ -41,11 +41,11 @@ func (u use) locations(value string) (lines []string, err error) {
 		if value, err = u.words(value); err != nil {
 			return nil, err
 		}
-		switch i := slices.IndexFunc(lint.TableRows("locations"), func(row []string) bool { return row[0] == key }); {
-		case i >= 0 && strings.Contains(lint.TableRows("locations")[i][1], " = "): // a key without a value
-			lines = append(lines, lint.TableRows("locations")[i][1])
-		case i >= 0:
-			lines = append(lines, lint.TableRows("locations")[i][1]+" = "+value)
+		switch row := lint.TableRow("locations", key); {
+		case row != nil && strings.Contains(row[1], " = "): // a key without a value
+			lines = append(lines, row[1])
+		case row != nil:
+			lines = append(lines, row[1]+" = "+value)
 		case key == "FULLDIRNAME":
 			lines = append(lines, "mailbox_directory_name = "+value, "mailbox_directory_name_legacy = no")
 		case key != "":
@@ -55,7 +55,7 @@ func (u use) locations(value string) (lines []string, err error) {
 	if apart.MatchString(value) && strings.HasSuffix(driverOf(value), "dbox") && !strings.Contains(value, ":FULLDIRNAME=") {
 		lines = append(lines, legacy)
 	}
-	if everybody := u.location23(); u.node.up != nil { // which it stands in the place of, and 2.4 adds to
+	if everybody := u.global("mail_location"); u.node.up != nil { // which it stands in the place of, and 2.4 adds to
 		driver := driverOf(value, everybody)
 		for _, row := range lint.TableRows("locations") {
 			key := ":" + row[0] + "="
@@ -122,8 +122,8 @@ func colons(value string) []string {
 }
 
 // dict converts a dict such as proxy::quota to a section.
-func (u use) dict() (string, error) {
-	value, err := u.words(u.node.Value)
+func (u use) dict(value string) (string, error) {
+	value, err := u.words(value)
 	if err != nil {
 		return "", err
 	}
@@ -180,7 +180,6 @@ func (u use) sqlDict(name string) ([]string, error) {
 	if !ok {
 		return nil, fmt.Errorf("%s, whose settings belong here, cannot be read: put it beside the configuration", name)
 	}
-	u.MergedFiles = append(u.MergedFiles, f.Name)
 	lines := []string{"dict " + u.node.Key + " {", "  driver = sql", "  sql_driver = " + u.driver}
 	for _, n := range parse(f, u.node).children {
 		u := use{converter: u.converter, node: n, raw: n.Raw, driver: u.driver}
@@ -271,7 +270,6 @@ func (u use) arguments() (string, error) {
 		if !ok {
 			return "", fmt.Errorf("%s, whose settings belong here, cannot be read: put it beside the configuration", u.node.Value)
 		}
-		u.MergedFiles = append(u.MergedFiles, f.Name)
 		settings = parse(f, section).children
 		for _, row := range lint.TableRows("implied") {
 			key, ok := strings.CutPrefix(row[0], driver+"/")
@@ -332,25 +330,23 @@ func (u use) arguments() (string, error) {
 
 // argument converts one of them by the table.
 func (u use) argument(section, driver string) (lines []string, known bool, err error) {
-	for _, row := range lint.TableRows("arguments") {
-		if row[0] != driver+"/"+u.node.Key {
-			continue
-		}
-		spec := row[1]
-		for _, kind := range []string{"passdb", "userdb"} {
-			only, ok := strings.CutPrefix(spec, kind+": ")
-			if ok && kind != section {
-				return nil, true, nil
-			}
-			spec = only
-		}
-		if spec == "-" || u.node.Value == "" {
+	row := lint.TableRow("arguments", driver+"/"+u.node.Key)
+	if row == nil {
+		return nil, false, nil
+	}
+	spec := row[1]
+	for _, kind := range []string{"passdb", "userdb"} {
+		only, ok := strings.CutPrefix(spec, kind+": ")
+		if ok && kind != section {
 			return nil, true, nil
 		}
-		lines, err = u.expand(spec)
-		return lines, true, err
+		spec = only
 	}
-	return nil, false, nil
+	if spec == "-" || u.node.Value == "" {
+		return nil, true, nil
+	}
+	lines, err = u.expand(spec)
+	return lines, true, err
 }
 
 var parameter = lazyregexp.New(`(\w+)\s*=\s*('[^']*'|"[^"]*"|\S+)`)
@@ -384,12 +380,11 @@ func (u use) connect() (string, error) {
 		rest = append(rest, name+" = "+value)
 	}
 	if u.driver == "pgsql" {
-		rest = slices.Concat([]string{"parameters {"}, indented(rest, "  ", ""), []string{"}"})
+		rest = section("parameters", rest)
 	}
 	var all []string
 	for _, host := range append(hosts, "localhost")[:max(1, len(hosts))] {
-		all = append(all, u.driver+" "+quoted(host)+" {")
-		all = append(append(all, indented(rest, "  ", "")...), "}")
+		all = append(all, section(u.driver+" "+quoted(host), rest)...)
 	}
 	return strings.Join(all, "\n"), nil
 }

@@ -182,10 +182,8 @@ func (u use) pairs(between string) (string, error) {
 
 // option24 is what 2.4 has for an option that 2.3 writes in a value, empty if nothing.
 func option24(of, name string) string {
-	for _, row := range lint.TableRows("options") {
-		if row[0] == of+"/"+name {
-			return row[1]
-		}
+	if row := lint.TableRow("options", of+"/"+name); row != nil {
+		return row[1]
 	}
 	return ""
 }
@@ -325,11 +323,11 @@ func interval(value string) string {
 func headers(list string, says []string) string {
 	var lines []string
 	for name := range strings.FieldsSeq(list) {
-		lines = append(lines, "sieve_editheader_header "+name+" {")
+		var settings []string
 		for _, what := range says {
-			lines = append(lines, "  "+what+" = yes")
+			settings = append(settings, what+" = yes")
 		}
-		lines = append(lines, "}")
+		lines = append(lines, section("sieve_editheader_header "+name, settings)...)
 	}
 	return strings.Join(lines, "\n")
 }
@@ -362,7 +360,7 @@ func (u use) exporter() (string, error) {
 func (u use) filesystems() (string, error) {
 	var lines []string
 	add := func(driver string, settings ...string) {
-		lines = append(append(append(lines, "fs "+driver+" {"), indented(settings, "  ", "")...), "}")
+		lines = append(lines, section("fs "+driver, settings)...)
 	}
 	for rest := strings.ReplaceAll(u.node.Value, " ", ":"); rest != ""; {
 		driver, after, _ := strings.Cut(rest, ":")
@@ -398,7 +396,6 @@ func (u use) trash() (string, error) {
 	if !ok {
 		return "", fmt.Errorf("what stands in %s, which cannot be read, is written mailbox NAME { trash_priority = … }", u.node.Value)
 	}
-	u.MergedFiles = append(u.MergedFiles, f.Name)
 	var lines []string
 	for line := range strings.Lines(string(f.Data)) {
 		priority, name, ok := strings.Cut(strings.TrimSpace(line), " ")

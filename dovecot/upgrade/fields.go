@@ -45,7 +45,7 @@ func (u use) imported(field, where, said string) (lines []string, err error) {
 			lines = append(lines, "quota_message_count = %{"+where+` | default('0') | regexp('^.*:messages=([0-9]+).*$', '\\1') | regexp('^.*[^0-9].*$', '0')}`)
 		}
 	case base == "mail":
-		everybody := u.location23()
+		everybody := u.global("mail_location")
 		where += otherwise(everybody)
 		lines = []string{
 			"mail_driver = %{" + where + ` | regexp('^([a-z0-9]+):.*$', '\\1')}`,
@@ -77,16 +77,6 @@ func (u use) imported(field, where, said string) (lines []string, err error) {
 		lines[i] = prefix + line
 	}
 	return lines, nil
-}
-
-// location23 is the global mail_location.
-func (c *converter) location23() (value string) {
-	for _, n := range c.all {
-		if n.Setting && n.up == nil && n.Key == "mail_location" {
-			value = n.Value
-		}
-	}
-	return value
 }
 
 // otherwise are the filters that make the global mail_location for users without their own.
@@ -131,7 +121,12 @@ func defines(name string, lines []string) []string {
 	if len(lines) == 0 {
 		return nil
 	}
-	return slices.Concat([]string{name + " {"}, indented(lines, "  ", ""), []string{"}"})
+	return section(name, lines)
+}
+
+// section puts lines into a section.
+func section(opening string, lines []string) []string {
+	return slices.Concat([]string{opening + " {"}, indented(lines, "  ", ""), []string{"}"})
 }
 
 var selected = lazyregexp.New(`(?is)^\s*select\s+(?:distinct\s+)?(.*)$`)
@@ -183,11 +178,9 @@ func (c *converter) weakly(n *node) bool {
 	scheme, err := option(args, "scheme")
 	switch driver {
 	case "sql", "ldap":
-		if f, ok := c.external(n, args); ok {
-			for _, row := range lint.TableRows("implied") {
-				if row[0] == driver+"/default_pass_scheme" {
-					scheme = row[1]
-				}
+		if f, ok := c.beside(n, args); ok {
+			if row := lint.TableRow("implied", driver+"/default_pass_scheme"); row != nil {
+				scheme = row[1]
 			}
 			for _, n := range parse(f, nil).children {
 				if n.Key == "default_pass_scheme" {

@@ -17,18 +17,14 @@ func (u use) acl() (string, error) {
 	parts := colons(u.node.Value)
 	lines := []string{"acl_driver = " + parts[0]}
 	for _, part := range parts[1:] {
-		seconds, cache := strings.CutPrefix(part, "cache_secs=")
-		f, ok := u.external(u.node, part)
-		switch {
-		case cache:
+		if seconds, cache := strings.CutPrefix(part, "cache_secs="); cache {
 			lines = append(lines, "acl_cache_ttl = "+seconds+" secs")
 			continue
-		case part == "":
-			continue
-		case !ok:
+		}
+		f, ok := u.external(u.node, part)
+		if !ok && part != "" {
 			return "", fmt.Errorf("the rights in %s, which cannot be read, are written mailbox NAME { acl WHO { rights = … } }", part)
 		}
-		u.MergedFiles = append(u.MergedFiles, f.Name)
 		for line := range strings.Lines(string(f.Data)) {
 			if m := right.FindStringSubmatch(strings.TrimSpace(line)); m != nil {
 				lines = append(lines, "mailbox "+u.filter(strings.Trim(m[1], `"`))+" {", "  acl "+m[2]+" {", "    rights = "+m[3], "  }", "}")
@@ -73,9 +69,7 @@ func (u use) quota() (string, error) {
 		if strings.HasPrefix(uri, "file:") {
 			break
 		}
-		n := *u.node
-		n.Value = uri
-		dict, err := use{converter: u.converter, node: &n}.dict()
+		dict, err := u.dict(uri)
 		if err != nil {
 			return "", err
 		}
@@ -194,7 +188,7 @@ func rules(value string, filter func(string) string) (lines []string, err error)
 	if name == "*" {
 		return lines, nil
 	}
-	return append(append([]string{"mailbox " + filter(name) + " {"}, indented(lines, "  ", "")...), "}"), nil
+	return section("mailbox "+filter(name), lines), nil
 }
 
 // grace is how far over its quota a user may come with one mail: a share of the quota in
@@ -279,9 +273,7 @@ func (u use) script() (string, error) {
 	case "ldap":
 		return "", errors.New("write sieve_script NAME { driver = ldap … } by hand")
 	case "dict":
-		n := *u.node
-		n.Value = uri
-		dict, err := use{converter: u.converter, node: &n}.dict()
+		dict, err := u.dict(uri)
 		if err != nil {
 			return "", err
 		}

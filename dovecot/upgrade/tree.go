@@ -53,16 +53,13 @@ func (n *node) around() string {
 	return n.up.Key
 }
 
-// inside reports whether a statement stands in a section of one of some kinds.
-func (n *node) inside(kinds ...string) bool {
+// place is where a value stands.
+func (n *node) place() lint.ValuePlace {
+	p := lint.ValuePlace{Key: n.Key}
 	for up := n.up; up != nil; up = up.up {
-		for _, kind := range kinds {
-			if up.Key == kind {
-				return true
-			}
-		}
+		p.Sections = append(p.Sections, up.Key)
 	}
-	return false
+	return p
 }
 
 // value is the value of a setting in a section.

@@ -195,10 +195,14 @@ func matches(pattern, dir, name string) bool {
 	return false
 }
 
-// external reads a file that a setting names, such as that of a database.
+// external reads a file that a setting names, such as that of a database, whose contents come
+// in the place of its name.
 func (c *converter) external(from *node, name string) (f config.File, ok bool) {
 	f, ok = c.beside(from, name)
-	return f, ok && c.fits(f.Data)
+	if ok = ok && c.fits(f.Data); ok {
+		c.MergedFiles = append(c.MergedFiles, f.Name)
+	}
+	return f, ok
 }
 
 // beside reads a file that a setting names, of any size.
@@ -346,13 +350,12 @@ func (c *converter) gone(n *node) (why string, needless bool) {
 	if n.Key == "passdb" || n.Key == "userdb" {
 		name = n.value("driver")
 	}
-	for _, row := range lint.TableRows("gone") {
-		if row[0] == n.Key+"/"+name {
-			set := slices.ContainsFunc(c.all, func(n *node) bool { return n.Setting && n.Key == row[2] && n.Value != "" })
-			return row[1], row[2] != "" && !set
-		}
+	row := lint.TableRow("gone", n.Key+"/"+name)
+	if row == nil {
+		return "", false
 	}
-	return "", false
+	set := slices.ContainsFunc(c.all, func(n *node) bool { return n.Setting && n.Key == row[2] && n.Value != "" })
+	return row[1], row[2] != "" && !set
 }
 
 // name makes a name for an unnamed section: its driver or purpose, with a number if that name
@@ -388,15 +391,16 @@ func (c *converter) setting(n *node) ([]string, error) {
 		if !ok {
 			return nil, fmt.Errorf("its value stands in %s, which cannot be read: put it beside the configuration", n.Value)
 		}
-		c.MergedFiles = append(c.MergedFiles, f.Name)
 		inline := *n
 		inline.Value = strings.TrimSpace(string(f.Data))
 		inline.Raw, inline.FromFile = inline.Value, false
 		n = &inline
 	}
 	u := use{converter: c, node: n, raw: n.Raw}
-	spec := u.structure()
-	if spec == "" && row != nil {
+	spec := ""
+	if own := lint.TableRow("structures", n.Key, n.around()+"/"+n.Key); own != nil { // of one that keeps its name
+		spec = own[1]
+	} else if row != nil {
 		spec = row[3]
 	}
 	if err := opaque(n, spec); err != nil {
@@ -427,24 +431,14 @@ func (c *converter) setting(n *node) ([]string, error) {
 	return nil, errors.New(row[2])
 }
 
-// structure is the output of the table for a setting that keeps its name.
-func (u use) structure() string {
-	for _, row := range lint.TableRows("structures") {
-		if row[0] == u.node.Key || row[0] == u.node.around()+"/"+u.node.Key {
-			return row[1]
-		}
-	}
-	return ""
-}
-
-// global reports whether a global setting has a value.
-func (c *converter) global(key, value string) (found bool) {
+// global is the value of a global setting, empty if it has none.
+func (c *converter) global(key string) (value string) {
 	for _, n := range c.all {
 		if n.Setting && n.up == nil && n.Key == key {
-			found = n.Value == value
+			value = n.Value
 		}
 	}
-	return found
+	return value
 }
 
 // plain writes a setting under a name, with its value converted.
@@ -465,20 +459,11 @@ func (c *converter) plain(u use, key string) ([]string, error) {
 // rowFor finds the row of a setting of 2.3, by its name alone or with its section; numbered
 // settings of plugin { } have one row.
 func rowFor(around, key string) []string {
-	var wanted []string
 	if around == "plugin" {
-		wanted = []string{"plugin/" + key, "plugin/" + lint.PluginSettingFamily(key), "plugin/" + lint.PluginSettingFamily(rootNumber.ReplaceAllString(key, "quota_"))}
-	} else {
-		wanted = []string{key, around + "/" + key}
+		quota := rootNumber.ReplaceAllString(key, "quota_")
+		return lint.TableRow("settings", "plugin/"+key, "plugin/"+lint.PluginSettingFamily(key), "plugin/"+lint.PluginSettingFamily(quota))
 	}
-	for _, name := range wanted {
-		for _, row := range lint.TableRows("settings") {
-			if row[0] == name {
-				return row
-			}
-		}
-	}
-	return nil
+	return lint.TableRow("settings", key, around+"/"+key)
 }
 
 // rootNumber matches the prefix of settings of a second or later quota.

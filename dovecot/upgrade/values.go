@@ -12,12 +12,8 @@ import (
 
 // words converts the variables of a value.
 func (u use) words(value string) (string, error) {
-	place := lint.ValuePlace{Key: u.node.Key}
-	for up := u.node.up; up != nil; up = up.up {
-		place.Sections = append(place.Sections, up.Key)
-	}
 	var faults []error
-	now := place.ConvertVariables(value, func(old, _ string, err error) {
+	now := u.node.place().ConvertVariables(value, func(old, _ string, err error) {
 		if err != nil {
 			faults = append(faults, fmt.Errorf("%s: %w", old, err))
 		}
@@ -42,7 +38,7 @@ func (u use) plainValue() (value string, list []string, err error) {
 	if value, err = u.words(u.raw); err != nil {
 		return "", nil, err
 	}
-	if !strings.Contains(value, "$") || strings.Contains(value, "$SET:") || n.Key == "prefix" || n.inside("dict", "dict_server") {
+	if !strings.Contains(value, "$") || strings.Contains(value, "$SET:") || n.Key == "prefix" || n.place().Inside("dict", "dict_server") {
 		return value, nil, nil
 	}
 	return reference.ReplaceAllString(value, "$1$$SET:$2"), nil, nil
@@ -116,18 +112,14 @@ func (u use) list(key string) (lines []string, ok bool) {
 // plugin is the name of a plugin in 2.4, empty for one that is built in or replaced by
 // settings.
 func plugin(name string) (now, instead, why string) {
-	for _, row := range lint.TableRows("plugins") {
-		switch {
-		case row[0] != name:
-		case row[1] != "-":
-			return row[1], "", ""
-		case row[3] == "-":
-			return "", "", ""
-		case strings.Contains(row[2], "leave it out"):
-			return "", "", ""
-		default:
-			return "", row[3], row[2]
-		}
+	switch row := lint.TableRow("plugins", name); {
+	case row == nil:
+		return name, "", ""
+	case row[1] != "-":
+		return row[1], "", ""
+	case row[3] == "-", strings.Contains(row[2], "leave it out"):
+		return "", "", ""
+	default:
+		return "", row[3], row[2]
 	}
-	return name, "", ""
 }
