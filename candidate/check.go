@@ -217,7 +217,7 @@ func (h Host) makeBase(ctx context.Context, effective dovecot.Settings) {
 		if _, err := os.Stat(dir); !filepath.IsAbs(socket.Name) || err == nil {
 			continue
 		}
-		if base, _ := h.Dovecot.Default(ctx, "base_dir"); strings.TrimPrefix(dir, "/var") == strings.TrimPrefix(base, "/var") {
+		if base, _, _ := h.Dovecot.Default(ctx, "base_dir"); strings.TrimPrefix(dir, "/var") == strings.TrimPrefix(base, "/var") {
 			_ = os.MkdirAll(dir, 0o755) // the rehearsal reports a failure
 		}
 	}

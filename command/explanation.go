@@ -2,6 +2,7 @@ package command
 
 import (
 	"fmt"
+	"path"
 	"path/filepath"
 	"slices"
 	"strconv"
@@ -158,37 +159,54 @@ func (e explainer) shown(value string) string {
 	return strings.ReplaceAll(generation.ReplaceAllString(value, ""), e.store.Dir, current)
 }
 
-// settings explains a setting in every scope that has it: a name without a section
-// is looked for in all of them.
+// settings explains a setting in every scope that has it: a name without sections, or with
+// some of them, is looked for in all.
 func (e explainer) settings(name string) (all []explanation) {
 	scopes := []string{name}
 	for _, s := range e.steps {
-		plain := "/" + dovecot.SettingName(s.Setting) + "/" // sections without a name are numbered
-		inside := strings.HasPrefix(plain, "/"+name+"/") || strings.HasSuffix(plain, "/"+name+"/")
-		if inside && !slices.Contains(scopes, s.Setting) {
+		plain := dovecot.SettingName(s.Setting) // sections without a name are numbered
+		if meant := strings.HasPrefix(plain, name+"/") || abbreviates(name, plain); meant && !slices.Contains(scopes, s.Setting) {
 			scopes = append(scopes, s.Setting)
 		}
 	}
 	for _, setting := range scopes {
 		explained, ok := e.setting(setting)
-		list := len(scopes) > 1 && len(explained.Chain) == 0 && explained.Value == ""
-		if ok && !list {
+		nowhere := explained.Value == "" || strings.Contains(setting, "/") // a list, or a part of a name
+		if ok && !(len(scopes) > 1 && len(explained.Chain) == 0 && nowhere) {
 			all = append(all, explained)
 		}
 	}
 	return all
 }
 
+// abbreviates reports whether a name leaves out some sections of a full one.
+func abbreviates(name, full string) bool {
+	words := strings.Split(name, "/")
+	for word := range strings.SplitSeq(full, "/") {
+		if len(words) > 0 && words[0] == word {
+			words = words[1:]
+		}
+	}
+	return len(words) == 0 && path.Base(name) == path.Base(full)
+}
+
 // setting explains a setting, with the value that doveconf prints or, for a configuration
-// that it refuses, that of the last line.
+// that it refuses, that of the last line. A section that does not set it has the global lines,
+// and doveconf may print no value for it.
 func (e explainer) setting(setting string) (explanation, bool) {
 	chain := e.chain(func(s step) bool { return s.Setting == setting })
-	standard, hasDefault := e.Dovecot.Default(e.ctx, setting)
+	standard, listed, hasDefault := e.Dovecot.Default(e.ctx, setting)
 	explained := explanation{Setting: setting, Value: standard, Scope: dovecot.SettingScope(setting), Default: standard, Chain: chain}
 	if n := len(chain); n > 0 {
 		explained.Value = chain[n-1].Value
 	}
 	value, known, err := e.value(setting)
+	if global := path.Base(setting); listed == global && setting != global && len(chain) == 0 {
+		inherited, ok := e.setting(global)
+		if inherited.Setting, inherited.Scope = setting, explained.Scope; ok && (!known || value == inherited.Value) {
+			return inherited, true
+		}
+	}
 	if err == nil && known && (value != "" || explained.Value == standard) {
 		explained.Value = e.shown(value)
 	}

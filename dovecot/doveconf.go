@@ -132,16 +132,18 @@ func (d *Dovecot) Value(ctx context.Context, main, setting string) (value string
 	return value, ok, err
 }
 
-// Default is the default of a setting.
-func (d *Dovecot) Default(ctx context.Context, setting string) (value string, ok bool) {
+// Default is the default of a setting, and the name that Dovecot lists it by. One in a section
+// that is listed by its last word alone has the global value where the section does not set it.
+func (d *Dovecot) Default(ctx context.Context, setting string) (value, listed string, ok bool) {
 	defaults, _ := d.Defaults(ctx)
 	parts := strings.Split(setting, "/")
-	for _, name := range []string{setting, parts[0] + "_" + parts[len(parts)-1], parts[len(parts)-1]} {
-		if value, ok = defaults[name]; ok {
-			return value, true
+	last, around := parts[len(parts)-1], parts[max(0, len(parts)-3)] // its kind, before its name
+	for _, listed := range []string{setting, around + "_" + last, parts[0] + "_" + last, last} {
+		if value, ok = defaults[listed]; ok {
+			return value, listed, true
 		}
 	}
-	return "", false
+	return "", "", false
 }
 
 // Complaint is an error or a warning of doveconf.

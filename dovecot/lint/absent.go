@@ -58,7 +58,7 @@ func (a absence) dirWith(ctx context.Context, name, setting, debian string) stri
 	if _, err := os.Stat(filepath.Join(a.dovecot.Root, debian, name)); err == nil {
 		return debian
 	}
-	builtin, _ := a.dovecot.Default(ctx, setting)
+	builtin, _, _ := a.dovecot.Default(ctx, setting)
 	return cmp.Or(builtin, debian)
 }
 
@@ -233,7 +233,7 @@ func chrooted(s *statement) (f finding.Finding) {
 func (c *Config) off(ctx context.Context, d *dovecot.Dovecot) func(*section) bool {
 	on := map[string]bool{}
 	if c.files[0].Override {
-		builtin, _ := d.Default(ctx, "protocols")
+		builtin, _, _ := d.Default(ctx, "protocols")
 		for name := range strings.FieldsSeq(builtin) {
 			on[name] = true
 		}
