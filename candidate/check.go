@@ -84,7 +84,7 @@ func (h Host) read(ctx context.Context, c Candidate, effective dovecot.Reading, 
 	}
 	lost := append(c.Lint.LimitFaults(m.Effective), c.Lint.AnvilFaults(m.Effective, r.Live.Anvil)...)
 	if s.HasOperatorConfig() {
-		lost = append(lost, closedListeners(r.Live.Listeners, m.Listeners)...)
+		lost = slices.Concat(lost, closedListeners(r.Live.Listeners, m.Listeners), c.Lint.PassdbFaults(m.Effective))
 	} else {
 		lost = append(lost, c.Lint.ChangedListeners(m.Effective, requested(s))...)
 	}

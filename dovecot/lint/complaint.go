@@ -155,6 +155,9 @@ func (c *Config) LogComplaints(log string) finding.List {
 // "imap-login: Error: …" is by a service, "service(imap-login): …" about one.
 var ofService = lazyregexp.New(`^([a-z-]+)(?:\(\d+\))?: |service\(([^)]+)\)`)
 
+// ofDatabase matches a complaint about a database, whose host and name may be words of any line.
+var ofDatabase = lazyregexp.New(`: Error: (?:mysql|pgsql|sqlite|ldap|LDAP)\b`)
+
 // likelyLine guesses the cause of a complaint: the last line of an override whose setting or
 // value the complaint names, or else the last section of an override about the service or the
 // database that it names.
@@ -168,6 +171,9 @@ func (c *Config) likelyLine(complaint string) (s *statement, line int) {
 	var about *statement
 	for _, s := range slices.Backward(c.statements) {
 		if !s.file.Override {
+			continue
+		}
+		if ofDatabase.MatchString(complaint) && !slices.Contains([]string{"passdb", "userdb", "mysql", "pgsql", "sqlite"}, s.around()) && !strings.HasPrefix(s.key, "ldap_") {
 			continue
 		}
 		if s.sets() && (strings.Contains(lower, strings.ToLower(s.key)) || hasWordOf(s.value, lower)) {

@@ -118,6 +118,37 @@ func (c *Config) clientCertificates(s dovecot.Settings) finding.List {
 	})}
 }
 
+// PassdbFaults finds a configuration without a passdb, with which nobody can log in: auth ends
+// at once if a mechanism needs one, and none is there but for masters (2.3.19, 2.4.1).
+func (c *Config) PassdbFaults(s dovecot.Settings) finding.List {
+	passdbs, mechanisms := 0, strings.Fields(strings.Trim(s["auth_mechanisms"], `"`))
+	for _, st := range c.statements {
+		if st.kind == opening && st.key == "passdb" {
+			passdbs++
+		}
+	}
+	for name, value := range s {
+		if strings.HasPrefix(name, "passdb/") && strings.HasSuffix(name, "/master") && value == "yes" {
+			passdbs--
+		}
+		if mechanism, ok := strings.CutPrefix(name, "auth_mechanisms/"); ok && value == "yes" {
+			mechanisms = append(mechanisms, mechanism)
+		}
+	}
+	without := func(mechanism string) bool {
+		return slices.Contains([]string{"anonymous", "oauthbearer", "xoauth2"}, strings.ToLower(mechanism))
+	}
+	logins := func(p config.Protocol) bool { return p.Session != "" && s.ProtocolOn(p.Name) }
+	if passdbs > 0 || len(mechanisms) > 0 && !slices.ContainsFunc(mechanisms, func(m string) bool { return !without(m) }) || !slices.ContainsFunc(config.Protocols(), logins) {
+		return nil
+	}
+	return finding.List{c.blamed(nil, "protocols", finding.Finding{
+		Code:    finding.ChangedListener,
+		Problem: "nobody can log in: there is no passdb, which says who may",
+		Hint:    "write one, such as of the driver pam or passwd-file, or include the file that has it",
+	})}
+}
+
 // moved reports whether another listener of a service has a port.
 func moved(s dovecot.Settings, service string, port int) bool {
 	return slices.ContainsFunc(s.Sockets(), func(l dovecot.Socket) bool {
