@@ -91,6 +91,7 @@ func (h Host) read(ctx context.Context, c Candidate, effective dovecot.Reading, 
 	if refused(r.Live.attribute(lost, c.Files, finding.List.Warnings)...) {
 		return m, found, nil
 	}
+	found = append(found, muteListeners(m.Listeners)...)
 	found = append(found, limitWarnings(m.Effective, c.Lint.Lines(), c.Demand)...)
 	return m, append(found, h.bindFaults(ctx, c, m.Listeners, r.Live.Listeners)...), nil
 }
@@ -129,7 +130,11 @@ func (h Host) understand(ctx context.Context, c Candidate, effective dovecot.Rea
 		}
 	}
 	all := c.Lint.WithSockets(effective.Settings)
-	return Interpretation{all, all.Listeners(), effect(effective.Dump, c)}, nil
+	listeners := all.Listeners()
+	for i, l := range listeners {
+		listeners[i].Mute = l.TLS && c.Settings.HasOperatorConfig() && !c.Lint.NamesCertificate()
+	}
+	return Interpretation{all, listeners, effect(effective.Dump, c)}, nil
 }
 
 // effect is the digest of the effective settings, and of the files that Dovecot reads later.

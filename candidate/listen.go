@@ -66,6 +66,23 @@ func closedListeners(bound, listeners []config.Listener) (found finding.List) {
 	return found
 }
 
+// muteListeners warns of listeners that Dovecot opens and greets nobody on, which is as meant
+// where a proxy in front ends TLS.
+func muteListeners(listeners []config.Listener) finding.List {
+	var mute []string
+	for _, l := range listeners {
+		if l.Mute {
+			mute = append(mute, fmt.Sprintf("%s on port %d", l.Name, l.Port))
+		}
+	}
+	if len(mute) == 0 {
+		return nil
+	}
+	f := finding.Warn(finding.UnusableCertificate, "", "no certificate is set, so nobody is greeted by "+strings.Join(mute, ", "))
+	f.Hint = "set one, or port = 0, or leave it where clients use other listeners"
+	return finding.List{f}
+}
+
 // claim is an address that a listener wants.
 type claim struct{ listener, ip string }
 

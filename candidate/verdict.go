@@ -99,7 +99,8 @@ func (v Verdict) with(found finding.List, failure error) Verdict {
 	return v
 }
 
-// fewLines is how many warnings of one code are told line by line.
+// fewLines is how many warnings of one code are told line by line. Lines that could go are none
+// that an operator has to read.
 const fewLines = 3
 
 // collapsed replaces many warnings of one code by the first of them and a number.
@@ -112,7 +113,7 @@ func collapsed(found finding.List) (kept finding.List) {
 	}
 	for _, f := range found {
 		n := lines[f.Code]
-		if !f.Warning || f.Line == 0 || n <= fewLines {
+		if !f.Warning || f.Line == 0 || n == 1 || n <= fewLines && f.Code != finding.SameValue {
 			kept = append(kept, f)
 		} else if !told[f.Code] {
 			told[f.Code] = true

@@ -13,6 +13,7 @@ type Listener struct {
 	Addresses []string // IP addresses; * is all of IPv4
 	TLS       bool     // from the first byte on
 	HAProxy   bool     // clients connect through a proxy that speaks HAProxy's protocol
+	Mute      bool     // it hangs up, because TLS has no certificate
 }
 
 // Protocol is a protocol between clients and Dovecot.

@@ -45,12 +45,12 @@ func (s *Server) greetings(ctx context.Context, g lifecycle.Generation) (greeted
 // turned away meanwhile. The headroom of a protocol is larger.
 const spare = 8
 
-// withPlaces leaves out the listeners of protocols that are full, or nearly.
+// withPlaces leaves out mute listeners, and those of protocols that are full, or nearly.
 func withPlaces(g lifecycle.Generation) []config.Listener {
 	full := map[string]bool{}
 	for _, of := range g.Ceilings {
 		counts, err := master.CountConnections(sizing.Ports(of))
 		full[of.Protocol] = err != nil || of.Connections(counts)+len(of.Ports)+spare > of.MaxConnections
 	}
-	return slices.DeleteFunc(slices.Clone(g.Listeners), func(l config.Listener) bool { return full[l.Protocol] })
+	return slices.DeleteFunc(slices.Clone(g.Listeners), func(l config.Listener) bool { return l.Mute || full[l.Protocol] })
 }

@@ -92,6 +92,10 @@ func (c *Config) ordered(found finding.List) finding.List {
 	return found
 }
 
+// packages is where distributions have files to include, such as protocols.d, which an operator
+// does not edit.
+const packages = "/usr/share/"
+
 // withoutEffect finds lines of overrides without effect, with one warning for all limits that
 // are set twice.
 func (c *Config) withoutEffect(ctx context.Context, d *dovecot.Dovecot) finding.List {
@@ -104,7 +108,7 @@ func (c *Config) withoutEffect(ctx context.Context, d *dovecot.Dovecot) finding.
 		return "the line can stay"
 	})
 	found := c.each(func(s *statement) (f finding.Finding) {
-		if !s.sets() || s.in.cumulative() {
+		if !s.sets() || s.in.cumulative() || strings.HasPrefix(s.file.Origin, packages) {
 			return f
 		}
 		all := c.setters[s.target()]
@@ -115,6 +119,8 @@ func (c *Config) withoutEffect(ctx context.Context, d *dovecot.Dovecot) finding.
 		case c.ours(s) != nil:
 			ours := c.ours(s)
 			switch {
+			case ours.value == s.value && c.files[0].Override: // who runs it without pidgeon needs the line
+				return f
 			case ours.value == s.value:
 				same = ours.place()
 			case listed(s.key, "sized"):

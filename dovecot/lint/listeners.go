@@ -118,6 +118,13 @@ func (c *Config) clientCertificates(s dovecot.Settings) finding.List {
 	})}
 }
 
+// NamesCertificate reports whether a line sets a certificate that clients get.
+func (c *Config) NamesCertificate() bool {
+	return slices.ContainsFunc(c.statements, func(s *statement) bool {
+		return s.sets() && s.value != "" && (s.key == "ssl_cert" || strings.HasSuffix(s.key, "cert_file") && !strings.Contains(s.key, "client"))
+	})
+}
+
 // PassdbFaults finds a configuration without a passdb, with which nobody can log in: auth ends
 // at once if a mechanism needs one, and none is there but for masters (2.3.19, 2.4.1).
 func (c *Config) PassdbFaults(s dovecot.Settings) finding.List {
