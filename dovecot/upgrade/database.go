@@ -10,8 +10,8 @@ import (
 	"pidgeon/lazyregexp"
 )
 
-// location converts a mail_location.
-func (u use) location() (string, error) {
+// Location converts a mail_location.
+func (u use) Location() (string, error) {
 	lines, err := u.locations(u.node.Value)
 	return strings.Join(trimmed(lines), "\n"), err
 }
@@ -55,7 +55,7 @@ func (u use) locations(value string) (lines []string, err error) {
 	if apart.MatchString(value) && strings.HasSuffix(driverOf(value), "dbox") && !strings.Contains(value, ":FULLDIRNAME=") {
 		lines = append(lines, legacy)
 	}
-	if everybody := u.global("mail_location"); u.node.up != nil { // which it stands in the place of, and 2.4 adds to
+	if everybody := u.Global("mail_location"); u.node.up != nil { // which it stands in the place of, and 2.4 adds to
 		driver := driverOf(value, everybody)
 		for _, row := range lint.TableRows("locations") {
 			key := ":" + row[0] + "="
@@ -121,8 +121,8 @@ func colons(value string) []string {
 	return parts
 }
 
-// dict converts a dict such as proxy::quota to a section.
-func (u use) dict(value string) (string, error) {
+// Dict converts a dict such as proxy::quota to a section.
+func (u use) Dict(value string) (string, error) {
 	value, err := u.words(value)
 	if err != nil {
 		return "", err
@@ -185,7 +185,7 @@ func (u use) sqlDict(name string) ([]string, error) {
 		u := use{converter: u.converter, node: n, raw: n.Raw, driver: u.driver}
 		switch {
 		case n.Setting && n.Key == "connect":
-			text, err := u.connect()
+			text, err := u.Connect()
 			if err != nil {
 				return nil, err
 			}
@@ -223,8 +223,8 @@ func (n *node) dictMap() []string {
 	return append(lines, "}")
 }
 
-// fields converts default_fields, override_fields and the like.
-func (u use) fields(suffix string) (string, error) {
+// Fields converts default_fields, override_fields and the like.
+func (u use) Fields(suffix string) (string, error) {
 	var all []string
 	for word := range strings.FieldsSeq(u.node.Value) {
 		name, value, _ := strings.Cut(word, "=")
@@ -259,8 +259,8 @@ func (u use) field(name, value, suffix string) ([]string, error) {
 	return trimmed(lines), err
 }
 
-// arguments converts the args of a passdb or a userdb, and the file that they name.
-func (u use) arguments() (string, error) {
+// Arguments converts the args of a passdb or a userdb, and the file that they name.
+func (u use) Arguments() (string, error) {
 	section := u.node.up
 	driver := section.value("driver")
 	var settings []*node
@@ -351,8 +351,8 @@ func (u use) argument(section, driver string) (lines []string, known bool, err e
 
 var parameter = lazyregexp.New(`(\w+)\s*=\s*('[^']*'|"[^"]*"|\S+)`)
 
-// connect converts the connect string of a database.
-func (u use) connect() (string, error) {
+// Connect converts the connect string of a database.
+func (u use) Connect() (string, error) {
 	if u.driver == "sqlite" {
 		return "sqlite_path = " + u.node.Value, nil
 	}
@@ -389,7 +389,7 @@ func (u use) connect() (string, error) {
 	return strings.Join(all, "\n"), nil
 }
 
-func (u use) uris() string {
+func (u use) URIs() string {
 	hosts := strings.Fields(u.node.Value)
 	for i, host := range hosts {
 		hosts[i] = "ldap://" + host
@@ -399,9 +399,9 @@ func (u use) uris() string {
 
 var ruled = lazyregexp.New(`^\*:(storage|bytes)=%\$([kKMGT]?)$`)
 
-// attributes converts user_attrs and pass_attrs: attribute=field, attribute=field=template
+// Attributes converts user_attrs and pass_attrs: attribute=field, attribute=field=template
 // and =field=template.
-func (u use) attributes() (string, error) {
+func (u use) Attributes() (string, error) {
 	var all []string
 	for part := range strings.SplitSeq(u.node.Value, ",") {
 		attribute, field, _ := strings.Cut(strings.TrimSpace(part), "=")

@@ -11,12 +11,15 @@ import (
 	"pidgeon/lazyregexp"
 )
 
+// use is a setting that is converted by a row of the table, whose templates call the exported
+// methods.
 type use struct {
 	*converter
-	node   *node
-	raw    string // the value as it is written
-	driver string // of a database
-	binds  bool   // to LDAP, which then needs to tell no password
+	node      *node
+	raw       string // the value as it is written
+	converted string // the value in 2.4's words
+	driver    string // of a database
+	binds     bool   // to LDAP, which then needs to tell no password
 }
 
 // errAbsent drops a line of a row's output.
@@ -64,18 +67,15 @@ func (u use) line(line string) (string, error) {
 	if !strings.Contains(line, "{{") {
 		return line, nil
 	}
-	t, err := template.New("").Funcs(u.functions()).Parse(line)
+	t, err := template.New("").Parse(line)
+	if err == nil && strings.Contains(line, "{{.}}") {
+		u.converted, err = u.words(u.raw)
+	}
 	if err != nil {
 		return "", err
 	}
-	value := ""
-	if strings.Contains(line, "{{.}}") {
-		if value, err = u.words(u.raw); err != nil {
-			return "", err
-		}
-	}
 	var b strings.Builder
-	if err := t.Execute(&b, value); err != nil {
+	if err := t.Execute(&b, u); err != nil {
 		if inner := (template.ExecError{}); errors.As(err, &inner) && errors.Unwrap(inner.Err) != nil {
 			return "", errors.Unwrap(inner.Err)
 		}
@@ -84,71 +84,44 @@ func (u use) line(line string) (string, error) {
 	return b.String(), nil
 }
 
-func (u use) functions() template.FuncMap {
-	value := u.node.Value
-	return template.FuncMap{
-		"value":       func() string { return value },
-		"yes":         func() bool { return value == "yes" || value == "y" || value == "1" || value == "true" },
-		"file":        u.file,
-		"ending":      func() string { return u.node.Key[strings.LastIndex(u.node.Key, "_")+1:] },
-		"only":        u.only,
-		"pairs":       u.pairs,
-		"digits":      func() string { return digits.FindString(u.node.Key) },
-		"global":      u.global,
-		"groups":      u.groups,
-		"environment": u.environment,
-		"other":       func(key string) bool { return u.plugin[key] != nil },
-		"option":      func(name string) (string, error) { return option(value, name) },
-		"first":       func() string { first, _, _ := strings.Cut(value, " "); return first },
-		"rest": func() (string, error) {
-			_, rest, _ := strings.Cut(value, " ")
-			return u.words(rest)
-		},
-		"size":        func() string { return size(value) },
-		"mailbox":     func() (string, error) { return mailbox(value) },
-		"mailboxes":   u.mailboxes,
-		"trash":       u.trash,
-		"without":     func(prefix string) string { return strings.TrimPrefix(value, prefix) },
-		"options":     u.options,
-		"headers":     func(says ...string) string { return headers(value, says) },
-		"interval":    func() string { return interval(value) },
-		"exporter":    u.exporter,
-		"filesystems": u.filesystems,
-		"languages":   func() string { return languages(value) },
-		"oldest":      func() string { return oldest(value) },
-		"list":        u.always,
-		"location":    u.location,
-		"dict":        u.dict,
-		"fields":      u.fields,
-		"arguments":   u.arguments,
-		"acl":         u.acl,
-		"push":        u.push,
-		"quota":       u.quota,
-		"rule":        u.rule,
-		"grace":       u.grace,
-		"warning":     u.warning,
-		"script":      u.script,
-		"default":     u.defaultName,
-		"personal":    u.personal,
-		"imapsieve":   u.imapsieve,
-		"level":       u.level,
-		"connect":     u.connect,
-		"query":       u.query,
-		"uris":        u.uris,
-		"attributes":  u.attributes,
-	}
+// String is the value in 2.4's words.
+func (u use) String() string { return u.converted }
+
+func (u use) Value() string { return u.node.Value }
+
+func (u use) Yes() bool { return slices.Contains([]string{"yes", "y", "1", "true"}, u.node.Value) }
+
+// Ending is the last word of the setting's name.
+func (u use) Ending() string { return u.node.Key[strings.LastIndex(u.node.Key, "_")+1:] }
+
+// Digits is the number in the setting's name.
+func (u use) Digits() string { return digits.FindString(u.node.Key) }
+
+// Other reports whether plugin { } has another setting.
+func (u use) Other(key string) bool { return u.plugin[key] != nil }
+
+func (u use) Option(name string) (string, error) { return option(u.node.Value, name) }
+
+// First is the first word of the value, and Rest what follows it.
+func (u use) First() string { return strings.Split(u.node.Value, " ")[0] }
+
+func (u use) Rest() (string, error) {
+	_, rest, _ := strings.Cut(u.node.Value, " ")
+	return u.words(rest)
 }
 
-// file is the path of a value that 2.3 reads from a file.
-func (u use) file() (string, error) {
+func (u use) Without(prefix string) string { return strings.TrimPrefix(u.node.Value, prefix) }
+
+// File is the path of a value that 2.3 reads from a file.
+func (u use) File() (string, error) {
 	if !u.node.FromFile && !strings.HasPrefix(u.node.Value, "<") && u.node.Value != "" {
 		return "", fmt.Errorf("the value itself stands in the line: write it to a file, and its path in the place of %s", u.node.Key)
 	}
 	return strings.TrimSpace(strings.TrimPrefix(u.node.Value, "<")), nil
 }
 
-// only fails for a setting that matters with another setting or plugin, if that is set.
-func (u use) only(beside string) (string, error) {
+// Only fails for a setting that matters with another setting or plugin, if that is set.
+func (u use) Only(beside string) (string, error) {
 	set := slices.ContainsFunc(u.all, func(n *node) bool {
 		return n.Setting && (n.Key == beside && n.Value != "" || n.Key == "mail_plugins" && slices.Contains(lint.ListItems(n.Value), beside))
 	})
@@ -161,8 +134,8 @@ func (u use) only(beside string) (string, error) {
 	return "", errors.New("it is gone") // as a plugin, of which the table says why
 }
 
-// pairs converts names with values, each to a setting.
-func (u use) pairs(between string) (string, error) {
+// Pairs converts names with values, each to a setting.
+func (u use) Pairs(between string) (string, error) {
 	var lines []string
 	words := strings.Fields(u.node.Value)
 	for i := 0; i < len(words); i++ {
@@ -198,27 +171,28 @@ func option(value, name string) (string, error) {
 	return "", errAbsent
 }
 
-// size adds the unit to a size in bytes, and turns 0 into unlimited.
-func size(value string) string {
-	switch {
+// Size adds the unit to a size in bytes, and turns 0 into unlimited.
+func (u use) Size() string {
+	switch value := u.node.Value; {
 	case value == "0":
 		return "unlimited"
 	case value != "" && strings.Trim(value, "0123456789") == "":
 		return value + "B"
 	}
-	return value
+	return u.node.Value
 }
 
-// mailbox is the name of a mailbox, and no prefix of a namespace.
-func mailbox(name string) (string, error) {
+// Mailbox is the name of a mailbox, and no prefix of a namespace.
+func (u use) Mailbox() (string, error) {
+	name := u.node.Value
 	if strings.HasSuffix(name, "/") || strings.HasSuffix(name, ".") {
 		return "", fmt.Errorf("%s is the prefix of a namespace, and in Dovecot 2.4 it is a mailbox", name)
 	}
 	return quoted(name), nil
 }
 
-// mailboxes writes a setting for a mailbox, or for all with a special use.
-func (u use) mailboxes(says string) (string, error) {
+// Mailboxes writes a setting for a mailbox, or for all with a special use.
+func (u use) Mailboxes(says string) (string, error) {
 	names := []string{u.node.Value}
 	if use, special := strings.CutPrefix(u.node.Value, `\`); special {
 		names = nil
@@ -238,10 +212,10 @@ func (u use) mailboxes(says string) (string, error) {
 	return strings.Join(lines, "\n"), nil
 }
 
-// languages converts a list of languages, the first of which is the default.
-func languages(value string) string {
+// Languages converts a list of languages, the first of which is the default.
+func (u use) Languages() string {
 	var lines []string
-	for i, name := range strings.Fields(value) {
+	for i, name := range strings.Fields(u.node.Value) {
 		lines = append(lines, "language "+name+" {")
 		if i == 0 {
 			lines = append(lines, "  default = yes")
@@ -251,20 +225,20 @@ func languages(value string) string {
 	return strings.Join(lines, "\n")
 }
 
-// oldest is the oldest TLS version that a list such as "!SSLv2 !SSLv3" allows.
-func oldest(value string) string {
+// Oldest is the oldest TLS version that a list such as "!SSLv2 !SSLv3" allows.
+func (u use) Oldest() string {
 	versions := []string{"TLSv1", "TLSv1.1", "TLSv1.2"}
-	words := strings.Fields(value)
+	words := strings.Fields(u.node.Value)
 	for _, version := range versions {
-		if slices.Contains(words, version) || strings.HasPrefix(value, "!") && !slices.Contains(words, "!"+version) {
+		if slices.Contains(words, version) || strings.HasPrefix(u.node.Value, "!") && !slices.Contains(words, "!"+version) {
 			return version
 		}
 	}
 	return "TLSv1.2"
 }
 
-// always is a list, one that adds to the default if its words have signs.
-func (u use) always() string {
+// List is a list, one that adds to the default if its words have signs.
+func (u use) List() string {
 	lines, ok := u.list(u.node.Key)
 	if !ok {
 		return "= " + u.node.Value
@@ -272,8 +246,8 @@ func (u use) always() string {
 	return strings.TrimPrefix(strings.Join(lines, "\n"), u.node.Key+" ")
 }
 
-// groups converts the fields of group_by, some with a method.
-func (u use) groups() (string, error) {
+// Groups converts the fields of group_by, some with a method.
+func (u use) Groups() (string, error) {
 	var lines []string
 	for word := range strings.FieldsSeq(u.node.Value) {
 		field, method, _ := strings.Cut(word, ":")
@@ -295,8 +269,8 @@ func (u use) groups() (string, error) {
 	return strings.Join(lines, "\n"), nil
 }
 
-// environment writes a setting for each variable; one without a value keeps its own.
-func (u use) environment() string {
+// Environment writes a setting for each variable; one without a value keeps its own.
+func (u use) Environment() string {
 	lines := []string{"import_environment {"}
 	for word := range strings.FieldsSeq(u.node.Value) {
 		name, value, set := strings.Cut(word, "=")
@@ -311,18 +285,18 @@ func (u use) environment() string {
 	return strings.Join(append(lines, "}"), "\n")
 }
 
-// interval adds the unit to a time in milliseconds.
-func interval(value string) string {
-	if strings.Trim(value, "0123456789") == "" {
-		return value + " ms"
+// Interval adds the unit to a time in milliseconds.
+func (u use) Interval() string {
+	if strings.Trim(u.node.Value, "0123456789") == "" {
+		return u.node.Value + " ms"
 	}
-	return value
+	return u.node.Value
 }
 
-// headers writes the same settings for each header of a list.
-func headers(list string, says []string) string {
+// Headers writes the same settings for each header of a list.
+func (u use) Headers(says ...string) string {
 	var lines []string
-	for name := range strings.FieldsSeq(list) {
+	for name := range strings.FieldsSeq(u.node.Value) {
 		var settings []string
 		for _, what := range says {
 			settings = append(settings, what+" = yes")
@@ -332,8 +306,8 @@ func headers(list string, says []string) string {
 	return strings.Join(lines, "\n")
 }
 
-// options converts the options in a value, each to a setting.
-func (u use) options(prefix string) (string, error) {
+// Options converts the options in a value, each to a setting.
+func (u use) Options(prefix string) (string, error) {
 	var lines []string
 	for word := range strings.FieldsSeq(u.node.Value) {
 		name, value, _ := strings.Cut(word, "=")
@@ -346,8 +320,8 @@ func (u use) options(prefix string) (string, error) {
 	return strings.Join(lines, "\n"), nil
 }
 
-// exporter converts the destination of an event exporter, by its transport.
-func (u use) exporter() (string, error) {
+// Exporter converts the destination of an event exporter, by its transport.
+func (u use) Exporter() (string, error) {
 	key := option24("event_exporter", u.node.up.value("transport"))
 	value, path := strings.CutPrefix(u.node.Value, "path=")
 	if key == "" || strings.Contains(value, " ") || path && key == "http_post_url" {
@@ -356,8 +330,8 @@ func (u use) exporter() (string, error) {
 	return key + " = " + value, nil
 }
 
-// filesystems converts a chain such as "crypt:…:posix:", whose last one has the files.
-func (u use) filesystems() (string, error) {
+// Filesystems converts a chain such as "crypt:…:posix:", whose last one has the files.
+func (u use) Filesystems() (string, error) {
 	var lines []string
 	add := func(driver string, settings ...string) {
 		lines = append(lines, section("fs "+driver, settings)...)
@@ -390,8 +364,8 @@ func (u use) filesystems() (string, error) {
 	return strings.Join(lines, "\n"), nil
 }
 
-// trash converts a file with a priority and a mailbox in each line.
-func (u use) trash() (string, error) {
+// Trash converts a file with a priority and a mailbox in each line.
+func (u use) Trash() (string, error) {
 	f, ok := u.external(u.node, u.node.Value)
 	if !ok {
 		return "", fmt.Errorf("what stands in %s, which cannot be read, is written mailbox NAME { trash_priority = … }", u.node.Value)

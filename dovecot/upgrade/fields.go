@@ -45,7 +45,7 @@ func (u use) imported(field, where, said string) (lines []string, err error) {
 			lines = append(lines, "quota_message_count = %{"+where+` | default('0') | regexp('^.*:messages=([0-9]+).*$', '\\1') | regexp('^.*[^0-9].*$', '0')}`)
 		}
 	case base == "mail":
-		everybody := u.global("mail_location")
+		everybody := u.Global("mail_location")
 		where += otherwise(everybody)
 		lines = []string{
 			"mail_driver = %{" + where + ` | regexp('^([a-z0-9]+):.*$', '\\1')}`,
@@ -99,8 +99,8 @@ var stored = lazyregexp.New(`\b(maildir|mbox|[sm]?dbox|imapc|pop3c):`)
 // named matches variables with the user's name, which 2.3 has in lower case.
 var named = lazyregexp.New(`%L?[undh]`)
 
-// query converts an SQL query, with fields for columns that 2.4 does not know.
-func (u use) query() (string, error) {
+// Query converts an SQL query, with fields for columns that 2.4 does not know.
+func (u use) Query() (string, error) {
 	text, err := u.words(u.raw)
 	if err != nil {
 		return "", err

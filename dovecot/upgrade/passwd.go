@@ -58,7 +58,7 @@ func (u use) passwdFile(path string) (lines []string) {
 			continue // it serves both dialects
 		}
 		written, err := u.imported(what, "passwd_file:"+what, strings.Join(field.values, " "))
-		if base == "mail" && err == nil && field.users < users && otherwise(u.global("mail_location")) == "" {
+		if base == "mail" && err == nil && field.users < users && otherwise(u.Global("mail_location")) == "" {
 			err = fmt.Errorf("others have none, and the mail_location of these cannot be told from their names alone: write it for each")
 		}
 		if err != nil {

@@ -11,9 +11,9 @@ import (
 	"pidgeon/lazyregexp"
 )
 
-// acl is acl = vfile:/path:cache_secs=…, where the file holds the rights of all users: a
+// ACL is acl = vfile:/path:cache_secs=…, where the file holds the rights of all users: a
 // mailbox, who, and what, in each line. 2.4.5 reads no such file any more.
-func (u use) acl() (string, error) {
+func (u use) ACL() (string, error) {
 	parts := colons(u.node.Value)
 	lines := []string{"acl_driver = " + parts[0]}
 	for _, part := range parts[1:] {
@@ -36,10 +36,10 @@ func (u use) acl() (string, error) {
 
 var right = lazyregexp.New(`^("[^"]+"|[^#\s]\S*)\s+(\S+)\s+(\S+)$`)
 
-// push converts push_notification_driver = lua:file=…
-func (u use) push() (string, error) {
+// Push converts push_notification_driver = lua:file=…
+func (u use) Push() (string, error) {
 	driver, rest, _ := strings.Cut(u.node.Value, ":")
-	lines := "push_notification " + driver + digits.FindString(u.node.Key) + " {\n  driver = " + driver
+	lines := "push_notification " + driver + u.Digits() + " {\n  driver = " + driver
 	for word := range strings.FieldsSeq(rest) {
 		name, value, _ := strings.Cut(word, "=")
 		now := option24("push_notification", name)
@@ -54,9 +54,9 @@ func (u use) push() (string, error) {
 	return lines + "\n}", nil
 }
 
-// quota converts a quota root to the driver count, because other drivers but fs are gone. A
+// Quota converts a quota root to the driver count, because other drivers but fs are gone. A
 // dict gets its numbers by quota_clone.
-func (u use) quota() (string, error) {
+func (u use) Quota() (string, error) {
 	driver, rest, _ := strings.Cut(u.node.Value, ":")
 	_, options, _ := strings.Cut(rest, ":")
 	clone := ""
@@ -69,7 +69,7 @@ func (u use) quota() (string, error) {
 		if strings.HasPrefix(uri, "file:") {
 			break
 		}
-		dict, err := u.dict(uri)
+		dict, err := u.Dict(uri)
 		if err != nil {
 			return "", err
 		}
@@ -119,7 +119,7 @@ func (c *converter) ofRoot(n *node, lines []string) []string {
 
 var ofQuota = lazyregexp.New(`^quota(\d*)_(rule|grace|warning|over|max_mail_size)`)
 
-func (u use) rule() (string, error) {
+func (u use) Rule() (string, error) {
 	value, err := u.words(u.node.Value)
 	if err != nil {
 		return "", err
@@ -191,9 +191,9 @@ func rules(value string, filter func(string) string) (lines []string, err error)
 	return section("mailbox "+filter(name), lines), nil
 }
 
-// grace is how far over its quota a user may come with one mail: a share of the quota in
+// Grace is how far over its quota a user may come with one mail: a share of the quota in
 // 2.3, a size in 2.4.
-func (u use) grace() (string, error) {
+func (u use) Grace() (string, error) {
 	share, percent := strings.CutSuffix(strings.ReplaceAll(u.node.Value, "%%", "%"), "%")
 	if !percent {
 		return "quota_storage_grace = " + u.node.Value, nil
@@ -238,8 +238,8 @@ func (u use) allowance() string {
 	return ""
 }
 
-// warning converts a quota_warning: storage=95%% quota-warning 95 %u.
-func (u use) warning() (string, error) {
+// Warning converts a quota_warning: storage=95%% quota-warning 95 %u.
+func (u use) Warning() (string, error) {
 	value, err := u.words(u.node.Value)
 	words := strings.Fields(value)
 	if err != nil || len(words) < 2 {
@@ -251,7 +251,7 @@ func (u use) warning() (string, error) {
 	if kind == "" || !share {
 		return "", fmt.Errorf("it watches %s: write quota_warning NAME { … } by hand", words[0])
 	}
-	lines := []string{"quota_warning warning" + digits.FindString(u.node.Key) + " {", "  quota_" + kind + "_percentage = " + percent}
+	lines := []string{"quota_warning warning" + u.Digits() + " {", "  quota_" + kind + "_percentage = " + percent}
 	if kind == "message" {
 		lines = append(lines, "  resource = message")
 	}
@@ -265,15 +265,15 @@ func (u use) warning() (string, error) {
 	return strings.Join(append(lines, "  }", "}"), "\n"), nil
 }
 
-// script converts a place of Sieve scripts: a file or a directory, or dict:DICT;name=active.
-func (u use) script() (string, error) {
+// Script converts a place of Sieve scripts: a file or a directory, or dict:DICT;name=active.
+func (u use) Script() (string, error) {
 	place, options, _ := strings.Cut(u.node.Value, ";")
 	var lines []string
 	switch driver, uri, _ := strings.Cut(place, ":"); driver {
 	case "ldap":
 		return "", errors.New("write sieve_script NAME { driver = ldap … } by hand")
 	case "dict":
-		dict, err := u.dict(uri)
+		dict, err := u.Dict(uri)
 		if err != nil {
 			return "", err
 		}
@@ -309,15 +309,15 @@ func (u use) path(value string) (string, error) {
 	return u.words(place)
 }
 
-func (u use) defaultName() (string, error) {
+func (u use) Default() (string, error) {
 	if n := u.plugin["sieve_default_name"]; n != nil {
 		return "name = " + n.Value, nil
 	}
 	return "", nil
 }
 
-// personal converts sieve and sieve_dir, the places of a user's own scripts.
-func (u use) personal() (string, error) {
+// Personal converts sieve and sieve_dir, the places of a user's own scripts.
+func (u use) Personal() (string, error) {
 	if u.written["sieve_script personal"] {
 		return "", nil
 	}
@@ -347,8 +347,8 @@ func (u use) personal() (string, error) {
 	return "sieve_script personal {\n  path = " + dir + "\n  active_path = " + active + "\n}", nil
 }
 
-// imapsieve converts the settings imapsieve_mailboxN_* of one number.
-func (u use) imapsieve() (string, error) {
+// Imapsieve converts the settings imapsieve_mailboxN_* of one number.
+func (u use) Imapsieve() (string, error) {
 	group := numbered.FindString(u.node.Key)
 	if u.written[group] {
 		return "", nil
@@ -384,8 +384,8 @@ func (u use) imapsieve() (string, error) {
 	return strings.Join(lines, "\n"), nil
 }
 
-// level converts the compression level, whose setting depends on the method.
-func (u use) level() (string, error) {
+// Level converts the compression level, whose setting depends on the method.
+func (u use) Level() (string, error) {
 	save := u.plugin["zlib_save"]
 	if save == nil {
 		return "", nil // nothing is compressed

@@ -66,7 +66,7 @@ func opaque(n *node, spec string) error {
 	return nil
 }
 
-var functions = lazyregexp.New(`[a-z]+`)
+var functions = lazyregexp.New(`[A-Za-z]+`)
 
 // kept fails if lines lack an action of a setting.
 func kept(n *node, lines []string) error {

@@ -386,7 +386,7 @@ func (c *converter) name(n *node) string {
 
 func (c *converter) setting(n *node) ([]string, error) {
 	row := rowFor(n.around(), n.Key)
-	if n.FromFile && (row != nil && row[3] != "" && !strings.Contains(row[3], "{{file}}") || n.Key == "mail_plugins") {
+	if n.FromFile && (row != nil && row[3] != "" && !strings.Contains(row[3], "{{.File}}") || n.Key == "mail_plugins") {
 		f, ok := c.external(n, n.Value)
 		if !ok {
 			return nil, fmt.Errorf("its value stands in %s, which cannot be read: put it beside the configuration", n.Value)
@@ -431,8 +431,8 @@ func (c *converter) setting(n *node) ([]string, error) {
 	return nil, errors.New(row[2])
 }
 
-// global is the value of a global setting, empty if it has none.
-func (c *converter) global(key string) (value string) {
+// Global is the value of a global setting, empty if it has none.
+func (c *converter) Global(key string) (value string) {
 	for _, n := range c.all {
 		if n.Setting && n.up == nil && n.Key == key {
 			value = n.Value
