@@ -330,17 +330,22 @@ const (
 )
 
 func (m mover) copy(ctx context.Context, user string, finally bool) error {
+	there := fmt.Sprintf("tcps:%s:%d", m.target, m.settings.DoveadmPort)
 	for try := 0; ; try++ {
-		_, err := m.doveadm(ctx, "backup", "-u", user, fmt.Sprintf("tcps:%s:%d", m.target, m.settings.DoveadmPort))
+		_, err := m.doveadm(ctx, "backup", "-u", user, there)
 		exit, ok := errors.AsType[*exec.ExitError](err)
 		changed := ok && exit.ExitCode() == exitChanged
 		if err == nil || changed && !finally {
 			return nil
 		}
 		// It fails for an INBOX with other mail under the same UIDs, and succeeds at the
-		// second try (2.4.1).
-		if !changed && try > 0 || try == rounds {
+		// second try (2.4.1). It fails for one with another GUID, which sync
+		// makes one of, at its second try too (2.3.13).
+		switch {
+		case !changed && try > 2 || try == rounds:
 			return err
+		case !changed && try > 0:
+			_, _ = m.doveadm(ctx, "sync", "-1", "-u", user, there)
 		}
 	}
 }
