@@ -44,7 +44,7 @@ type Process struct {
 	wakeAt atomic.Int64  // the number of lines at which busy gets a value; 0 is never
 	busy   chan struct{} // of capacity 1
 	died   chan string
-	source net.IP // of probes
+	source []byte // the address of probes
 	closed sync.WaitGroup
 
 	mu         sync.Mutex
