@@ -83,13 +83,12 @@ func (b *bench) timeEdit(w way) (string, error) {
 
 // edited is a server that runs, and the file of it that is edited.
 func (b *bench) edited(w way) (_ *server, file string, err error) {
-	p := freePorts()
 	var s spec
 	if i := slices.IndexFunc(inits, func(i initProgram) bool { return i.name == w.init }); i >= 0 {
-		s, file, err = b.rendered(inits[i], p)
+		s, file, err = b.rendered(inits[i])
 	} else {
-		s, err = b.ours(w.name, "performance", p)
-		file = filepath.Join(b.overrides(p), "greeting.conf")
+		s, err = b.ours(w.name, "performance", freePorts())
+		file = filepath.Join(b.overrides(s.ports), "greeting.conf")
 	}
 	if err != nil {
 		return nil, "", err
@@ -97,7 +96,7 @@ func (b *bench) edited(w way) (_ *server, file string, err error) {
 	if w.init == "consul-template" {
 		file += ".in"
 	}
-	server, err := b.start(s, p)
+	server, err := b.start(s)
 	return server, file, err
 }
 

@@ -57,10 +57,11 @@ func (b *bench) gomplate(conf, greeting string) []string {
 
 // rendered starts an init on the files that pidgeon renders for the same sessions
 // and ports. One more file is included at the end, which is what an edit changes.
-func (b *bench) rendered(i initProgram, p ports) (s spec, greeting string, err error) {
+func (b *bench) rendered(i initProgram) (s spec, greeting string, err error) {
 	if _, err := os.Stat(b.tool(i.name)); i.name != bare && err != nil {
 		return spec{}, "", errors.New("could not be had")
 	}
+	p := freePorts()
 	dir := b.path("rendered-" + p.IMAP)
 	conf, greeting := dir+"/dovecot.conf", dir+".greeting"
 	if err := os.WriteFile(greeting, nil, 0o644); err != nil {
@@ -72,5 +73,6 @@ func (b *bench) rendered(i initProgram, p ports) (s spec, greeting string, err e
 			b.program, dir, greeting, conf, dir, mailUID, mailDir),
 		command: i.command(b, conf, greeting),
 		environ: b.environ("performance", p),
+		ports:   p,
 	}, greeting, nil
 }

@@ -48,7 +48,7 @@ func (b *bench) overfill(mode, limit string) (string, error) {
 		return "", err
 	}
 	s.prepare = fmt.Sprintf(join, p.IMAP) + limit
-	server, err := b.start(s, p)
+	server, err := b.start(s)
 	if err != nil {
 		return "", err
 	}
@@ -67,7 +67,7 @@ func (b *bench) overfill(mode, limit string) (string, error) {
 		return "", server.fault("has no status")
 	}
 	claimed := now.Usage[0].Limit
-	crowd := &load.Crowd{Port: p.IMAPS, State: b.state, AtOnce: 8}
+	crowd := &load.Crowd{Port: p.IMAPS, AtOnce: 8}
 	defer crowd.Leave()
 	for tried := 0; tried < claimed*3/2; tried += 20 { // in so few tries it gives none up
 		crowd.Grow(min(20, claimed*3/2-tried))

@@ -38,10 +38,9 @@ func (b *bench) logins(c configuration) (string, error) {
 
 // serve starts a configuration's server.
 func (b *bench) serve(c configuration) (*server, error) {
-	p := freePorts()
-	s, err := b.spec(c, p)
+	s, err := b.spec(c)
 	if err != nil {
 		return nil, err
 	}
-	return b.start(s, p)
+	return b.start(s)
 }

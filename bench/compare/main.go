@@ -9,10 +9,7 @@ import (
 	"fmt"
 	"os"
 	"path/filepath"
-	"slices"
 	"time"
-
-	"pidgeon/bench/load"
 )
 
 // exitUsage is EX_USAGE of sysexits(3).
@@ -24,9 +21,9 @@ type bench struct {
 	root, bin        string
 	program, before  string // pidgeon, and an earlier one
 	rounds, sessions int
-	extra, users     int
+	users            int
 	duration, settle time.Duration
-	state, only      string
+	only             string
 }
 
 func main() {
@@ -36,11 +33,9 @@ func main() {
 	flag.StringVar(&b.before, "before", "", "an earlier pidgeon, which gets a row beside each of this one's")
 	flag.IntVar(&b.rounds, "rounds", 6, "how often each row is measured")
 	flag.IntVar(&b.sessions, "sessions", 1000, "sessions asked for, and tried")
-	flag.IntVar(&b.extra, "extra", 24, "sessions tried beyond those and the headroom")
 	flag.IntVar(&b.users, "users", 0, "users there are, or as many as the sessions take")
 	flag.DurationVar(&b.duration, "duration", 10*time.Second, "of a round of logins, or of the watch over an idle PID 1")
 	flag.DurationVar(&b.settle, "settle", 2*time.Second, "for sessions to come to rest before memory is read; 3m for hibernation")
-	flag.StringVar(&b.state, "state", load.Idle, "what a held session does: login, select or idle")
 	flag.StringVar(&b.only, "only", "", "measure the rows of these names alone, and say more; commas between them")
 	flag.StringVar(&b.dialect, "dialect", "", "of the Dovecot in the root file system: 2.3 or 2.4")
 	flag.Parse()
@@ -49,8 +44,7 @@ func main() {
 		"edit": (*bench).editToServed, "pid1": (*bench).pidOne, "wake": (*bench).wakeUps, "reloads": (*bench).loginsAcrossReloads,
 		"limits": (*bench).ceilingsKept, "proxied": (*bench).proxied,
 	}[flag.Arg(0)]
-	known := slices.Contains([]string{load.Login, load.Select, load.Idle}, b.state)
-	if !ok || !known || flag.NArg() != 1 || b.root == "" || b.bin == "" {
+	if !ok || flag.NArg() != 1 || b.root == "" || b.bin == "" {
 		fmt.Fprintln(os.Stderr, "usage: compare -root DIR -bin DIR -dialect 2.3|2.4 [-…] sessions|logins|start|edit|pid1|wake|reloads|limits|proxied")
 		os.Exit(exitUsage)
 	}

@@ -21,20 +21,19 @@ func (b *bench) pidOne() error {
 			s.Kill()
 		}
 	}()
-	idle := func(s spec, p ports, err error) error {
+	idle := func(s spec, err error) error {
 		if err != nil {
 			return err
 		}
-		server, err := b.start(s, p)
+		server, err := b.start(s)
 		if err == nil {
 			servers = append(servers, server)
 		}
 		return err
 	}
 	for _, i := range inits {
-		p := freePorts()
-		s, _, err := b.rendered(i, p)
-		if err := idle(s, p, err); err != nil {
+		s, _, err := b.rendered(i)
+		if err := idle(s, err); err != nil {
 			fmt.Fprintf(os.Stderr, "compare: %s: %v\n", i.name, err)
 		}
 	}
@@ -44,9 +43,7 @@ func (b *bench) pidOne() error {
 	}
 	for name, of := range programs {
 		for _, mode := range []string{"secure", "performance"} {
-			p := freePorts()
-			s, err := of.ours(name+mode, mode, p)
-			if err := idle(s, p, err); err != nil {
+			if err := idle(of.ours(name+mode, mode, freePorts())); err != nil {
 				return err
 			}
 		}

@@ -43,7 +43,7 @@ func (b *bench) through(name string, backends int) (string, error) {
 			return "", err
 		}
 		backend.environ = append(backend.environ, "LISTEN="+address, "IMAP_PORT=143", "TRUSTED_NETWORKS=127.0.0.1")
-		server, err := b.launch(backend, p)
+		server, err := b.launch(backend)
 		if err != nil {
 			return "", err
 		}
@@ -59,7 +59,7 @@ func (b *bench) through(name string, backends int) (string, error) {
 		proxy.environ = append(proxy.environ, "ROLE=proxy", "USERS_FILE=", "BACKEND_CA_PATH="+b.path("tls.crt"),
 			fmt.Sprintf("BACKENDS=mail-{0..%d}.%s", backends-1, domain))
 	}
-	front, err := b.start(proxy, p)
+	front, err := b.start(proxy)
 	if err != nil {
 		return "", err
 	}
@@ -74,7 +74,7 @@ func (b *bench) through(name string, backends int) (string, error) {
 	load.Prepare(p.IMAPS)
 	time.Sleep(calm)
 	memory, frontMemory := usage.MemoryOf(all()...).PSS, pss(front)
-	crowd := &load.Crowd{Port: p.IMAPS, State: b.state, AtOnce: 8}
+	crowd := &load.Crowd{Port: p.IMAPS, AtOnce: 8}
 	b.gather(crowd, b.sessions)
 	time.Sleep(b.settle)
 	held := float64(max(1, crowd.Held()))

@@ -19,6 +19,7 @@ type spec struct {
 	prepare string   // a shell command that comes before, untimed
 	command []string // becomes PID 1
 	environ []string
+	ports   ports
 }
 
 // ports are a server's listeners.
@@ -31,7 +32,6 @@ func freePorts() ports { return ports{pidgeontest.FreePort(), pidgeontest.FreePo
 type server struct {
 	*pidgeontest.Container
 	spec
-	ports     ports
 	gate      io.Writer
 	greetedIn time.Duration // from open to the first greeting
 }
@@ -40,7 +40,7 @@ const prepared = "bench: prepared"
 
 // launch makes the container and does what is to be prepared; open lets the command
 // run. What lies between is not worth measuring.
-func (b *bench) launch(s spec, p ports) (*server, error) {
+func (b *bench) launch(s spec) (*server, error) {
 	script := `{ ` + s.prepare + `
 } && echo ` + prepared + ` && read -r _ && exec "$@"`
 	cmd := pidgeontest.Command(b.root, []string{b.dir, b.bin}, append([]string{"bash", "-ec", script, "bash"}, s.command...)...)
@@ -49,7 +49,7 @@ func (b *bench) launch(s spec, p ports) (*server, error) {
 	if err != nil {
 		return nil, err
 	}
-	server := &server{Container: pidgeontest.NewContainer(), spec: s, ports: p, gate: gate}
+	server := &server{Container: pidgeontest.NewContainer(), spec: s, gate: gate}
 	if err := server.Start(cmd); err != nil {
 		return nil, err
 	}
@@ -64,8 +64,8 @@ func (b *bench) launch(s spec, p ports) (*server, error) {
 func (s *server) open() { fmt.Fprintln(s.gate) }
 
 // start launches, opens and waits for the first greeting.
-func (b *bench) start(s spec, p ports) (*server, error) {
-	server, err := b.launch(s, p)
+func (b *bench) start(s spec) (*server, error) {
+	server, err := b.launch(s)
 	if err != nil {
 		return nil, err
 	}

@@ -17,13 +17,13 @@ const few = 100
 
 // beyond is how many sessions are tried over those asked for: the headroom that
 // pidgeon documents, and some that have to be turned away.
-func (b *bench) beyond() int { return sizing.Headroom(b.sessions) + b.extra }
+func (b *bench) beyond() int { return sizing.Headroom(b.sessions) + load.GiveUp }
 
 // sessionsHeld is how many TLS sessions each configuration holds, and what memory
 // that takes: proportional set size, of which the server has none before. The rows
 // of pidgeon are where sizing.Costs are from.
 func (b *bench) sessionsHeld() error {
-	fmt.Printf("sessions-asked-for: %d\nsessions-tried: %d\nstate: %s\n", b.sessions, b.sessions+b.beyond(), b.state)
+	fmt.Printf("sessions-asked-for: %d\nsessions-tried: %d\n", b.sessions, b.sessions+b.beyond())
 	return b.interleave("Sessions", rowsOf(configurations(b.dialect), (*bench).hold))
 }
 
@@ -35,7 +35,7 @@ func (b *bench) hold(c configuration) (string, error) {
 	defer server.Kill()
 	time.Sleep(calm)
 	without := pss(server)
-	crowd := &load.Crowd{Port: server.ports.IMAPS, State: b.state, AtOnce: 8}
+	crowd := &load.Crowd{Port: server.ports.IMAPS, AtOnce: 8}
 	defer crowd.Leave()
 	b.gather(crowd, min(few, b.sessions))
 	time.Sleep(b.settle)

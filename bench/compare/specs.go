@@ -8,10 +8,11 @@ import (
 // spec is how a configuration's server is started: pidgeon as PID 1, or Dovecot
 // itself, on the distribution's files with ours after them. Those have the users
 // that PAM knows, so that one line is commented out as an operator would.
-func (b *bench) spec(c configuration, p ports) (spec, error) {
+func (b *bench) spec(c configuration) (spec, error) {
 	if c.mode != "-" {
-		return b.ours(c.name, c.mode, p)
+		return b.ours(c.name, c.mode, freePorts())
 	}
+	p := freePorts()
 	text, err := b.conf(c, p)
 	if err != nil {
 		return spec{}, err
@@ -24,12 +25,13 @@ func (b *bench) spec(c configuration, p ports) (spec, error) {
 		name:    c.name,
 		prepare: fmt.Sprintf("sed -i 's/^!include auth-system/#&/' /etc/dovecot/conf.d/10-auth.conf; cp %s /etc/dovecot/conf.d/99-bench.conf; chown %d:%d %s", conf, mailUID, mailUID, mailDir),
 		command: []string{"dovecot", "-F"},
+		ports:   p,
 	}, nil
 }
 
 // ours is pidgeon, with a directory of overrides that is empty.
 func (b *bench) ours(name, mode string, p ports) (spec, error) {
-	s := spec{name: name, prepare: "true", command: []string{b.program}, environ: b.environ(mode, p)}
+	s := spec{name: name, prepare: "true", command: []string{b.program}, environ: b.environ(mode, p), ports: p}
 	return s, os.MkdirAll(b.overrides(p), 0o755)
 }
 

@@ -17,12 +17,11 @@ func (b *bench) startToGreeting() error {
 	var rows []row
 	for _, i := range inits {
 		rows = append(rows, row{i.name, func(b *bench) (string, error) {
-			p := freePorts()
-			s, _, err := b.rendered(i, p)
+			s, _, err := b.rendered(i)
 			if err != nil {
 				return "", err
 			}
-			return b.timeStart(s, p)
+			return b.timeStart(s)
 		}})
 	}
 	for _, mode := range []string{"secure", "performance"} {
@@ -37,39 +36,38 @@ func (b *bench) startToGreeting() error {
 // timePidgeon has a state that is kept come from a start on the same ports: on
 // others it would be another configuration.
 func (b *bench) timePidgeon(name, mode, state string) (string, error) {
-	p := freePorts()
-	s, err := b.ours(name, mode, p)
+	s, err := b.ours(name, mode, freePorts())
 	if err != nil {
 		return "", err
 	}
 	if state != "new" {
-		if err := b.startUntilSaved(s, p); err != nil {
+		if err := b.startUntilSaved(s); err != nil {
 			return "", err
 		}
 	}
 	if state == "another" {
 		s.environ = append(s.environ, "RECIPIENT_DELIMITER=-")
 	}
-	return b.timeStart(s, p)
+	return b.timeStart(s)
 }
 
 // startUntilSaved has a server keep a generation that worked in its state directory.
-func (b *bench) startUntilSaved(s spec, p ports) error {
-	server, err := b.launch(s, p)
+func (b *bench) startUntilSaved(s spec) error {
+	server, err := b.launch(s)
 	if err != nil {
 		return err
 	}
 	defer server.Kill()
 	server.open()
-	kept := filepath.Join(b.path("state-"+p.IMAP), "last-good", "manifest.json")
+	kept := filepath.Join(b.path("state-"+s.ports.IMAP), "last-good", "manifest.json")
 	if !pidgeontest.Within(patience, func() bool { _, err := os.Stat(kept); return err == nil }) {
 		return server.fault("nothing was saved as " + kept)
 	}
 	return nil
 }
 
-func (b *bench) timeStart(s spec, p ports) (string, error) {
-	server, err := b.start(s, p)
+func (b *bench) timeStart(s spec) (string, error) {
+	server, err := b.start(s)
 	if err != nil {
 		return "", err
 	}

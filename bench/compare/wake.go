@@ -49,8 +49,7 @@ func inotifyInstances() (n int) {
 }
 
 func (b *bench) wake(k keeping) (string, error) {
-	p := freePorts()
-	s, err := b.ours(k.name, "performance", p)
+	s, err := b.ours(k.name, "performance", freePorts())
 	if err != nil {
 		return "", err
 	}
@@ -58,15 +57,15 @@ func (b *bench) wake(k keeping) (string, error) {
 	if k.limits != "" {
 		override += "service imap-hibernate {\n " + k.limits + "\n}\n"
 	}
-	if err := os.WriteFile(filepath.Join(b.overrides(p), "keep.conf"), []byte(override), 0o644); err != nil {
+	if err := os.WriteFile(filepath.Join(b.overrides(s.ports), "keep.conf"), []byte(override), 0o644); err != nil {
 		return "", err
 	}
-	server, err := b.start(s, p)
+	server, err := b.start(s)
 	if err != nil {
 		return "", err
 	}
 	defer server.Kill()
-	crowd := &load.Crowd{Port: p.IMAPS, State: load.Idle, AtOnce: 30}
+	crowd := &load.Crowd{Port: s.ports.IMAPS, AtOnce: 30}
 	defer crowd.Leave()
 	crowd.Grow(b.sessions)
 	all := crowd.Wake(wakes, idling)

@@ -16,25 +16,18 @@ import (
 	"pidgeon/tests/pidgeontest"
 )
 
-// What a held session does. A mail program that waits for mail is in IDLE.
-const (
-	Login  = "login"
-	Select = "select"
-	Idle   = "idle"
-)
-
 const (
 	// patience is how long any answer may take.
 	patience = 30 * time.Second
-	// giveUp is after how many refusals in a row no more sessions are tried: whoever
+	// GiveUp is after how many refusals in a row no more sessions are tried: whoever
 	// turns many away one after the other turns away the next ones too.
-	giveUp = 24
+	GiveUp = 24
 )
 
-// Crowd is sessions that are held at one server.
+// Crowd is sessions that are held at one server, in IDLE as a mail program that waits
+// for mail.
 type Crowd struct {
 	Port   string // of IMAP over TLS
-	State  string // what they do
 	AtOnce int    // how many connect, or wake, at the same time
 
 	tried    int
@@ -66,10 +59,10 @@ func (c *Crowd) Grow(n int) map[string]int {
 	more := make([]*pidgeontest.Session, n)
 	refused := refusals{reasons: map[string]int{}}
 	pidgeontest.Each(n, c.AtOnce, func(i int) {
-		if refused.inARow.Load() < giveUp {
+		if refused.inARow.Load() < GiveUp {
 			s, err := open(c.Port, c.tried+i)
 			if err == nil {
-				err = c.settle(s)
+				err = settle(s)
 			}
 			more[i] = refused.note(s, err)
 		}
@@ -80,11 +73,8 @@ func (c *Crowd) Grow(n int) map[string]int {
 }
 
 // settle brings a session into the state it is held in.
-func (c *Crowd) settle(s *pidgeontest.Session) error {
-	if c.State == Login {
-		return nil
-	}
-	if err := s.Command("SELECT INBOX"); err != nil || c.State == Select {
+func settle(s *pidgeontest.Session) error {
+	if err := s.Command("SELECT INBOX"); err != nil {
 		return err
 	}
 	return s.Idle()
@@ -95,17 +85,15 @@ func (c *Crowd) Held() int { return len(c.sessions) }
 
 // Alive asks all of them and returns how many are still served. They idle no more.
 func (c *Crowd) Alive() int {
-	pidgeontest.Each(len(c.sessions), c.AtOnce, func(i int) { c.drop(i, c.ask(c.sessions[i])) })
+	pidgeontest.Each(len(c.sessions), c.AtOnce, func(i int) { c.drop(i, ask(c.sessions[i])) })
 	c.sessions = present(c.sessions)
 	return c.Held()
 }
 
 // ask ends the IDLE of a session, and hears whether the server still knows it.
-func (c *Crowd) ask(s *pidgeontest.Session) error {
-	if c.State == Idle {
-		if err := s.Done(); err != nil {
-			return fmt.Errorf("DONE: %w", err)
-		}
+func ask(s *pidgeontest.Session) error {
+	if err := s.Done(); err != nil {
+		return fmt.Errorf("DONE: %w", err)
 	}
 	return s.Alive()
 }
@@ -134,7 +122,7 @@ func (c *Crowd) Wake(times int, idle time.Duration) (all Woken) {
 		begin, woken := time.Now(), len(c.sessions)
 		pidgeontest.Each(woken, c.AtOnce, func(i int) {
 			begin := time.Now()
-			err := c.ask(c.sessions[i])
+			err := ask(c.sessions[i])
 			answers.add(time.Since(begin), err)
 			if err == nil {
 				err = c.sessions[i].Idle()
