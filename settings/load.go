@@ -78,7 +78,7 @@ func (s *Settings) effectiveEnviron() map[string]string {
 	used := maps.Clone(s.Environ)
 	var idle []string
 	for _, v := range table() {
-		if v.ours && s.IsSet("DOVECOT_CONF") && s.IsSet(v.Name) {
+		if !v.always && s.IsSet("DOVECOT_CONF") && s.IsSet(v.Name) {
 			idle = append(idle, v.Name)
 			delete(used, v.Name)
 		}

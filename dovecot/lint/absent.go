@@ -52,8 +52,8 @@ func (c *Config) absent(ctx context.Context, d *dovecot.Dovecot) finding.List {
 // dirWith is where Dovecot looks for name: a directory that is set, or Debian's if it has
 // that, or the one that is built in, which costs a question.
 func (a absence) dirWith(ctx context.Context, name, setting, debian string) string {
-	if set := a.value(setting, ""); set != "" {
-		return set
+	if set := a.last(nil, setting); set != nil && set.sets() && set.value != "" {
+		return set.value
 	}
 	if _, err := os.Stat(filepath.Join(a.dovecot.Root, debian, name)); err == nil {
 		return debian

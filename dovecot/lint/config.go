@@ -138,14 +138,6 @@ func (c *Config) last(in *section, key string) *statement {
 	return all[len(all)-1]
 }
 
-// value is what a global setting is set to, or its default.
-func (c *Config) value(name, fallback string) string {
-	if s := c.last(nil, name); s != nil && s.sets() {
-		return s.value
-	}
-	return fallback
-}
-
 // in finds the statement that a line of a file belongs to, nil if it holds none.
 func (f *file) in(line int) *statement {
 	i, _ := slices.BinarySearchFunc(f.statements, line, func(s *statement, line int) int { return s.last - line })

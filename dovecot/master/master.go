@@ -272,14 +272,14 @@ func (p *Process) complaints() []string {
 // bounds the number of logins between two looks, unless an override silences them.
 func (p *Process) LinesLogged() int64 { return p.lines.Load() }
 
-// AlertAt has Busy get a value when Lines reaches a number; never, when that is 0. It
-// replaces what it was told before.
+// AlertAt has LinesReached get a value when LinesLogged reaches a number; never, when that is
+// 0. It replaces what it was told before.
 func (p *Process) AlertAt(lines int64) {
 	p.wakeAt.Store(lines)
 	p.wake(p.lines.Load())
 }
 
-// LinesReached gets a value as WakeAt was told.
+// LinesReached gets a value as AlertAt was told.
 func (p *Process) LinesReached() <-chan struct{} { return p.busy }
 
 func (p *Process) wake(lines int64) {

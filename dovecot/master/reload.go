@@ -100,15 +100,9 @@ func sleep(ctx context.Context, d time.Duration) {
 // it before READY=1; the short wait is for its name in /proc, and for the line that says why
 // there is none.
 func (p *Process) logReplaced(ctx context.Context, before []int) bool {
-	for range 60 {
-		if hasNewLog(p.pid, before) {
-			return true
-		}
-		if sleep(ctx, 5*time.Millisecond); ctx.Err() != nil {
-			return false
-		}
-	}
-	return false
+	ctx, cancel := context.WithTimeout(ctx, 300*time.Millisecond)
+	defer cancel()
+	return p.awaitSign(ctx, "reload", func() bool { return hasNewLog(p.pid, before) }) == nil
 }
 
 // hasNewLog reports whether a master has a log process that is none of the children before.
