@@ -16,6 +16,7 @@ import (
 	"syscall"
 	"time"
 
+	"pidgeon/config"
 	"pidgeon/finding"
 )
 
@@ -29,8 +30,8 @@ type Pair struct {
 // Load reads a pair. Errors are findings; [fs.ErrNotExist] is wrapped when
 // neither file is there.
 func Load(certPath, keyPath string) (Pair, error) {
-	cert, certErr := read(certPath)
-	key, keyErr := read(keyPath)
+	cert, certErr := config.ReadRegular(certPath, maxPEM)
+	key, keyErr := config.ReadRegular(keyPath, maxPEM)
 	if errors.Is(certErr, fs.ErrNotExist) && errors.Is(keyErr, fs.ErrNotExist) {
 		return Pair{}, fmt.Errorf("reading %s and %s: %w", certPath, keyPath, fs.ErrNotExist)
 	}
@@ -42,19 +43,6 @@ func Load(certPath, keyPath string) (Pair, error) {
 
 // maxPEM bounds what is read, in bytes; long chains take some tens of KiB.
 const maxPEM = 1 << 20
-
-func read(path string) ([]byte, error) {
-	info, err := os.Stat(path)
-	switch {
-	case err != nil:
-		return nil, err
-	case !info.Mode().IsRegular(): // a FIFO would be waited for
-		return nil, errors.New("not a regular file")
-	case info.Size() > maxPEM:
-		return nil, errors.New("larger than 1 MiB")
-	}
-	return os.ReadFile(path)
-}
 
 func unreadable(path string, err error) finding.List {
 	if err == nil {

@@ -4,7 +4,6 @@ import (
 	"cmp"
 	"errors"
 	"fmt"
-	"io"
 	"maps"
 	"os"
 	"reflect"
@@ -13,6 +12,7 @@ import (
 
 	"github.com/caarlos0/env/v11"
 
+	"pidgeon/config"
 	"pidgeon/finding"
 )
 
@@ -127,35 +127,15 @@ func (s *Settings) readFiles() (faults finding.List) {
 			continue
 		}
 		s.Files = append(s.Files, path)
-		value, err := readSecret(path)
+		data, err := config.ReadRegular(path, maxSecret)
 		if err != nil {
 			problem := fmt.Sprintf("reading %q: %v", path, cmp.Or(errors.Unwrap(err), err))
 			faults = append(faults, fault(v.Name+"_FILE", problem, "name a readable file"))
-		} else if value != "" {
+		} else if value := strings.TrimSuffix(string(data), "\n"); value != "" {
 			s.Environ[v.Name] = value
 		}
 	}
 	return faults
-}
-
-func readSecret(path string) (string, error) {
-	info, err := os.Stat(path)
-	if err != nil {
-		return "", err
-	}
-	if !info.Mode().IsRegular() { // a FIFO would block
-		return "", errors.New("not a regular file")
-	}
-	f, err := os.Open(path)
-	if err != nil {
-		return "", err
-	}
-	defer f.Close()
-	data, err := io.ReadAll(io.LimitReader(f, maxSecret+1))
-	if len(data) > maxSecret {
-		return "", fmt.Errorf("larger than %d MiB", maxSecret>>20)
-	}
-	return strings.TrimSuffix(string(data), "\n"), err
 }
 
 func (s *Settings) parse() (faults finding.List) {

@@ -2,14 +2,13 @@ package lint
 
 import (
 	"cmp"
+	"errors"
 	"fmt"
-	"io"
 	"iter"
 	"os"
 	"path/filepath"
 	"slices"
 	"strings"
-	"syscall"
 
 	"pidgeon/config"
 	"pidgeon/dovecot"
@@ -267,27 +266,12 @@ func (e *includedFiles) refuse(s *statement, problem string) {
 // directory or a file that cannot be opened has no data and no problem, because doveconf
 // reports it.
 func ReadRegular(path string) (data []byte, problem string) {
-	info, err := os.Stat(path)
-	if err != nil || info.IsDir() {
+	if info, err := os.Stat(path); err != nil || info.IsDir() {
 		return nil, ""
 	}
-	if !info.Mode().IsRegular() {
-		return nil, "is not a regular file"
-	}
-	f, err := os.OpenFile(path, os.O_RDONLY|syscall.O_NONBLOCK, 0)
-	if err != nil {
-		return nil, ""
-	}
-	defer f.Close()
-	if now, err := f.Stat(); err != nil || !os.SameFile(now, info) {
-		return nil, ""
-	}
-	data, err = io.ReadAll(io.LimitReader(f, maxFile+1))
-	switch {
-	case err != nil:
-		return nil, ""
-	case len(data) > maxFile:
-		return nil, fmt.Sprintf("is larger than %d MiB", maxFile>>20)
+	data, err := config.ReadRegular(path, maxFile)
+	if unfit, ok := errors.AsType[config.Unfit](err); ok {
+		return nil, "is " + string(unfit)
 	}
 	return data, ""
 }
