@@ -61,8 +61,7 @@ func LookUpBackends(s settings.Settings, before BackendLookup) (settings.Setting
 			Hint: "it has to answer with the addresses of the backends, at least one of which has to be healthy",
 		}}
 	case before.Problem != "":
-		f := finding.Warn(finding.Environment, "", "BACKENDS names "+s.BackendsName+", which "+before.Problem+": the addresses of before stay")
-		return s, before, finding.List{f}
+		return s, before, finding.List{finding.Warn(finding.Environment, "", "BACKENDS names "+s.BackendsName+", which "+before.Problem+": the addresses of before stay", "")}
 	}
 	return s, before, nil
 }
@@ -79,9 +78,8 @@ func oneEach(s settings.Settings, before BackendLookup, now time.Time) (BackendL
 		before = BackendLookup{}.merge(name, addresses, problem, now)
 	}
 	if n := len(before.Addresses); n > 1 {
-		f := finding.Warn(finding.Environment, "", fmt.Sprintf("BACKENDS names %s, which has %d addresses: a login goes to any of them", name, n))
-		f.Hint = "write dns:" + name + ", so that each of them has users of its own"
-		return before, finding.List{f}
+		problem := fmt.Sprintf("BACKENDS names %s, which has %d addresses: a login goes to any of them", name, n)
+		return before, finding.List{finding.Warn(finding.Environment, "", problem, "write dns:"+name+", so that each of them has users of its own")}
 	}
 	return before, nil
 }

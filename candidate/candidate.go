@@ -73,12 +73,12 @@ func (h Host) Build(in Sources, dir string) (Candidate, error) {
 	demand := h.Demand(in, in.Settings.Demand())
 	if when := h.submissionCrashes(in.Settings); when != "" && in.Settings.Protocols.Has("submission") && in.Settings.SubmissionMode == sizing.Performance {
 		in.Warnings = append(slices.Clip(in.Warnings), finding.Warn(finding.Environment, "",
-			"SUBMISSION_MODE=performance is not used: submission-login of "+when+", with all its sessions; secure gives each a process"))
+			"SUBMISSION_MODE=performance is not used: submission-login of "+when+", with all its sessions; secure gives each a process", ""))
 	}
 	c, err := h.build(Candidate{Sources: in, Demand: demand, Sizes: sizing.Size(demand, h.Facts.Machine)}, dir)
 	if len(in.Settings.Users) == 0 && len(in.Settings.Auth) == 1 && in.Settings.Auth.Has("users") && !in.Settings.Proxy() && !c.OverrideDefinitions.Passdb {
 		c.Warnings = append(slices.Clip(c.Warnings), finding.Warn(finding.Remark, "",
-			"nobody can log in: add a user with USERS=name:password, or name another database with AUTH"))
+			"nobody can log in: add a user with USERS=name:password, or name another database with AUTH", ""))
 	}
 	return c, err
 }

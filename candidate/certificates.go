@@ -102,12 +102,8 @@ const expiryWarning = 14 * 24 * time.Hour
 func expiry(path string, notAfter, now time.Time) finding.Finding {
 	date := notAfter.UTC().Format(time.RFC1123)
 	if notAfter.Before(now) {
-		f := finding.Warn(finding.ExpiredCertificate, path, "the certificate has expired on "+date)
-		f.Hint = "renew it: mail programs refuse it"
-		return f
+		return finding.Warn(finding.ExpiredCertificate, path, "the certificate has expired on "+date, "renew it: mail programs refuse it")
 	}
 	days := int(notAfter.Sub(now).Hours() / 24)
-	f := finding.Warn(finding.ExpiringCertificate, path, fmt.Sprintf("the certificate expires on %s, in %d days", date, days))
-	f.Hint = "look why it was not renewed"
-	return f
+	return finding.Warn(finding.ExpiringCertificate, path, fmt.Sprintf("the certificate expires on %s, in %d days", date, days), "look why it was not renewed")
 }

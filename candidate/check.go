@@ -111,7 +111,7 @@ func (h Host) pathFaults(c Candidate, effective dovecot.Settings) finding.List {
 	}
 	switch {
 	case !effective.AnyProtocolOn():
-		found = append(found, finding.Warn(finding.ChangedListener, "", "no protocol is on: Dovecot serves other programs on this machine alone, such as with authentication"))
+		found = append(found, finding.Warn(finding.ChangedListener, "", "no protocol is on: Dovecot serves other programs on this machine alone, such as with authentication", ""))
 	case !slices.ContainsFunc(c.Settings.Protocols, effective.ProtocolOn):
 		found = append(found, finding.Finding{
 			Code:    finding.UnknownProtocol,
@@ -160,7 +160,7 @@ func (h Host) rehearse(ctx context.Context, c Candidate, m Interpretation, live 
 		Domains: c.domains(),
 	})
 	if errors.Is(err, rehearsal.ErrSlow) && !live.Serving {
-		return finding.List{finding.Warn(finding.RehearsalFailed, "", err.Error()+": starting without one, for there is no mail to lose yet")}, nil
+		return finding.List{finding.Warn(finding.RehearsalFailed, "", err.Error()+": starting without one, for there is no mail to lose yet", "")}, nil
 	}
 	return append(warned, c.hintPassword(found)...), err
 }

@@ -60,7 +60,7 @@ func (h Host) bindFaults(ctx context.Context, c Candidate, listeners, bound []co
 func closedListeners(bound, listeners []config.Listener) (found finding.List) {
 	for _, l := range bound {
 		if !slices.ContainsFunc(listeners, func(other config.Listener) bool { return other.Port == l.Port }) {
-			found = append(found, finding.Warn(finding.ChangedListener, "", fmt.Sprintf("the listener %s on port %d goes away", l.Name, l.Port)))
+			found = append(found, finding.Warn(finding.ChangedListener, "", fmt.Sprintf("the listener %s on port %d goes away", l.Name, l.Port), ""))
 		}
 	}
 	return found
@@ -78,9 +78,8 @@ func muteListeners(listeners []config.Listener) finding.List {
 	if len(mute) == 0 {
 		return nil
 	}
-	f := finding.Warn(finding.UnusableCertificate, "", "no certificate is set, so nobody is greeted by "+strings.Join(mute, ", "))
-	f.Hint = "set one, or port = 0, or leave it where clients use other listeners"
-	return finding.List{f}
+	return finding.List{finding.Warn(finding.UnusableCertificate, "", "no certificate is set, so nobody is greeted by "+strings.Join(mute, ", "),
+		"set one, or port = 0, or leave it where clients use other listeners")}
 }
 
 // claim is an address that a listener wants.

@@ -57,9 +57,8 @@ func (h Host) rehearsalOwner(c Candidate, effective dovecot.Settings) (uid, gid 
 	if validUID == uid && validGID == gid || !theirs || effective.SetsOwner() || !h.Facts.Identity.Root() {
 		return uid, gid, nil
 	}
-	f := finding.Warn(finding.OtherMeaning, "", fmt.Sprintf("Dovecot lets nobody at mail with the owner %d:%d that mail_uid and mail_gid name: who has no other in the user database gets none", uid, gid))
-	f.Hint = "set first_valid_uid, last_valid_uid, first_valid_gid and last_valid_gid so that it lies between them"
-	return validUID, validGID, finding.List{f}
+	problem := fmt.Sprintf("Dovecot lets nobody at mail with the owner %d:%d that mail_uid and mail_gid name: who has no other in the user database gets none", uid, gid)
+	return validUID, validGID, finding.List{finding.Warn(finding.OtherMeaning, "", problem, "set first_valid_uid, last_valid_uid, first_valid_gid and last_valid_gid so that it lies between them")}
 }
 
 // mailFaults finds mail paths where the owner cannot write. The rehearsal does not find
@@ -97,9 +96,8 @@ func foreignHome(home settings.Layout, mailDir string, uid, gid int) finding.Lis
 			continue
 		}
 		if owner := info.Sys().(*syscall.Stat_t); int(owner.Uid) != uid {
-			f := finding.Warn(finding.UnreadableFile, dir, fmt.Sprintf("it belongs to %d:%d, and all mail to %d:%d", owner.Uid, owner.Gid, uid, gid))
-			f.Hint = fmt.Sprintf("chown -R %d:%d %s, or set MAIL_UID and MAIL_GID", uid, gid, mailDir)
-			return finding.List{f}
+			problem := fmt.Sprintf("it belongs to %d:%d, and all mail to %d:%d", owner.Uid, owner.Gid, uid, gid)
+			return finding.List{finding.Warn(finding.UnreadableFile, dir, problem, fmt.Sprintf("chown -R %d:%d %s, or set MAIL_UID and MAIL_GID", uid, gid, mailDir))}
 		}
 	}
 	return nil

@@ -60,9 +60,7 @@ func (h Host) compileNamed(ctx context.Context, c Candidate) (found finding.List
 	tried := map[string]bool{}
 	for _, named := range c.Lint.SieveScripts() {
 		warn := func(problem, hint string) {
-			f := finding.Warn(finding.ScriptError, named.Path, problem)
-			f.Hint = hint
-			found = append(found, named.Blame(f))
+			found = append(found, named.Blame(finding.Warn(finding.ScriptError, named.Path, problem, hint)))
 		}
 		scripts := []string{named.Path}
 		info, err := os.Stat(named.Path)

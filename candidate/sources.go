@@ -71,7 +71,9 @@ func (h Host) readAgain(live Live, before Sources) (Sources, error) {
 		in.warn(finding.Remark, "", "proxies of Dovecot "+h.Dovecot.Version+" forget sessions that they pass on over TLS, at the login or later: "+
 			"use Dovecot 2.3 or 2.4.5 for them, or BACKEND_TLS=no in an encrypted network")
 	}
-	in.locateBackends(before.Backends)
+	var found finding.List
+	in.Settings, in.Backends, found = LookUpBackends(in.Settings, before.Backends)
+	in.Warnings, in.Faults = append(in.Warnings, found.Warnings()...), append(in.Faults, found.Faults()...)
 	in.readOverrides(live)
 	if s.HasOperatorConfig() {
 		own, faults := lint.ReadOperatorConfig(string(s.DovecotConf))
@@ -95,14 +97,8 @@ func (h Host) readAgain(live Live, before Sources) (Sources, error) {
 	return in, nil
 }
 
-func (in *Sources) locateBackends(before BackendLookup) {
-	s, answer, found := LookUpBackends(in.Settings, before)
-	in.Settings, in.Backends = s, answer
-	in.Warnings, in.Faults = append(in.Warnings, found.Warnings()...), append(in.Faults, found.Faults()...)
-}
-
 func (in *Sources) warn(code finding.Code, file, problem string) {
-	in.Warnings = append(in.Warnings, finding.Warn(code, file, problem))
+	in.Warnings = append(in.Warnings, finding.Warn(code, file, problem, ""))
 }
 
 // A half-written file shows only if its writer goes on between two readings.

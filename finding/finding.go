@@ -73,8 +73,8 @@ func (f *Finding) UnmarshalJSON(text []byte) error {
 }
 
 // Warn is a warning.
-func Warn(code Code, file, problem string) Finding {
-	return Finding{Code: code, File: file, Problem: problem, Warning: true}
+func Warn(code Code, file, problem, hint string) Finding {
+	return Finding{Code: code, File: file, Problem: problem, Hint: hint, Warning: true}
 }
 
 // Place is file:line, or the part of it that is known.

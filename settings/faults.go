@@ -169,17 +169,8 @@ func (s Settings) incomplete(faults finding.List) (found finding.List) {
 // hostVariables have a database asked whose mail is elsewhere.
 var hostVariables = map[string]string{"ldap": "LDAP_BACKEND_ATTRIBUTE", "sql": "SQL_BACKEND_QUERY"}
 
-// noteUnusedDatabases notes variables of databases that AUTH does not name.
-func (s *Settings) noteUnusedDatabases() {
-	for _, v := range table() {
-		if v.database != "" && s.IsSet(v.Name) && !s.Asks(v.database) && !s.HasOperatorConfig() && !s.Proxy() {
-			s.Notes = append(s.Notes, fmt.Sprintf("%s has no effect: AUTH does not name %s", v.Name, v.database))
-		}
-	}
-}
-
-// noteBackends notes variables that have no effect with this ROLE.
-func (s *Settings) noteBackends() {
+// noteUnused notes variables that have no effect with this ROLE or AUTH.
+func (s *Settings) noteUnused() {
 	switch {
 	case s.HasOperatorConfig():
 	case s.IsSet("BACKENDS") && !s.Proxy() && !s.Backend():
@@ -194,6 +185,8 @@ func (s *Settings) noteBackends() {
 			s.Notes = append(s.Notes, v.Name+" has no effect: ROLE is proxy, and that is the backends' business")
 		case hostVariables[v.database] == v.Name && s.Auth.Has(v.database) && !s.Hosts(v.database):
 			s.Notes = append(s.Notes, v.Name+" has no effect: ROLE is server, and BACKEND_NAME is not set")
+		case v.database != "" && !s.Asks(v.database) && !s.Proxy():
+			s.Notes = append(s.Notes, fmt.Sprintf("%s has no effect: AUTH does not name %s", v.Name, v.database))
 		}
 	}
 }

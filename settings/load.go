@@ -38,11 +38,10 @@ func Reload(environ []string, started map[string]string, before Settings) (Setti
 	faults = append(faults, misspelt(s.Environ)...)
 	faults = append(faults, s.parse()...)
 	faults = append(faults, s.contradictions(faults)...)
-	s.noteBackends()
+	s.noteUnused()
 	if len(faults) > 0 {
 		return s, sorted(faults)
 	}
-	s.noteUnusedDatabases()
 	return s, nil
 }
 

@@ -67,9 +67,7 @@ func backends(logged finding.List) (found finding.List) {
 
 // BackendDown is a warning, because the candidate is not its cause.
 func BackendDown(said string) finding.Finding {
-	f := finding.Warn(finding.BackendDown, "", "a user database does not work: "+said)
-	f.Hint = "whose users it has cannot log in until it does"
-	return f
+	return finding.Warn(finding.BackendDown, "", "a user database does not work: "+said, "whose users it has cannot log in until it does")
 }
 
 // errAuthWaits means that a login got no answer because auth was still connecting to a

@@ -162,7 +162,7 @@ func (p private) verdict(failure error) (finding.List, error) {
 		return said, nil
 	}
 	if i := slices.IndexFunc(found, causedByLandlock); i >= 0 {
-		return finding.List{finding.Warn(finding.RehearsalFailed, found[i].File, "the rehearsal keeps out of mail, and ended there: "+strings.TrimPrefix(found[i].Problem, failed))}, nil
+		return finding.List{finding.Warn(finding.RehearsalFailed, found[i].File, "the rehearsal keeps out of mail, and ended there: "+strings.TrimPrefix(found[i].Problem, failed), "")}, nil
 	}
 	if errors.Is(failure, ErrSlow) { // what complains and goes on may be about to answer
 		found = slices.DeleteFunc(found, func(f finding.Finding) bool { return !fatal.MatchString(f.Problem) && !died(f) })
