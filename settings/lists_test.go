@@ -53,7 +53,7 @@ func TestLongLists(t *testing.T) {
 			return processorTime(t, new(settings.Users), lines(n, "u%d:{PLAIN}x"))
 		},
 	} {
-		if few, all := cost(many/10), cost(many); all > 40*few {
+		if few, all := cost(many/10), cost(many); all > 40*max(few, time.Millisecond) { // which the kernel may count as none
 			t.Errorf("%s: %v for %d, %v for %d", name, few, many/10, all, many)
 		}
 	}
