@@ -116,11 +116,11 @@ func (e *entrypoint) open() (err error) {
 		return err
 	}
 	e.publishState()
-	control, err := status.Listen(runDir, e.now)
+	stop, err := status.Listen(runDir, e.now)
 	if err != nil {
 		return err
 	}
-	e.closing.add(control.Close)
+	e.closing.add(stop)
 	lookups, err := container.ListenPrivately(filepath.Join(runDir, lookup.SocketName))
 	if err != nil {
 		return err
@@ -284,7 +284,7 @@ func (e *entrypoint) start(g lifecycle.Generation) {
 	err := e.server.Start(g)
 	e.run(func(ctx context.Context) lifecycle.Event {
 		if err != nil {
-			return server.NotStarted(err)
+			return lifecycle.DovecotFailed{Reasons: []string{err.Error()}, ExitCode: lifecycle.ExitConfig}
 		}
 		return e.server.AwaitReady(ctx, g.Trusted)
 	})

@@ -24,7 +24,13 @@ func (in *Sources) readOverrides(live Live) {
 		in.warn(finding.MissingFile, dir, "the directory does not exist: no overrides")
 		err = nil
 	}
-	in.Overrides, in.torn, in.Faults = tree, errors.Is(err, mount.ErrUnstable), append(in.Faults, finding.Of(err)...)
+	in.Overrides = tree
+	in.noteReading(tree, err)
+}
+
+// noteReading notes what was wrong with a directory of the operator's.
+func (in *Sources) noteReading(tree mount.Tree, err error) {
+	in.torn, in.Faults = in.torn || errors.Is(err, mount.ErrUnstable), append(in.Faults, finding.Of(err)...)
 	for _, ignored := range tree.Ignored {
 		in.warn(finding.IgnoredFile, ignored.Path, "is ignored: "+ignored.Reason)
 	}

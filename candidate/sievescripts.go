@@ -3,7 +3,6 @@ package candidate
 import (
 	"cmp"
 	"context"
-	"errors"
 	"fmt"
 	"os"
 	"path"
@@ -110,13 +109,10 @@ func (in *Sources) readScripts(when string, dir settings.Path) {
 		return
 	}
 	tree, err := mount.ReadScripts(string(dir))
-	in.torn, in.Faults = in.torn || errors.Is(err, mount.ErrUnstable), append(in.Faults, finding.Of(err)...)
+	in.noteReading(tree, err)
 	for _, f := range tree.Conf {
 		f.Name = scriptsDir + when + "/" + f.Name
 		in.Scripts = append(in.Scripts, f)
-	}
-	for _, ignored := range tree.Ignored {
-		in.warn(finding.IgnoredFile, ignored.Path, "is ignored: "+ignored.Reason)
 	}
 }
 

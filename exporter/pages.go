@@ -52,20 +52,14 @@ func (s *source) counted() (status.Document, error) {
 // probeAge is how old what a probe is told may be.
 const probeAge = 200 * time.Millisecond
 
-func (s *source) healthy() error {
-	_, err := s.health.within(probeAge, func(ctx context.Context) (status.Document, error) { return status.Ask(ctx, s.runDir) })
-	return err
-}
+func (s *source) ask(ctx context.Context) (status.Document, error) { return status.Ask(ctx, s.runDir) }
 
-func (s *source) isReady() error {
-	_, err := s.ready.within(probeAge, func(ctx context.Context) (status.Document, error) {
-		d, err := status.Ask(ctx, s.runDir)
-		if err == nil {
-			err = d.Unready()
-		}
-		return d, err
-	})
-	return err
+func (s *source) askReady(ctx context.Context) (status.Document, error) {
+	d, err := s.ask(ctx)
+	if err == nil {
+		err = d.Unready()
+	}
+	return d, err
 }
 
 func pages(s *source) http.Handler {
@@ -83,15 +77,15 @@ func pages(s *source) http.Handler {
 			negotiate(w, r).write(d)
 		}
 	})
-	probe := func(path string, fault func() error) {
+	probe := func(path string, told *answers, ask func(context.Context) (status.Document, error)) {
 		mux.HandleFunc("GET "+path, func(w http.ResponseWriter, _ *http.Request) {
-			if answer(w, fault()) {
+			if _, err := told.within(probeAge, ask); answer(w, err) {
 				fmt.Fprintln(w, "OK")
 			}
 		})
 	}
-	probe("/healthz", s.healthy)
-	probe("/readyz", s.isReady)
+	probe("/healthz", &s.health, s.ask)
+	probe("/readyz", &s.ready, s.askReady)
 	return mux
 }
 

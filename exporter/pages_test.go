@@ -30,11 +30,11 @@ func controlled(t *testing.T, now func() status.Snapshot) (dir string) {
 	}
 	t.Cleanup(func() { os.RemoveAll(dir) })
 	if now != nil {
-		control, err := status.Listen(dir, now)
+		stop, err := status.Listen(dir, now)
 		if err != nil {
 			t.Fatal(err)
 		}
-		t.Cleanup(control.Close)
+		t.Cleanup(stop)
 	}
 	return dir
 }

@@ -130,11 +130,6 @@ func (s *Server) AwaitReady(ctx context.Context, judgedLater bool) lifecycle.Eve
 	return lifecycle.DovecotReady{}
 }
 
-// NotStarted is the event for an error of Start.
-func NotStarted(err error) lifecycle.Event {
-	return lifecycle.DovecotFailed{Reasons: []string{err.Error()}, ExitCode: lifecycle.ExitConfig}
-}
-
 // Forget releases an ended master before the next Start.
 func (s *Server) Forget() {
 	s.master.Close()

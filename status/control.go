@@ -13,13 +13,11 @@ import (
 	"pidgeon/container"
 )
 
-// Control answers the other commands over HTTP on a Unix socket.
-type Control struct{ stop func() }
-
 func controlSocket(runDir string) string { return filepath.Join(runDir, "control") }
 
-// Listen opens the control socket in runDir and answers until Close.
-func Listen(runDir string, now func() Snapshot) (*Control, error) {
+// Listen opens the control socket in runDir, a Unix socket on which it answers the other
+// commands over HTTP until stop.
+func Listen(runDir string, now func() Snapshot) (stop func(), err error) {
 	l, err := container.ListenPrivately(controlSocket(runDir))
 	if err != nil {
 		return nil, err
@@ -31,11 +29,8 @@ func Listen(runDir string, now func() Snapshot) (*Control, error) {
 	tell("/document", func(s Snapshot) any { return s.document() })
 	tell("/sessions", func(s Snapshot) any { return s.counted() })
 	tell("/live", func(s Snapshot) any { return s.Live })
-	return &Control{Serve([]net.Listener{l}, mux)}, nil
+	return Serve([]net.Listener{l}, mux), nil
 }
-
-// Close removes the socket.
-func (c *Control) Close() { c.stop() }
 
 // Ask reads the document of the entrypoint that runs in runDir.
 func Ask(ctx context.Context, runDir string) (d Document, err error) {

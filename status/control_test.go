@@ -44,11 +44,11 @@ func TestControl(t *testing.T) {
 		stale.(*net.UnixListener).SetUnlinkOnClose(false)
 		stale.Close()
 	}
-	c, err := Listen(run, func() Snapshot { return s })
+	stop, err := Listen(run, func() Snapshot { return s })
 	if err != nil {
 		t.Fatal(err)
 	}
-	defer c.Close()
+	defer stop()
 
 	if got, err := Ask(t.Context(), run); err != nil || !reflect.DeepEqual(got, want) {
 		t.Errorf("got %+v (%v), want %+v", got, err, want)
@@ -70,11 +70,11 @@ func TestControl(t *testing.T) {
 func TestControlIsClosedToOthers(t *testing.T) {
 	defer syscall.Umask(syscall.Umask(0))
 	dir := t.TempDir()
-	control, err := Listen(dir, func() Snapshot { return Snapshot{} })
+	stop, err := Listen(dir, func() Snapshot { return Snapshot{} })
 	if err != nil {
 		t.Fatal(err)
 	}
-	defer control.Close()
+	defer stop()
 	if info, err := os.Stat(controlSocket(dir)); err != nil || info.Mode().Perm() != 0o700 {
 		t.Error(info.Mode(), err)
 	}
@@ -83,11 +83,11 @@ func TestControlIsClosedToOthers(t *testing.T) {
 // Clients that say nothing hold up nobody.
 func TestControlSilent(t *testing.T) {
 	run := dir(t)
-	c, err := Listen(run, func() Snapshot { return Snapshot{} })
+	stop, err := Listen(run, func() Snapshot { return Snapshot{} })
 	if err != nil {
 		t.Fatal(err)
 	}
-	defer c.Close()
+	defer stop()
 	for range 2 * maxClients {
 		conn, err := net.Dial("unix", filepath.Join(run, "control"))
 		if err != nil {

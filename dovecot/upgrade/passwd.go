@@ -7,7 +7,6 @@ import (
 	"strings"
 
 	"pidgeon/dovecot/lint"
-	"pidgeon/finding"
 )
 
 // said has the values of one extra field in all lines of a passwd-file.
@@ -29,11 +28,8 @@ func (u use) passwdFile(path string) (lines []string) {
 	}
 	f, ok := u.beside(u.node, path)
 	if !ok {
-		u.Differences = append(u.Differences, finding.Finding{
-			Code: finding.CarriedOver, File: u.node.file.Origin, Line: u.node.Last, Warning: true,
-			Problem: path + " cannot be read, and Dovecot 2.4 passes over userdb_quota_rule and userdb_mail in it",
-			Hint:    "put it beside the configuration where it has any of them",
-		})
+		u.differs(path+" cannot be read, and Dovecot 2.4 passes over userdb_quota_rule and userdb_mail in it",
+			"put it beside the configuration where it has any of them")
 		return nil
 	}
 	var all []string

@@ -1,6 +1,7 @@
 package upgrade
 
 import (
+	"cmp"
 	"errors"
 	"fmt"
 	"slices"
@@ -202,12 +203,16 @@ func (u use) Grace() (string, error) {
 	if size := u.allowed(); err == nil && size > 0 {
 		return fmt.Sprintf("quota_storage_grace = %dK", size>>10*int64(n)/100), nil
 	}
-	u.Differences = append(u.Differences, finding.Finding{
-		Code: finding.CarriedOver, File: u.node.file.Origin, Line: u.node.Last, Warning: true,
-		Problem: u.node.Key + " = " + u.node.Value + " is left to Dovecot 2.4's default, which is 10M",
-		Hint:    "it is no share of the quota any more: set quota_storage_grace to a size where 10M do not suit",
-	})
+	u.differs(u.node.Key+" = "+u.node.Value+" is left to Dovecot 2.4's default, which is 10M",
+		"it is no share of the quota any more: set quota_storage_grace to a size where 10M do not suit")
 	return "", nil
+}
+
+// differs warns of a line that has a slightly different effect.
+func (u use) differs(problem, hint string) {
+	f := finding.Warn(finding.CarriedOver, u.node.file.Origin, problem, hint)
+	f.Line = u.node.Last
+	u.Differences = append(u.Differences, f)
 }
 
 // units are the units of sizes, as powers of 2; a rule without a unit is in K.
@@ -225,11 +230,7 @@ func (u use) allowed() int64 {
 
 // allowance is the default quota as it is written: 1G.
 func (u use) allowance() string {
-	rule := u.plugin["quota_rule"]
-	if rule == nil {
-		return ""
-	}
-	_, all, _ := strings.Cut(rule.Value, "*:")
+	_, all, _ := strings.Cut(u.pluginValue("quota_rule"), "*:")
 	for part := range strings.SplitSeq(all, ":") {
 		if size, ok := strings.CutPrefix(part, "storage="); ok {
 			return size
@@ -309,11 +310,19 @@ func (u use) path(value string) (string, error) {
 	return u.words(place)
 }
 
-func (u use) Default() (string, error) {
-	if n := u.plugin["sieve_default_name"]; n != nil {
-		return "name = " + n.Value, nil
+func (u use) Default() string {
+	if name := u.pluginValue("sieve_default_name"); name != "" {
+		return "name = " + name
 	}
-	return "", nil
+	return ""
+}
+
+// pluginValue is what plugin { } sets a setting to, empty if it does not.
+func (c *converter) pluginValue(key string) string {
+	if n := c.plugin[key]; n != nil {
+		return n.Value
+	}
+	return ""
 }
 
 // Personal converts sieve and sieve_dir, the places of a user's own scripts.
@@ -322,26 +331,17 @@ func (u use) Personal() (string, error) {
 		return "", nil
 	}
 	u.written["sieve_script personal"] = true
-	dir, active := "~/sieve", "~/.dovecot.sieve"
-	if n := u.plugin["sieve_dir"]; n != nil {
-		dir = n.Value
+	dir, active := u.pluginValue("sieve_dir"), ""
+	if place, option, _ := strings.Cut(u.pluginValue("sieve"), ";active="); option != "" || strings.HasPrefix(place, "file:") {
+		dir, active = place, option
+	} else {
+		active = place
 	}
-	if n := u.plugin["sieve"]; n != nil {
-		place, option, _ := strings.Cut(n.Value, ";active=")
-		if option != "" || strings.HasPrefix(place, "file:") {
-			dir = place
-			if option != "" {
-				active = option
-			}
-		} else {
-			active = place
-		}
-	}
-	dir, err := u.path(dir)
+	dir, err := u.path(cmp.Or(dir, "~/sieve"))
 	if err != nil {
 		return "", err
 	}
-	if active, err = u.path(active); err != nil {
+	if active, err = u.path(cmp.Or(active, "~/.dovecot.sieve")); err != nil {
 		return "", err
 	}
 	return "sieve_script personal {\n  path = " + dir + "\n  active_path = " + active + "\n}", nil
@@ -354,16 +354,8 @@ func (u use) Imapsieve() (string, error) {
 		return "", nil
 	}
 	u.written[group] = true
-	of := func(what string) string {
-		if n := u.plugin[group+what]; n != nil {
-			return n.Value
-		}
-		return ""
-	}
-	causes := strings.ToLower(strings.ReplaceAll(of("causes"), ",", " "))
-	if causes == "" {
-		causes = "append copy flag"
-	}
+	of := func(what string) string { return u.pluginValue(group + what) }
+	causes := strings.ToLower(strings.ReplaceAll(cmp.Or(of("causes"), "append copy flag"), ",", " "))
 	var lines []string
 	for _, kind := range []string{"before", "after"} {
 		if of(kind) == "" {
@@ -385,16 +377,12 @@ func (u use) Imapsieve() (string, error) {
 }
 
 // Level converts the compression level, whose setting depends on the method.
-func (u use) Level() (string, error) {
-	save := u.plugin["zlib_save"]
-	if save == nil {
-		return "", nil // nothing is compressed
-	}
-	switch save.Value {
+func (u use) Level() string {
+	switch save := u.pluginValue("zlib_save"); save {
 	case "gz", "deflate", "zstd":
-		return "compress_" + save.Value + "_level = " + u.node.Value, nil
+		return "compress_" + save + "_level = " + u.node.Value
 	case "bz2":
-		return "compress_bz2_block_size_100k = " + u.node.Value, nil
+		return "compress_bz2_block_size_100k = " + u.node.Value
 	}
-	return "", nil // lz4 has none
+	return "" // lz4 has none, or nothing is compressed
 }
