@@ -20,6 +20,7 @@ import (
 	"pidgeon/publish"
 	"pidgeon/settings"
 	"pidgeon/sizing"
+	"pidgeon/supervise"
 )
 
 // Limits of a judging process. text/template has none for a template that loops for ever or
@@ -62,7 +63,7 @@ func (h Host) Judge(ctx context.Context, store *publish.Store, r Request, say fu
 	}
 	v := h.judge(ctx, store, r, in, err, say)
 	if r.AwaitStable && v.Outcome != Passed && v.Outcome != Unchanged {
-		_ = sleep(ctx, refusalDelay)
+		supervise.Sleep(ctx, refusalDelay)
 	}
 	now, err := h.readAgain(r.Live, in)
 	v.SourcesMoved = r.AwaitStable && h.fingerprint(now, err, v.References) != v.Fingerprint

@@ -18,6 +18,7 @@ import (
 	"pidgeon/mount"
 	"pidgeon/render"
 	"pidgeon/settings"
+	"pidgeon/supervise"
 )
 
 // Sources are the inputs of a candidate, read once.
@@ -113,8 +114,8 @@ func (h Host) ReadStable(ctx context.Context, live Live) (in Sources, stable boo
 	in, err = h.Read(live)
 	for range readings {
 		before := h.fingerprint(in, err, nil)
-		if err := sleep(ctx, pause); err != nil {
-			return in, true, err
+		if supervise.Sleep(ctx, pause); ctx.Err() != nil {
+			return in, true, context.Cause(ctx)
 		}
 		if in, err = h.readAgain(live, in); h.fingerprint(in, err, nil) == before && !in.torn {
 			return in, true, err
@@ -130,17 +131,6 @@ func unstable(in Sources) Verdict {
 		Problem: fmt.Sprintf("the files change all the time: no two readings in %v agree", readings*pause),
 		Hint:    "what is in force stays until they rest for a moment",
 	})}.withWatchedPaths(in)
-}
-
-func sleep(ctx context.Context, d time.Duration) error {
-	timer := time.NewTimer(d)
-	defer timer.Stop()
-	select {
-	case <-ctx.Done():
-		return context.Cause(ctx)
-	case <-timer.C:
-		return nil
-	}
 }
 
 // fingerprint identifies the input of a judgement: the sources, the files that they refer

@@ -17,6 +17,7 @@ import (
 	"pidgeon/dovecot"
 	"pidgeon/settings"
 	"pidgeon/status"
+	"pidgeon/supervise"
 )
 
 // Command is the command of this program that serves; only the program itself calls it.
@@ -62,10 +63,7 @@ func KeepServing(ctx context.Context, log *slog.Logger, run dovecot.Runner, runD
 		if ctx.Err() == nil {
 			log.Warn("metrics not served for a moment", "error", err)
 		}
-		select {
-		case <-ctx.Done():
-		case <-time.After(pause):
-		}
+		supervise.Sleep(ctx, pause)
 	}
 	for _, socket := range sockets {
 		socket.Close()

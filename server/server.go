@@ -121,10 +121,7 @@ func (s *Server) AwaitReady(ctx context.Context, judgedLater bool) lifecycle.Eve
 		return nil // Dovecot has ended, or the container stops
 	}
 	if judgedLater {
-		select {
-		case <-ctx.Done():
-		case <-time.After(min(2*time.Since(begun), time.Second)):
-		}
+		supervise.Sleep(ctx, min(2*time.Since(begun), time.Second))
 	}
 	supervise.ReserveThreads(threads)
 	return lifecycle.DovecotReady{}

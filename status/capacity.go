@@ -6,6 +6,7 @@ import (
 	"time"
 
 	"pidgeon/sizing"
+	"pidgeon/supervise"
 )
 
 // WatchCapacity warns, until ctx ends, when sessions come near to a limit: once at
@@ -57,10 +58,7 @@ func watch(ctx context.Context, lines LogMeter, look func(context.Context) []gau
 			wakeAt = before + int64(n)
 		}
 		lines.AlertAt(wakeAt)
-		select {
-		case <-ctx.Done():
-		case <-time.After(spacing):
-		}
+		supervise.Sleep(ctx, spacing)
 		select {
 		case <-ctx.Done():
 		case <-time.After(pace - spacing):

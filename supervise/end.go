@@ -55,7 +55,7 @@ func (s *Supervisor) endFirst(ctx context.Context, accept func(name string) bool
 	}
 	signalEach(asked, unix.SIGTERM)
 	poll(ctx, func() bool { return len(named()) == 0 })
-	closedWithin(ctx.Done(), logFlush)
+	Sleep(ctx, logFlush)
 }
 
 // killAll repeats itself: without kill(-1) a process can fork between the look
@@ -112,6 +112,9 @@ func poll(ctx context.Context, done func() bool) bool {
 	}
 	return true
 }
+
+// Sleep waits, and no longer than ctx lasts.
+func Sleep(ctx context.Context, d time.Duration) { closedWithin(ctx.Done(), d) }
 
 // closedWithin waits for done, but no longer than limit.
 func closedWithin(done <-chan struct{}, limit time.Duration) bool {

@@ -62,7 +62,7 @@ func (d Database) Probe(ctx context.Context) error {
 func reachable(ctx context.Context, servers []string) (err error) {
 	ctx, cancel := context.WithCancel(ctx)
 	defer cancel()
-	answers := make(chan error)
+	answers := make(chan error, len(servers)) // which nobody may wait for
 	for _, server := range servers {
 		go func() {
 			u, _ := url.Parse(server)
@@ -73,17 +73,10 @@ func reachable(ctx context.Context, servers []string) (err error) {
 			answers <- err
 		}()
 	}
-	there := false
 	for range servers {
-		if answer := <-answers; answer == nil {
-			there = true
-			cancel()
-		} else {
-			err = answer
+		if err = <-answers; err == nil {
+			return nil
 		}
-	}
-	if there {
-		return nil
 	}
 	return err
 }

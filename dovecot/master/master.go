@@ -24,9 +24,10 @@ import (
 	"sync/atomic"
 	"time"
 
-	"pidgeon/lazyregexp"
-
 	"golang.org/x/sys/unix"
+
+	"pidgeon/lazyregexp"
+	"pidgeon/supervise"
 )
 
 // Process is Dovecot's master process.
@@ -168,7 +169,7 @@ func (p *Process) await(ctx context.Context, state string) error {
 // awaitSign waits for a sign that a silent master gives in the place of a notification.
 func (p *Process) awaitSign(ctx context.Context, what string, shows func() bool) error {
 	for !shows() {
-		if sleep(ctx, 5*time.Millisecond); ctx.Err() != nil {
+		if supervise.Sleep(ctx, 5*time.Millisecond); ctx.Err() != nil {
 			return fmt.Errorf("waiting for Dovecot to %s: %w", what, context.Cause(ctx))
 		}
 	}

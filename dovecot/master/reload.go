@@ -12,6 +12,8 @@ import (
 	"time"
 
 	"golang.org/x/sys/unix"
+
+	"pidgeon/supervise"
 )
 
 // Refused means that the master did not carry a reload out, and goes on with the previous
@@ -59,7 +61,7 @@ func (p *Process) Reload(ctx context.Context, hup func() error) error {
 	replaced := p.logReplaced(ctx, before)
 	if replaced {
 		p.endAuth(authenticators)
-		sleep(ctx, complaintDelay)
+		supervise.Sleep(ctx, complaintDelay)
 	}
 	if complaints := p.complaints(); !replaced || len(complaints) > 0 {
 		return &Refused{complaints, replaced}
@@ -88,13 +90,6 @@ func (p *Process) awaitReload(ctx context.Context, before []int) error {
 // complaintDelay is how much later than READY=1 a complaint may arrive, because it passes through
 // the log process.
 const complaintDelay = 50 * time.Millisecond
-
-func sleep(ctx context.Context, d time.Duration) {
-	select {
-	case <-ctx.Done():
-	case <-time.After(d):
-	}
-}
 
 // logReplaced waits for a log process that is none of the children before. The master forks
 // it before READY=1; the short wait is for its name in /proc, and for the line that says why
