@@ -40,22 +40,22 @@ type Settings struct {
 	LDAPURI          URIs          `env:"LDAP_URI" doc:"ldap://HOST or ldaps://HOST, several separated by blanks" example:"ldap://ldap.example.com" database:"ldap" required:"true"`
 	LDAPBase         Text          `env:"LDAP_BASE" doc:"the entry below which the users are" example:"ou=people,dc=example,dc=com" database:"ldap" required:"true"`
 	LDAPFilter       Pattern       `env:"LDAP_FILTER" envDefault:"(uid=%{user})" doc:"finds a user: %{user} is the whole name, %{username} what stands before the @, %{domain} what stands behind it" example:"(&(objectClass=person)(mail=%{user}))" database:"ldap"`
-	LDAPBindDN       Text          `env:"LDAP_BIND_DN" doc:"who searches; default: nobody in particular" example:"cn=dovecot,dc=example,dc=com" database:"ldap"`
+	LDAPBindDN       Text          `env:"LDAP_BIND_DN" doc:"who searches; default: anonymous" example:"cn=dovecot,dc=example,dc=com" database:"ldap"`
 	LDAPBindPassword Text          `env:"LDAP_BIND_PASSWORD" doc:"the password of LDAP_BIND_DN" example:"secret" secret:"true" database:"ldap"`
 	LDAPLogin        string        `env:"LDAP_LOGIN" envDefault:"bind" choice:"bind,search" doc:"bind: the LDAP server checks passwords; search: Dovecot reads userPassword and does" example:"search" database:"ldap"`
 	LDAPStartTLS     string        `env:"LDAP_STARTTLS" envDefault:"no" choice:"yes,no" doc:"yes: ldap:// goes over to TLS" example:"yes" database:"ldap"`
-	LDAPBackend      LDAPAttribute `env:"LDAP_BACKEND_ATTRIBUTE" doc:"for proxies and backends: the attribute that has the backend of whose mail is elsewhere than the names say" example:"mailHost" database:"ldap"`
+	LDAPBackend      LDAPAttribute `env:"LDAP_BACKEND_ATTRIBUTE" doc:"for proxies and backends: the attribute with the backend of users whose mail is not where their names say" example:"mailHost" database:"ldap"`
 
 	SQLDriver        string  `env:"SQL_DRIVER" envDefault:"pgsql" choice:"pgsql,mysql,sqlite" doc:"pgsql, mysql (MariaDB as well) or sqlite" example:"mysql" database:"sql"`
 	SQLHost          Server  `env:"SQL_HOST" envDefault:"localhost" doc:"host, or the socket: pgsql wants its directory" example:"db" database:"sql"`
-	SQLPort          Port    `env:"SQL_PORT" envDefault:"0" doc:"its port; 0: the driver's own" example:"5432" database:"sql"`
+	SQLPort          Port    `env:"SQL_PORT" envDefault:"0" doc:"port of SQL_HOST; 0: the driver's own" example:"5432" database:"sql"`
 	SQLDatabase      Text    `env:"SQL_DATABASE" doc:"the database; for sqlite its file" example:"mail" database:"sql" required:"true"`
-	SQLUser          Text    `env:"SQL_USER" doc:"who asks" example:"mail" database:"sql"`
+	SQLUser          Text    `env:"SQL_USER" doc:"the user that asks" example:"mail" database:"sql"`
 	SQLPassword      Text    `env:"SQL_PASSWORD" doc:"the password of SQL_USER" example:"secret" secret:"true" database:"sql"`
 	SQLPasswordQuery Pattern `env:"SQL_PASSWORD_QUERY" doc:"gives the column password; %{user}, %{username} and %{domain} as in LDAP_FILTER" example:"SELECT password FROM users WHERE name = '%{user}'" database:"sql" required:"true"`
 	SQLUserQuery     Pattern `env:"SQL_USER_QUERY" doc:"gives home, uid, gid or other fields, and no row for who does not exist; default: who has a password exists" example:"SELECT home FROM users WHERE name = '%{user}'" database:"sql"`
 	SQLIterateQuery  Pattern `env:"SQL_ITERATE_QUERY" doc:"lists the column user, for doveadm -A" example:"SELECT name AS user FROM users" database:"sql"`
-	SQLBackendQuery  Pattern `env:"SQL_BACKEND_QUERY" doc:"for proxies and backends: gives the column host of whose mail is elsewhere than the names say, and no row for others" example:"SELECT host FROM hosts WHERE name = '%{user}'" database:"sql"`
+	SQLBackendQuery  Pattern `env:"SQL_BACKEND_QUERY" doc:"for proxies and backends: gives the column host of users whose mail is not where their names say, and no row for others" example:"SELECT host FROM hosts WHERE name = '%{user}'" database:"sql"`
 
 	OAuth2IntrospectionURL  URL    `env:"OAUTH2_INTROSPECTION_URL" doc:"answers who has a token (RFC 7662); with ID:PASSWORD@ before the host" example:"https://mail:secret@sso.example.com/introspect" secret:"true" database:"oauth2" required:"true"`
 	OAuth2IntrospectionMode string `env:"OAUTH2_INTROSPECTION_MODE" envDefault:"post" choice:"post,get,auth" doc:"post the token, put it behind the URL (get), or send it as Bearer (auth)" example:"auth" database:"oauth2"`
@@ -65,14 +65,14 @@ type Settings struct {
 	Backends        Hosts      `env:"BACKENDS" doc:"the hosts that have the mail, each that of a share of the users; mail-{0..3} stands for four, dns:mail for all addresses of a name" example:"mail-{0..3}.mail"`
 	BackendName     Host       `env:"BACKEND_NAME" server:"true" doc:"for a server: which of BACKENDS it is; it serves its own users alone, and has others come back later" example:"mail-0.mail"`
 	DoveadmPort     Port       `env:"DOVEADM_PORT" server:"true" envDefault:"0" listener:"doveadm" doc:"other backends move mail here (pidgeon move); for them alone; 0: off" example:"4143"`
-	DoveadmPassword Text       `env:"DOVEADM_PASSWORD" server:"true" doc:"what they show for it, the same at all backends; whoever has it may read and change all mail" example:"secret" secret:"true"`
-	BackendUsers    Placements `env:"BACKEND_USERS" doc:"user=host or shard:63=host, one per line or separated by commas: whose mail is elsewhere than the names say; host/held: refused for the moment" example:"alice=mail-0.mail"`
+	DoveadmPassword Text       `env:"DOVEADM_PASSWORD" server:"true" doc:"the password for DOVEADM_PORT, the same at all backends; whoever has it may read and change all mail" example:"secret" secret:"true"`
+	BackendUsers    Placements `env:"BACKEND_USERS" doc:"user=host or shard:63=host, one per line or separated by commas: users whose mail is not where their names say; host/held: refused for the moment" example:"alice=mail-0.mail"`
 	BackendTLS      string     `env:"BACKEND_TLS" envDefault:"required" choice:"required,no" doc:"required: STARTTLS to the backends, with a certificate of BACKEND_CA_PATH for their names; no: off" example:"required"`
 	BackendCAPath   Path       `env:"BACKEND_CA_PATH" envDefault:"/etc/ssl/certs/ca-certificates.crt" doc:"certificates that vouch for those of the backends, PEM" example:"/certs/ca.crt"`
 
 	TLS            string `env:"TLS" envDefault:"required" choice:"required,yes,no" doc:"required: no login without TLS; yes: offered; no: off" example:"required"`
 	TLSCertPath    Path   `env:"TLS_CERT_PATH" envDefault:"/certs/tls.crt" doc:"certificate chain, PEM; without one a self-signed certificate is made" example:"/certs/tls.crt"`
-	TLSKeyPath     Path   `env:"TLS_KEY_PATH" envDefault:"/certs/tls.key" doc:"its private key, PEM" example:"/certs/tls.key"`
+	TLSKeyPath     Path   `env:"TLS_KEY_PATH" envDefault:"/certs/tls.key" doc:"private key of TLS_CERT_PATH, PEM" example:"/certs/tls.key"`
 	TLSSNIDir      Path   `env:"TLS_SNI_DIR" envDefault:"/certs" doc:"directory with NAME/tls.crt and NAME/tls.key, for clients that ask for NAME" example:"/certs"`
 	TLSMinProtocol string `env:"TLS_MIN_PROTOCOL" envDefault:"TLSv1.2" choice:"TLSv1.2,TLSv1.3" doc:"oldest protocol accepted: TLSv1.2 or TLSv1.3" example:"TLSv1.2"`
 	CAPath         Path   `env:"TLS_CA_PATH" envDefault:"/etc/ssl/certs/ca-certificates.crt" doc:"who signs the certificates of LDAP, OAuth2 and relay, PEM" example:"/certs/ca.crt"`
@@ -80,13 +80,13 @@ type Settings struct {
 	Hostname           Host      `env:"MAIL_HOSTNAME" doc:"name in greetings and in the self-signed certificate; default: the container's" example:"mail.example.com"`
 	MailDir            Path      `env:"MAIL_DIR" server:"true" envDefault:"/srv/mail" doc:"mail, one directory per user" example:"/srv/mail"`
 	MailHome           Layout    `env:"MAIL_HOME" server:"true" doc:"home of a user, of %{user}, %{username} and %{domain}; default: MAIL_DIR/%{user}" example:"/srv/mail/%{domain}/%{username}"`
-	MailPath           Layout    `env:"MAIL_PATH" server:"true" envDefault:"~/mail" doc:"where in it the mail lies, or elsewhere" example:"~/Maildir"`
+	MailPath           Layout    `env:"MAIL_PATH" server:"true" envDefault:"~/mail" doc:"where the mail lies: in the home (~), or elsewhere" example:"~/Maildir"`
 	MailFormat         string    `env:"MAIL_FORMAT" server:"true" envDefault:"maildir" choice:"maildir,sdbox,mdbox" doc:"maildir, sdbox or mdbox" example:"maildir"`
 	MailUID            ID        `env:"MAIL_UID" doc:"owner of all mail; default: that of MAIL_DIR, or 5000; without root it is the user pidgeon runs as" example:"5000"`
-	MailGID            ID        `env:"MAIL_GID" doc:"group of all mail; likewise" example:"5000"`
+	MailGID            ID        `env:"MAIL_GID" doc:"group of all mail; in the same way" example:"5000"`
 	RecipientDelimiter Delimiter `env:"RECIPIENT_DELIMITER" envDefault:"+" doc:"user+detail@example.com goes to user" example:"+"`
 	RelayHost          Host      `env:"RELAY_HOST" server:"true" doc:"where submission hands mail to; needed with submission" example:"postfix"`
-	RelayPort          Port      `env:"RELAY_PORT" server:"true" envDefault:"25" doc:"its port" example:"25"`
+	RelayPort          Port      `env:"RELAY_PORT" server:"true" envDefault:"25" doc:"port of RELAY_HOST" example:"25"`
 	RelayTLS           string    `env:"RELAY_TLS" server:"true" envDefault:"no" choice:"no,starttls,tls" doc:"no, starttls, or tls from the first byte on" example:"starttls"`
 	RelayUser          Text      `env:"RELAY_USER" server:"true" doc:"who submission logs in as at RELAY_HOST; default: nobody" example:"dovecot"`
 	RelayPassword      Text      `env:"RELAY_PASSWORD" server:"true" doc:"the password of RELAY_USER" example:"secret" secret:"true"`
@@ -103,7 +103,7 @@ type Settings struct {
 	SpamToJunk      string `env:"SPAM_TO_JUNK" server:"true" envDefault:"no" choice:"yes,no" doc:"yes: what a filter before has marked as spam goes to Junk" example:"yes"`
 	SpamLearnDir    Path   `env:"SPAM_LEARN_DIR" server:"true" doc:"directory with the programs spam and ham, which get what users move into Junk, and out of it" example:"/learn"`
 	SieveBefore     Path   `env:"SIEVE_BEFORE" server:"true" doc:"directory of *.sieve scripts that run before those of the users, in lexical order" example:"/sieve/before"`
-	SieveAfter      Path   `env:"SIEVE_AFTER" server:"true" doc:"the same for after them" example:"/sieve/after"`
+	SieveAfter      Path   `env:"SIEVE_AFTER" server:"true" doc:"the same, for scripts that run after them" example:"/sieve/after"`
 
 	Listen          Addresses `env:"LISTEN" always:"true" envDefault:"*,::" doc:"addresses to listen on; * is all of IPv4, :: all of IPv6" example:"127.0.0.1"`
 	IMAPPort        Port      `env:"IMAP_PORT" envDefault:"143" listener:"imap" doc:"IMAP with STARTTLS; 0 turns a listener off" example:"1143"`
@@ -120,13 +120,13 @@ type Settings struct {
 
 	DovecotConf     Path     `env:"DOVECOT_CONF" always:"true" fixed:"true" doc:"a Dovecot configuration of your own, in the place of what this table says of protocols, users, mail, TLS and listeners" example:"/etc/dovecot/dovecot.conf"`
 	ProxyProtocol   string   `env:"PROXY_PROTOCOL" envDefault:"no" choice:"yes,no" doc:"yes: a proxy such as HAProxy comes first on all ports but LMTP's, and tells the client's address" example:"yes"`
-	TrustedNetworks Networks `env:"TRUSTED_NETWORKS" doc:"addresses of the proxies before this server, those of PROXY_PROTOCOL or ones with ROLE=proxy: they are believed whose address the client has" example:"10.0.0.0/8"`
+	TrustedNetworks Networks `env:"TRUSTED_NETWORKS" doc:"addresses of the proxies before this server, those of PROXY_PROTOCOL or ones with ROLE=proxy: what they say of a client's address is believed" example:"10.0.0.0/8"`
 
 	OverridesDir Path   `env:"OVERRIDES_DIR" always:"true" envDefault:"/overrides" doc:"*.conf, *.conf.tmpl and templates/ of yours; followed while running" example:"/overrides"`
 	RunDir       Path   `env:"RUN_DIR" always:"true" fixed:"true" envDefault:"/run/pidgeon" doc:"generations, Dovecot's sockets, control socket; tmpfs" example:"/run/pidgeon"`
 	StateDir     Path   `env:"STATE_DIR" always:"true" fixed:"true" envDefault:"/var/lib/pidgeon" doc:"last good generation, self-signed certificate; volume" example:"/var/lib/pidgeon"`
 	OnInvalid    string `env:"ON_INVALID" always:"true" fixed:"true" envDefault:"last-good" choice:"last-good,fail" doc:"a start with a broken override: last-good runs what last worked, fail exits 78" example:"fail"`
-	CarryOver    string `env:"CARRY_OVER" always:"true" envDefault:"yes" choice:"yes,no" doc:"on Dovecot 2.4, use overrides in the words of 2.3 that can be carried over whole" example:"no"`
+	CarryOver    string `env:"CARRY_OVER" always:"true" envDefault:"yes" choice:"yes,no" doc:"yes: on Dovecot 2.4, overrides for 2.3 are used too, if they can be converted whole" example:"no"`
 	StopGrace    Grace  `env:"STOP_GRACE" always:"true" fixed:"true" envDefault:"8s" doc:"how long sessions may take to end on stop; keep it under the engine's own limit" example:"8s"`
 	LogLevel     string `env:"LOG_LEVEL" always:"true" fixed:"true" envDefault:"info" choice:"debug,info,warn,error" doc:"debug, info, warn or error" example:"debug"`
 	LogFormat    string `env:"LOG_FORMAT" always:"true" fixed:"true" envDefault:"text" choice:"text,json" doc:"text, or json for all lines, Dovecot's too" example:"json"`
