@@ -30,7 +30,6 @@ type Host struct {
 	Facts     container.Facts
 	Dovecot   *dovecot.Dovecot
 	Templates fs.FS // of Dovecot's dialect
-	Run       dovecot.Runner
 
 	SelfSigned string // directory of the self-signed certificate
 	Rehearsal  string // directory of a rehearsal, which makes and removes it

@@ -91,7 +91,7 @@ func liveOf(ctx context.Context, s settings.Settings) (live candidate.Live) {
 // host returns the host of a request, and the store to stage in.
 func (c Call) host(ctx context.Context, r candidate.Request, run dovecot.Runner) (h candidate.Host, store *publish.Store, err error) {
 	h = candidate.Host{
-		Version: c.Version, Environ: c.Environ, Fixed: r.Fixed, Facts: r.Facts, Run: run,
+		Version: c.Version, Environ: c.Environ, Fixed: r.Fixed, Facts: r.Facts,
 		SelfSigned: r.SelfSigned, Rehearsal: filepath.Join(r.Store, "rehearsal"),
 	}
 	if h.Dovecot, err = dovecot.Find(ctx, run); err != nil {
@@ -108,7 +108,7 @@ func (c Call) host(ctx context.Context, r candidate.Request, run dovecot.Runner)
 // verdict runs a judging process on the present sources. Faults are in the verdict; an error
 // means that the judgement failed.
 func (j *judgement) verdict() (candidate.Verdict, error) {
-	v := candidate.RunJudge(j.ctx, j.Run, j.Call.Environ, j.request)
+	v := candidate.RunJudge(j.ctx, j.Dovecot.Run, j.Call.Environ, j.request)
 	if j.ctx.Err() != nil {
 		return v, failure{exitInterrupted, "interrupted"}
 	}

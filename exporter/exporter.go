@@ -35,15 +35,14 @@ func Listen(log *slog.Logger, s settings.Settings) (sockets []*os.File) {
 	}
 	addresses, _ := candidate.WithoutIPv6(s.MetricsAddresses())
 	for _, address := range addresses {
+		var socket *os.File
 		l, err := candidate.Listen(address, port)
+		if err == nil {
+			socket, err = l.(*net.TCPListener).File()
+			l.Close()
+		}
 		if err != nil {
 			log.Error("no metrics", "address", address, "port", port, "error", err, "hint", candidate.BindHint("metrics", err))
-			continue
-		}
-		socket, err := l.(*net.TCPListener).File()
-		l.Close()
-		if err != nil {
-			log.Error("no metrics", "address", address, "port", port, "error", err)
 			continue
 		}
 		sockets = append(sockets, socket)

@@ -2,6 +2,7 @@ package render
 
 import (
 	"bytes"
+	"cmp"
 	"fmt"
 	"maps"
 	"reflect"
@@ -93,21 +94,10 @@ func (in Input) Variables(path string) (names []string) {
 			names = append(names, strings.ToUpper(p)+"_CONCURRENCY", strings.ToUpper(p)+"_MODE")
 		}
 		return append(names, "PROTOCOLS")
-	case "FirstUID", "OneMailOwner":
-		name = "MailUID"
-	case "FreePort":
-		name = "Overrides"
-	case "Proxy":
-		name = "Role"
-	case "Asks":
-		name = "Auth"
 	case "Hosts":
 		return []string{"LDAP_BACKEND_ATTRIBUTE", "SQL_BACKEND_QUERY"}
-	case "PassedOn", "Hosted":
-		name = "SQLBackendQuery"
-	case "Backend":
-		name = "BackendName"
 	}
+	name = cmp.Or(fieldOf[name], name)
 	if f, _ := reflect.TypeFor[Data]().FieldByName(name); f.Tag != "" {
 		return strings.Fields(f.Tag.Get("from"))
 	}
@@ -121,6 +111,12 @@ func (in Input) Variables(path string) (names []string) {
 		names = append(names, v.Name)
 	}
 	return names
+}
+
+// fieldOf has, for methods in templates, the field that decides.
+var fieldOf = map[string]string{
+	"FirstUID": "MailUID", "OneMailOwner": "MailUID", "FreePort": "Overrides", "Proxy": "Role", "Asks": "Auth",
+	"PassedOn": "SQLBackendQuery", "Hosted": "SQLBackendQuery", "Backend": "BackendName",
 }
 
 func secrets(data Data) config.Files {

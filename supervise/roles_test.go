@@ -48,7 +48,7 @@ func printSignals() int {
 // first one of HUP and USR1 that arrives here.
 func printInherited() int {
 	c := make(chan os.Signal, 2)
-	defer Notify(c)()
+	Notify(c)
 	child := exec.Command("grep", "-E", "SigIgn|SigBlk", "/proc/self/status")
 	child.Stdout = os.Stdout
 	if child.Run() != nil {
@@ -62,7 +62,7 @@ func printInherited() int {
 
 // writeUnread exits with 9 if it outlives a write that nobody reads.
 func writeUnread() int {
-	defer Notify(make(chan os.Signal, 1))()
+	Notify(make(chan os.Signal, 1))
 	for range 10 {
 		if _, err := fmt.Println("unread"); err == nil {
 			return 1
@@ -97,7 +97,7 @@ func onTerminal(script string) int {
 	}
 	defer s.Close()
 	c := make(chan os.Signal, 8)
-	defer Notify(c)()
+	Notify(c)
 	cmd := exec.Command("/bin/sh", "-c", script)
 	cmd.Stdin, cmd.Stdout = os.Stdin, os.Stdout
 	code := s.Foreground(cmd, nil, time.Minute)

@@ -30,33 +30,28 @@ func realTime() (list []os.Signal) {
 	return list
 }
 
-// Notify sends the signals that are ours to handle to c, and returns what ends
-// that. A signal that was ignored when the program was started stays ignored;
-// of those the Go runtime takes over at start (all but HUP, INT, TSTP and CONT)
-// that can no longer be seen. Real-time signals are dropped by the Go runtime.
+// Notify sends the signals that are ours to handle to c. A signal that was ignored
+// when the program was started stays ignored; of those the Go runtime takes over at
+// start (all but HUP, INT, TSTP and CONT) that can no longer be seen. Real-time
+// signals are dropped by the Go runtime.
 //
 // A write to a standard output nobody reads then gives an error and no longer
 // ends the program, and the container with it. Ignoring SIGPIPE would do that
 // too, but children would inherit it.
-func Notify(c chan<- os.Signal) (stop func()) { return notify(c, passed()) }
+func Notify(c chan<- os.Signal) { notify(c, passed()) }
 
 // NotifyAll is Notify with the real-time signals, for a command of the user's own:
 // some mean a stop to it (systemd: SIGRTMIN+3), none does to us.
-func NotifyAll(c chan<- os.Signal) (stop func()) { return notify(c, append(passed(), realTime()...)) }
+func NotifyAll(c chan<- os.Signal) { notify(c, append(passed(), realTime()...)) }
 
-func notify(c chan<- os.Signal, list []os.Signal) (stop func()) {
+func notify(c chan<- os.Signal, list []os.Signal) {
 	ignored := ignoredSignals()
 	for _, sig := range list {
 		if ignored&bit(sig) == 0 {
 			signal.Notify(c, sig)
 		}
 	}
-	unread := make(chan os.Signal, 1)
-	signal.Notify(unread, unix.SIGPIPE)
-	return func() {
-		signal.Stop(c)
-		signal.Stop(unread)
-	}
+	signal.Notify(make(chan os.Signal, 1), unix.SIGPIPE) // which nobody reads
 }
 
 // IsStop reports whether sig asks the container to stop.
