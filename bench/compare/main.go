@@ -12,16 +12,13 @@ import (
 	"time"
 )
 
-// exitUsage is EX_USAGE of sysexits(3).
-const exitUsage = 64
-
 // bench is a run.
 type bench struct {
 	fixtures
 	root, bin        string
 	program, before  string // pidgeon, and an earlier one
-	rounds, sessions int
-	users            int
+	rounds           int
+	sessions, users  int
 	duration, settle time.Duration
 	only             string
 }
@@ -46,7 +43,7 @@ func main() {
 	}[flag.Arg(0)]
 	if !ok || flag.NArg() != 1 || b.root == "" || b.bin == "" {
 		fmt.Fprintln(os.Stderr, "usage: compare -root DIR -bin DIR -dialect 2.3|2.4 [-…] sessions|logins|start|edit|pid1|wake|reloads|limits|proxied")
-		os.Exit(exitUsage)
+		os.Exit(64) // EX_USAGE of sysexits(3)
 	}
 	if err := b.run(measure); err != nil {
 		fmt.Fprintln(os.Stderr, "compare:", err)
@@ -55,7 +52,11 @@ func main() {
 }
 
 func (b *bench) run(measure func(*bench) error) (err error) {
-	if b.bin, err = filepath.Abs(b.bin); err != nil {
+	b.bin, err = filepath.Abs(b.bin)
+	if b.before != "" && err == nil {
+		b.before, err = filepath.Abs(b.before)
+	}
+	if err != nil {
 		return err
 	}
 	b.fixtures, err = newFixtures(b.dialect, max(b.users, 2*b.sessions+b.beyond()))
@@ -64,16 +65,6 @@ func (b *bench) run(measure func(*bench) error) (err error) {
 		return err
 	}
 	b.program = b.tool("pidgeon")
-	if b.before != "" { // to where a container can see it
-		program, err := os.ReadFile(b.before)
-		if err != nil {
-			return err
-		}
-		b.before = b.path("before")
-		if err := os.WriteFile(b.before, program, 0o755); err != nil {
-			return err
-		}
-	}
 	fmt.Println("dovecot:", b.dialect)
 	return measure(b)
 }

@@ -43,7 +43,7 @@ const prepared = "bench: prepared"
 func (b *bench) launch(s spec) (*server, error) {
 	script := `{ ` + s.prepare + `
 } && echo ` + prepared + ` && read -r _ && exec "$@"`
-	cmd := pidgeontest.Command(b.root, []string{b.dir, b.bin}, append([]string{"bash", "-ec", script, "bash"}, s.command...)...)
+	cmd := pidgeontest.Command(b.root, []string{b.dir, b.bin, b.program}, append([]string{"bash", "-ec", script, "bash"}, s.command...)...)
 	cmd.Env = append([]string{"PATH=/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin"}, s.environ...)
 	gate, err := cmd.StdinPipe()
 	if err != nil {

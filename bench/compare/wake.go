@@ -34,18 +34,8 @@ const (
 
 // wakeUps has all idle sessions woken and sent to sleep again, several times.
 func (b *bench) wakeUps() error {
-	if have := inotifyInstances(); have < b.sessions+b.beyond() {
-		return fmt.Errorf("%d inotify instances, with which %d sessions do not hibernate: sysctl -w fs.inotify.max_user_instances=%d", have, b.sessions, 2*b.sessions)
-	}
 	fmt.Printf("sessions: %d\n", b.sessions)
 	return b.interleave("Wake", rowsOf(keepings, (*bench).wake))
-}
-
-// inotifyInstances is how many the host gives each user.
-func inotifyInstances() (n int) {
-	text, _ := os.ReadFile("/proc/sys/fs/inotify/max_user_instances")
-	_, _ = fmt.Sscan(string(text), &n)
-	return n
 }
 
 func (b *bench) wake(k keeping) (string, error) {
@@ -65,6 +55,9 @@ func (b *bench) wake(k keeping) (string, error) {
 		return "", err
 	}
 	defer server.Kill()
+	if server.Log.Await("too few inotify instances", settled) {
+		return "", server.fault("sessions would not hibernate")
+	}
 	crowd := &load.Crowd{Port: s.ports.IMAPS, AtOnce: 30}
 	defer crowd.Leave()
 	crowd.Grow(b.sessions)
