@@ -6,6 +6,7 @@ import (
 	"os/exec"
 	"slices"
 	"strings"
+	"syscall"
 	"testing"
 	"testing/synctest"
 	"time"
@@ -82,17 +83,14 @@ func TestEffectiveCost(t *testing.T) {
 			dovecottest.Configuration(t, dialect, dir, override.String())
 			d := dovecottest.Installed(t, dialect, dir)
 			once := func(work func() error) time.Duration {
-				began := time.Now()
+				before := childrenTime()
 				if err := work(); err != nil {
 					t.Fatal(err)
 				}
-				return time.Since(began)
+				return childrenTime() - before
 			}
 			var dumps, effectives []time.Duration
-			enough := func() bool { // 2.4 takes two looks
-				return slices.Min(effectives) <= 3*slices.Min(dumps)+100*time.Millisecond
-			}
-			for try := 0; try < 3 || try < 10 && !enough(); try++ { // others may want the processor
+			for range 3 { // what else the machine does costs caches
 				dumps = append(dumps, once(func() error { _, err := d.Dump(t.Context(), dovecottest.Main, true); return err }))
 				effectives = append(effectives, once(func() error {
 					_, err := d.Effective(context.Background(), dovecottest.Main, asked()...)
@@ -100,11 +98,19 @@ func TestEffectiveCost(t *testing.T) {
 				}))
 			}
 			t.Logf("one look %v, the effective configuration %v", slices.Min(dumps), slices.Min(effectives))
-			if !enough() {
+			if slices.Min(effectives) > 3*slices.Min(dumps)+100*time.Millisecond { // 2.4 takes two looks
 				t.Errorf("the effective configuration takes %v, one look at all of it %v", slices.Min(effectives), slices.Min(dumps))
 			}
 		})
 	}
+}
+
+// childrenTime is the processor time of the processes that this one has waited for: unlike
+// the clock it leaves out who else wanted the processor.
+func childrenTime() time.Duration {
+	var used syscall.Rusage
+	_ = syscall.Getrusage(syscall.RUSAGE_CHILDREN, &used)
+	return time.Duration(used.Utime.Nano() + used.Stime.Nano())
 }
 
 // TestBusyMachine has doveconf take long: as long as it may where others want the
