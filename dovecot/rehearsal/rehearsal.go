@@ -140,7 +140,7 @@ func (p private) run(ctx context.Context, d *dovecot.Dovecot, conf string) (find
 		failure = errAuthWaits
 	}
 	if failure != nil {
-		p.awaitReason(running)
+		p.awaitReason(running, trying, failure)
 	} else if p.hasDatabase() {
 		p.askDatabases(running)
 	}
@@ -182,18 +182,24 @@ func (p private) verdict(failure error) (finding.List, error) {
 	return finding.List{silent}, nil
 }
 
+// owed are the failures whose reason Dovecot logs for sure: not that it turns a client away.
+var owed = lazyregexp.New(`the server (?:hung up|answered: (?:\* BYE|.*[Rr]efer to server log))`)
+
 // awaitReason waits for the reason in the log, because a line passes through Dovecot's log
 // process and arrives after the client has seen the failure. The master logs that a service
 // has failed before the service logs why.
-func (p private) awaitReason(ctx context.Context) {
+func (p private) awaitReason(running, trying context.Context, failure error) {
+	if owed.MatchString(failure.Error()) {
+		p.awaitLog(trying, func(string) bool { return len(p.complaints()) > 0 })
+	}
+	ctx, cancel := context.WithTimeout(running, 300*time.Millisecond+5*p.doveconf)
+	defer cancel()
 	p.awaitLog(ctx, func(string) bool {
 		return slices.ContainsFunc(p.complaints(), func(f finding.Finding) bool { return f.File != "" })
 	})
 }
 
 func (p private) awaitLog(ctx context.Context, enough func(log string) bool) {
-	ctx, cancel := context.WithTimeout(ctx, 300*time.Millisecond+5*p.doveconf)
-	defer cancel()
 	tick := time.NewTicker(10 * time.Millisecond)
 	defer tick.Stop()
 	for {

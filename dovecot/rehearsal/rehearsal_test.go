@@ -241,3 +241,24 @@ func TestAuthWaits(t *testing.T) {
 		t.Errorf("the verdict is %v, %v", found, err)
 	}
 }
+
+// TestLateReason waits as long as a rehearsal may take for what Dovecot is sure to log, and
+// not for that which it may not log.
+func TestLateReason(t *testing.T) {
+	p := private{Rehearsal: Rehearsal{Dir: t.TempDir(), Config: lint.Parse(nil, "/g")}}
+	time.AfterFunc(time.Second, func() {
+		dovecottest.Write(t, p.Dir, "log", "Nov 23 15:20:48 imap(x): Error: Mail access for users with UID 5000 not permitted\n")
+	})
+	for _, tt := range []struct {
+		failure string
+		logged  int
+	}{
+		{"imap: the server answered: b NO [AUTHENTICATIONFAILED] Authentication failed.", 0},
+		{"imap: the server answered: * BYE Internal error occurred. Refer to server log for more information.", 1},
+	} {
+		p.awaitReason(t.Context(), t.Context(), errors.New(tt.failure))
+		if found := p.complaints(); len(found) != tt.logged {
+			t.Errorf("after %s there is %v", tt.failure, found)
+		}
+	}
+}
