@@ -299,6 +299,7 @@ func (e *entrypoint) finish() int {
 	if e.server.Ended() != nil {
 		code = e.server.Stop(e.signals)
 	}
+	e.jobs.end() // what has worked may be written to a slow disk
 	e.exporter.end()
 	return cmp.Or(e.state.ExitCode, code)
 }

@@ -113,6 +113,7 @@ func TestHosts(t *testing.T) {
 	}
 	binary := built(t)
 	pidgeontest.OnEach(t, func(t *testing.T, _, root string) {
+		t.Parallel()
 		for name, database := range hostsIn {
 			t.Run(name, func(t *testing.T) {
 				t.Parallel()

@@ -23,7 +23,7 @@ func TestMain(m *testing.M) {
 	given := false
 	flag.Visit(func(f *flag.Flag) { given = given || f.Name == "test.parallel" })
 	if !given {
-		_ = flag.Set("test.parallel", strconv.Itoa(3*runtime.GOMAXPROCS(0)))
+		_ = flag.Set("test.parallel", strconv.Itoa(5*runtime.GOMAXPROCS(0)))
 	}
 	code := m.Run()
 	_ = os.RemoveAll(buildDir)
@@ -64,6 +64,7 @@ var counting = map[string]struct{ key, unlimited string }{
 // real Dovecot. Each file below testdata/script is one behaviour; README.md there
 // has the commands that are not testscript's own.
 func TestEntrypoint(t *testing.T) {
+	t.Parallel()
 	need(t, "bash", "curl", "mbsync", "nsenter", "openssl", "prometheus", "promtool", "python3")
 	binary := built(t)
 	subjects := scriptFolders(t)

@@ -27,6 +27,7 @@ func TestSecurityTables(t *testing.T) {
 		t.Fatal(err)
 	}
 	pidgeontest.OnEach(t, func(t *testing.T, dialect, root string) {
+		t.Parallel()
 		s := inUse(t, root, pidgeontest.Launch{})
 		t.Run("files", func(t *testing.T) { compareFiles(t, s, table(text, 6), peopleOf(t, root)) })
 		// A rehearsal that hangs, up to its end after 8 s.
@@ -45,6 +46,7 @@ func TestFewCapabilitiesSuffice(t *testing.T) {
 		few += ",+" + name
 	}
 	pidgeontest.OnEach(t, func(t *testing.T, _, root string) {
+		t.Parallel()
 		s := inUse(t, root, pidgeontest.Launch{Before: few + ` -- "$@"`})
 		override(t, s, "secret.conf", "login_greeting = with few\n")
 		if !s.Log.Await("msg=reloaded", pidgeontest.Patience) {
