@@ -149,12 +149,15 @@ func (p Process) Zombie() bool { return p.State == "Z" }
 
 // Processes lists all processes, PID 1 first.
 func (c *Container) Processes() (all []Process) {
-	spaces, _ := filepath.Glob("/proc/[0-9]*/ns/pid")
-	for _, space := range spaces {
-		target, _ := os.Readlink(space)
-		stat, err := os.ReadFile(filepath.Join(space, "../../stat"))
+	entries, _ := os.ReadDir("/proc")
+	for _, entry := range entries {
+		dir := filepath.Join("/proc", entry.Name())
+		if target, _ := os.Readlink(dir + "/ns/pid"); target != c.namespace || target == "" {
+			continue
+		}
+		stat, err := os.ReadFile(dir + "/stat")
 		head, tail, _ := strings.Cut(string(stat), ") ") // PID (NAME) STATE …
-		if number, name, ok := strings.Cut(head, " ("); ok && err == nil && target == c.namespace && target != "" {
+		if number, name, ok := strings.Cut(head, " ("); ok && err == nil {
 			pid, _ := strconv.Atoi(number)
 			all = append(all, Process{pid, name, tail[:1]})
 		}

@@ -77,10 +77,14 @@ func (s *Server) Start(l Launch) error {
 	if err := s.Container.Start(s.command(l)); err != nil {
 		return err
 	}
-	s.pid = 0
+	s.pid = s.Container.PID()
+	name := filepath.Base(s.binary)
 	found := func() bool {
-		s.pid = s.Find(filepath.Base(s.binary))
-		return s.pid != 0 || s.Over()
+		if l.Init {
+			s.pid = s.Find(name)
+		}
+		running, _ := os.ReadFile(fmt.Sprintf("/proc/%d/comm", s.pid))
+		return strings.TrimSpace(string(running)) == name || s.Over()
 	}
 	if !Within(Patience, found) {
 		return errors.New("pidgeon does not appear")
