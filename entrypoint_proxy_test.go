@@ -314,7 +314,7 @@ func TestProxy(t *testing.T) {
 				moved = user
 			}
 		}
-		if !pidgeontest.Within(pidgeontest.Patience, func() bool { s.mustLogin(moved); return len(s.owner(moved)) > 0 && s.owner(moved)[0] == s.address(2) }) {
+		if !pidgeontest.Within(pidgeontest.Patience, func() bool { s.mustLogin(moved); return slices.Contains(s.owner(moved), s.address(2)) }) {
 			t.Errorf("%s is at %v, want %s", moved, s.owner(moved), s.address(2))
 		}
 		lost := 0
