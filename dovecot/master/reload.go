@@ -95,7 +95,7 @@ const complaintDelay = 50 * time.Millisecond
 // it before READY=1; the short wait is for its name in /proc, and for the line that says why
 // there is none.
 func (p *Process) logReplaced(ctx context.Context, before []int) bool {
-	ctx, cancel := context.WithTimeout(ctx, 300*time.Millisecond)
+	ctx, cancel := context.WithTimeout(ctx, time.Second)
 	defer cancel()
 	return p.awaitSign(ctx, "reload", func() bool { return hasNewLog(p.pid, before) }) == nil
 }
