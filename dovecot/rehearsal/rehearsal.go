@@ -72,10 +72,10 @@ func Run(ctx context.Context, d *dovecot.Dovecot, r Rehearsal) (finding.List, er
 }
 
 // died reports whether a process of the rehearsal has ended without a reason. One such death
-// refuses nothing, because it may be a defect of Dovecot: an imap-login of 2.3.19 once died of
-// signal 11 with a configuration that it served before and after, and one that loses anvil
-// during a login keeps a query that is freed, and panics when the client leaves
-// (anvil_client_query).
+// refuses nothing, because it may be a defect of Dovecot: a login process that waits for a
+// session's process when auth ends, and then loses that one too, dies of signal 11 (2.3.19,
+// not 2.4.0: auth_client_send_cancel), and one that loses anvil during a login keeps a query
+// that is freed, and panics when the client leaves (anvil_client_query).
 func died(f finding.Finding) bool {
 	return strings.Contains(f.Problem, "killed with signal") || strings.Contains(f.Problem, startupFailed)
 }
