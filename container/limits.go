@@ -40,7 +40,7 @@ func Measure(demand []sizing.Protocol) (sizing.Machine, sizing.Allowed, error) {
 		allowed.MemoryKiB, allowed.MemoryBy = host, sizing.MachineMemory
 	}
 	// Go looks at the cgroup's quota.
-	machine := sizing.Machine{CPUs: runtime.GOMAXPROCS(0), Files: 1 << 30, Inotify: allowed.Inotify}
+	machine := sizing.Machine{CPUs: runtime.GOMAXPROCS(0), Files: 1 << 30, MemoryKiB: allowed.MemoryKiB, Inotify: allowed.Inotify}
 	want := sizing.Size(demand, machine).Files
 	hard := cmp.Or(rlimit(unix.RLIMIT_NOFILE), filesInReserve)
 	soft, err := supervise.RaiseFiles(uint64(max(want, min(hard, filesInReserve))))

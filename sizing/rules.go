@@ -86,7 +86,7 @@ func (p Protocol) loginVSZ(clients int) Derivation {
 	if p.Proxied {
 		toMiB = 4
 	}
-	return add(count(clients, "clients").dividedBy(toMiB, "to a MiB"), count(32, "MiB of its own")).atLeast(256, "MiB (default_vsz_limit)")
+	return add(count(clients, "clients").dividedBy(toMiB, "to a MiB"), count(32, "MiB of its own")).atLeast(defaultVSZMiB, "MiB (default_vsz_limit)")
 }
 
 // hibernatedClients is how many sessions one process keeps. It closes the inotify
@@ -171,6 +171,23 @@ func derive(sized []limits, effective []pair, machine Machine) Sizes {
 	return bounded(sized, files, machine)
 }
 
+// indexerMiB is the address space of a process that indexes mail. A message of 1 MiB of text
+// takes 110 MiB if words come again as in a language, and more than 330 if none does, or 700
+// if it is base64 (2.3.19 with fts_xapian 1.5.5); 70 and 218, and 804 for 5 MiB (2.4.1 with
+// fts_flatcurve). The few that need more than Dovecot's default may have a quarter of the
+// container's memory each, up to the 2 GiB that fts_xapian's manual asks for.
+func indexerMiB(machine Machine) int {
+	if machine.MemoryKiB == 0 {
+		return maxIndexerMiB
+	}
+	return min(max(defaultVSZMiB, machine.MemoryKiB>>10/4), maxIndexerMiB)
+}
+
+const (
+	defaultVSZMiB = 256 // default_vsz_limit
+	maxIndexerMiB = 2048
+)
+
 // anvilReserve is by how much anvil's limit exceeds the need: it alone is kept
 // across reloads, with the limit it was started with, and a later override may
 // raise the number of logins.
@@ -182,7 +199,7 @@ const ownFiles = 24
 // bounded keeps every client limit below what a process may open, or Dovecot
 // warns at each start. files are what login services need.
 func bounded(sized []limits, files int, machine Machine) Sizes {
-	sizes := Sizes{Files: files, limits: map[string]limits{}}
+	sizes := Sizes{Files: files, IndexerMiB: indexerMiB(machine), limits: map[string]limits{}}
 	most := max(1, machine.Files-ownFiles)
 	if most < defaultLimit {
 		sizes.DefaultClientLimit = most

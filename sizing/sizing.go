@@ -18,8 +18,9 @@ const Unlimited = -1
 
 // Machine is the hardware and the limits that sizes depend on.
 type Machine struct {
-	CPUs  int
-	Files int // hard limit of open files per process (ulimit -Hn)
+	CPUs      int
+	Files     int // hard limit of open files per process (ulimit -Hn)
+	MemoryKiB int // 0 is without limit
 	// Inotify is how many inotify instances a user may have; 0 is without limit.
 	Inotify int
 }
@@ -63,6 +64,7 @@ type Sizes struct {
 	// DefaultClientLimit is for the services that are not sized: Dovecot 2.3 warns where a
 	// process may open fewer files. Zero leaves Dovecot's default.
 	DefaultClientLimit int
+	IndexerMiB         int // vsz_limit of a process that indexes mail
 
 	limits map[string]limits // behind Services, by their names
 }

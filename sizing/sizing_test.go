@@ -263,3 +263,12 @@ func TestEqual(t *testing.T) {
 		t.Error("5000 sessions are sized like 100")
 	}
 }
+
+// TestIndexerMemory gives a process that indexes mail a quarter of the memory, within bounds.
+func TestIndexerMemory(t *testing.T) {
+	for memory, want := range map[int]int{0: 2048, 512: 256, 1024: 256, 4096: 1024, 64 << 10: 2048} {
+		if got := sizing.Size(nil, sizing.Machine{MemoryKiB: memory << 10}).IndexerMiB; got != want {
+			t.Errorf("of %d MiB: %d MiB, want %d", memory, got, want)
+		}
+	}
+}
