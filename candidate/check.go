@@ -86,7 +86,7 @@ func (h Host) read(ctx context.Context, c Candidate, effective dovecot.Reading, 
 	if s.HasOperatorConfig() {
 		lost = slices.Concat(lost, closedListeners(r.Live.Listeners, m.Listeners), c.Lint.PassdbFaults(m.Effective))
 	} else {
-		lost = append(lost, c.Lint.ChangedListeners(m.Effective, requested(s))...)
+		lost = append(lost, c.Lint.ChangedListeners(m.Effective, requested(s), c.bringsProtocols())...)
 	}
 	if refused(r.Live.attribute(lost, c.Files, finding.List.Warnings)...) {
 		return m, found, nil
@@ -112,14 +112,20 @@ func (h Host) pathFaults(c Candidate, effective dovecot.Settings) finding.List {
 	switch {
 	case !effective.AnyProtocolOn():
 		found = append(found, finding.Warn(finding.ChangedListener, "", "no protocol is on: Dovecot serves other programs on this machine alone, such as with authentication", ""))
-	case !slices.ContainsFunc(c.Settings.Protocols, effective.ProtocolOn):
-		found = append(found, finding.Finding{
+	case !c.bringsProtocols() && !slices.ContainsFunc(c.Settings.Protocols, effective.ProtocolOn):
+		found = append(found, c.Lint.Blame("protocols", finding.Finding{
 			Code:    finding.UnknownProtocol,
 			Problem: "an override turns every protocol off that PROTOCOLS names",
 			Hint:    "remove the line, and set PROTOCOLS; or, for a whole configuration, set DOVECOT_CONF=FILE",
-		})
+		}))
 	}
 	return found
+}
+
+// bringsProtocols reports whether an override says which protocols there are, because it is a
+// whole configuration, and PROTOCOLS is not set.
+func (c Candidate) bringsProtocols() bool {
+	return !c.Settings.IsSet("PROTOCOLS") && c.Lint.ProtocolsWithPassdb()
 }
 
 // understand asks doveconf for the effective settings of the candidate.

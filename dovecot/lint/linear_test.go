@@ -102,6 +102,6 @@ func lookAtAll(t *testing.T, d *dovecot.Dovecot, files config.Files, dir string)
 	c.CertificatePairs()
 	c.OwnedSettingFaults(map[string]string{"base_dir": "/x"})
 	c.LimitFaults(s)
-	c.ChangedListeners(s, []config.Listener{{Name: "imap", Port: 143}})
+	c.ChangedListeners(s, []config.Listener{{Name: "imap", Port: 143}}, false)
 	c.LogComplaints("imap: Error: x\n")
 }

@@ -16,8 +16,8 @@ import (
 // ChangedListeners finds listeners of the environment that overrides have changed. It warns,
 // because each change has its use but locks clients of that listener out. A protocol without
 // any listener is a fault, unless all are off, and so is a listener that a line about
-// something else takes away.
-func (c *Config) ChangedListeners(s dovecot.Settings, asked []config.Listener) finding.List {
+// something else takes away. A whole configuration may have other protocols.
+func (c *Config) ChangedListeners(s dovecot.Settings, asked []config.Listener, whole bool) finding.List {
 	found := c.clientCertificates(s)
 	closed, open := map[string]finding.Finding{}, map[string]bool{}
 	for _, want := range asked {
@@ -38,8 +38,10 @@ func (c *Config) ChangedListeners(s dovecot.Settings, asked []config.Listener) f
 		encrypted, implicit := s[socket.Setting("ssl")], strings.HasSuffix(want.Name, "s")
 		if !s.ProtocolOn(p.Name) {
 			off := changed(nil, "protocols", "is off with its protocol, which PROTOCOLS asks for", "to have no "+p.Name+", take it out of PROTOCOLS")
-			closed[p.Name] = c.blamed(c.section(nil, "protocols", ""), p.Name, off) // 2.4
-			found = append(found, closed[p.Name])
+			off = c.blamed(c.section(nil, "protocols", ""), p.Name, off) // 2.4
+			if found = append(found, off); !whole {
+				closed[p.Name] = off
+			}
 			continue
 		}
 		if set && port == 0 && moved(s, socket.Service, want.Port) {
@@ -88,6 +90,15 @@ func (c *Config) ChangedListeners(s dovecot.Settings, asked []config.Listener) f
 		}
 	}
 	return found
+}
+
+// ProtocolsWithPassdb reports whether one override sets the protocols and has a passdb. One that
+// only sets protocols may mean to add one.
+func (c *Config) ProtocolsWithPassdb() bool {
+	protocols := c.last(nil, "protocols")
+	return protocols != nil && protocols.file.Override && slices.ContainsFunc(protocols.file.statements, func(s *statement) bool {
+		return s.kind == opening && s.key == "passdb" && s.in == nil
+	})
 }
 
 // allowsCleartext reports whether an override lets users log in without TLS, so that one

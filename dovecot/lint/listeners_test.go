@@ -67,7 +67,7 @@ func TestChangedListeners(t *testing.T) {
 		}) {
 			files, effective := h.Configure(t, tt.override)
 			var got []string
-			for _, f := range Parse(files, h.Dir).ChangedListeners(effective, asked) {
+			for _, f := range Parse(files, h.Dir).ChangedListeners(effective, asked, false) {
 				severity := "error: "
 				if f.Warning {
 					severity = ""
