@@ -156,7 +156,9 @@ func (c *Config) blamed(in *section, key string, f finding.Finding) finding.Find
 }
 
 // Blame adds the line of the override that is in force for a global setting.
-func (c *Config) Blame(setting string, f finding.Finding) finding.Finding { return c.blamed(nil, setting, f) }
+func (c *Config) Blame(setting string, f finding.Finding) finding.Finding {
+	return c.blamed(nil, setting, f)
+}
 
 // Line is a line that sets a setting.
 type Line struct {
