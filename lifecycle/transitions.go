@@ -168,6 +168,11 @@ func (t *transition) noteGreetings(e ReloadConfirmed) {
 		t.ProofRetry = Backoff{}
 		return
 	}
+	for _, name := range slices.Sorted(maps.Keys(e.Silent)) {
+		if t.Silent[name] == "" { // it is asked again and again
+			t.say(slog.LevelWarn, "a listener does not greet", "error", e.Silent[name])
+		}
+	}
 	if len(t.Silent) > 0 && len(e.Silent) == 0 {
 		t.say(slog.LevelInfo, "all listeners greet again", "running", filepath.Base(t.Running.Dir))
 	}

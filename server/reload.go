@@ -3,8 +3,6 @@ package server
 import (
 	"context"
 	"errors"
-	"maps"
-	"slices"
 	"syscall"
 
 	"pidgeon/candidate"
@@ -25,9 +23,6 @@ func (s *Server) Reload(ctx context.Context, r lifecycle.Reload) lifecycle.Event
 		return lifecycle.ReloadUnconfirmed{Reload: r, Reasons: []string{err.Error()}, KeptPrevious: whole}
 	}
 	greeted, silent, mute := s.greetings(ctx, g)
-	for _, name := range slices.Sorted(maps.Keys(silent)) {
-		s.Log.Warn("a listener does not greet", "error", silent[name])
-	}
 	switch {
 	case ctx.Err() != nil:
 		// The container stops. Going back needs another SIGHUP, and a master whose files
