@@ -72,7 +72,7 @@ func (s Settings) Anvil() string {
 func socketOf(setting string) (Socket, bool) {
 	inside, ok := strings.CutPrefix(setting, "service/")
 	end := strings.LastIndex(inside, "/")
-	if !ok || end < 0 {
+	if !ok || end < 0 || strings.Count(inside[:end], "_listener/") > 1 { // one inside another is not opened (2.4.1)
 		return Socket{}, false
 	}
 	for _, kind := range socketKinds {

@@ -54,6 +54,11 @@ func TestCheck(t *testing.T) {
 			want: mine + ":2: auth sees nothing outside of /tmp, and so no file with users: leave the chroot of this service out",
 		},
 		{
+			name: "no special use", override: "namespace x {\n  prefix = x/\n  mailbox Trash {\n    special_use = Trash\n  }\n}\n",
+			want2: mine + ":4: mailbox Trash: unknown special_use: Trash",
+			want4: "warning: " + mine + ":4: mailbox Trash: special_use label Trash is not an RFC-defined label - allowing anyway",
+		},
+		{
 			name: "a chroot that counts for nothing", override: "service imap {\n  chroot = /nowhere\n}\n",
 			want: "warning: " + mine + ":2: Dovecot does not look at the chroot of the service imap: set mail_chroot for all users, or chroot in the user database",
 		},
@@ -250,6 +255,24 @@ func TestCheckDoveconfPanics(t *testing.T) {
 	found, err := Check(t.Context(), dovecottest.Installed(t, "2.4", dir), dovecottest.Main, Parse(files, dovecottest.Here))
 	if err == nil && len(found.Faults()) == 0 {
 		t.Errorf("the configuration passes: %v", found)
+	}
+}
+
+// A complaint about a database is about the line that asks it, and none is about a value that
+// is a part of another word.
+func TestLogComplaintsPlace(t *testing.T) {
+	text := "passdb {\n  driver = sql\n}\npassdb {\n  driver = ldap\n  args = /etc/mymbox\n}\n" +
+		"passdb sql {\n}\nmail_location = mbox:~/mail\nmail_attribute_dict = file:x\nsieve_script x {\n  driver = file\n}\n"
+	c := Parse(config.Files{{Name: "x.conf", Origin: mine, Override: true, Data: []byte(text)}}, "/g")
+	for complaint, want := range map[string]string{
+		"auth: Error: ldap(/etc/mymbox): Can't connect to server":                       mine + ":6",
+		"auth-worker(7): Error: mysql(x): Connect failed to database (mail): No file x": mine + ":2",
+		"imap: Error: open(/srv/xmbox) failed":                                          "",
+		"imap: Error: Unknown mail storage driver mbox":                                 mine + ":10",
+	} {
+		if found := c.LogComplaints(complaint); len(found) != 1 || found[0].Place() != want {
+			t.Errorf("%s: got %v, want %s", complaint, found, want)
+		}
 	}
 }
 

@@ -61,6 +61,9 @@ var ofSetting = lazyregexp.New(`service\(([^)]+)\): (\w+)`)
 // "duplicate listener: 24:127.0.0.1"
 var twice = lazyregexp.New(`^duplicate listener: (\d+):`)
 
+// "mailbox Trash: unknown special_use: Trash" (2.3), "… special_use label Trash is not …" (2.4)
+var specialUse = lazyregexp.New(`special_use(?: label|:) (\S+)`)
+
 // "Global setting log_path won't change the setting inside an earlier filter at /x line 7"
 var inFilter = lazyregexp.New(`^Global setting (\S+) won't change .* at (\S+) line (\d+) \(`)
 
@@ -96,6 +99,9 @@ func (c *Config) culprit(said dovecot.Complaint) *statement {
 	}
 	if m := ofSetting.FindStringSubmatch(said.Problem); m != nil {
 		return c.limitOf(m[1], m[2], said.Problem)
+	}
+	if m := specialUse.FindStringSubmatch(said.Problem); m != nil {
+		return c.lastValue("mailbox", "special_use", m[1])
 	}
 	key, _, _ := strings.Cut(said.Problem, ":")
 	return c.last(nil, key)
@@ -144,7 +150,9 @@ func (c *Config) LogComplaints(log string) finding.List {
 		seen[m[1]] = true
 		_, hint := understand(m[1])
 		f := finding.Finding{Code: finding.RehearsalFailed, Problem: m[1], Hint: hint}
-		if s, line := c.likelyLine(m[1]); s != nil {
+		if s := c.databaseLine(m[1]); s != nil {
+			f.File, f.Line = s.file.Origin, s.last
+		} else if s, line := c.likelyLine(m[1]); s != nil {
 			f.File, f.Line = s.file.Origin, line
 		}
 		found = append(found, f)
@@ -152,15 +160,38 @@ func (c *Config) LogComplaints(log string) finding.List {
 	return found
 }
 
+// "auth: Error: mysql(db): …", "auth-worker(7): Error: ldap(/etc/dovecot/ldap.conf): …"
+var ofDatabase = lazyregexp.New(`^auth[^ ]*: Error: (\w+)\(([^)]*)\)`)
+
+// databaseLine is the line of a passdb or userdb that asks the database of a complaint, whose
+// host and name may be words of any line: the first one unless another names its file.
+func (c *Config) databaseLine(complaint string) (found *statement) {
+	m := ofDatabase.FindStringSubmatch(complaint)
+	if m == nil {
+		return nil
+	}
+	driver := m[1]
+	if strings.Contains(driver, "sql") { // mysql, pgsql, sqlite
+		driver = "sql"
+	}
+	for s := range c.overrides {
+		inside, opens := s.within("passdb") || s.within("userdb"), s.kind == opening && (s.key == "passdb" || s.key == "userdb")
+		switch {
+		case inside && s.key == "args" && s.value == m[2]:
+			return s
+		case found == nil && (inside && s.key == "driver" && s.value == driver || opens && s.name == driver):
+			found = s
+		}
+	}
+	return found
+}
+
 // "imap-login: Error: …" is by a service, "service(imap-login): …" about one.
 var ofService = lazyregexp.New(`^([a-z-]+)(?:\(\d+\))?: |service\(([^)]+)\)`)
 
-// ofDatabase matches a complaint about a database, whose host and name may be words of any line.
-var ofDatabase = lazyregexp.New(`: Error: (?:mysql|pgsql|sqlite|ldap|LDAP)\b`)
-
-// likelyLine guesses the cause of a complaint: the last line of an override whose setting or
-// value the complaint names, or else the last section of an override about the service or the
-// database that it names.
+// likelyLine guesses the cause of a complaint: the line of an override of whose setting or
+// value the complaint has the longest word, the last of several, or else the last section of an
+// override about the service or the database that it names.
 func (c *Config) likelyLine(complaint string) (s *statement, line int) {
 	services := map[string]bool{}
 	for _, m := range ofService.FindAllStringSubmatch(complaint, -1) {
@@ -168,30 +199,45 @@ func (c *Config) likelyLine(complaint string) (s *statement, line int) {
 	}
 	_, said, _ := strings.Cut(complaint, ": ")
 	lower := strings.ToLower(said) // 2.4 names mechanisms in capitals
-	var about *statement
+	var about, named *statement
+	longest := 0
 	for _, s := range slices.Backward(c.statements) {
 		if !s.file.Override {
 			continue
 		}
-		if ofDatabase.MatchString(complaint) && !slices.Contains([]string{"passdb", "userdb", "mysql", "pgsql", "sqlite"}, s.around()) && !strings.HasPrefix(s.key, "ldap_") {
-			continue
-		}
-		if s.sets() && (strings.Contains(lower, strings.ToLower(s.key)) || hasWordOf(s.value, lower)) {
-			return s, s.last
+		if s.sets() {
+			n := wordOf(s.value, lower)
+			if strings.Contains(lower, strings.ToLower(s.key)) {
+				n = max(n, len(s.key)*min(1, strings.Count(s.key, "_")), 1) // one word, such as driver, says little
+			}
+			if n > longest {
+				longest, named = n, s
+			}
 		}
 		database := (s.key == "passdb" || s.key == "userdb") && strings.Contains(lower, s.key+" ")
 		if about == nil && s.kind == opening && (s.key == "service" && services[s.name] || database) {
 			about = s
 		}
 	}
-	if about != nil {
+	switch {
+	case named != nil:
+		return named, named.last
+	case about != nil:
 		return about, about.first
 	}
 	return nil, 0
 }
 
-// hasWordOf looks for one of the words of a value, without short ones (yes, 1).
-func hasWordOf(value, complaint string) bool {
-	words := strings.FieldsFunc(strings.ToLower(value), func(r rune) bool { return strings.ContainsRune(" \t:", r) })
-	return slices.ContainsFunc(words, func(word string) bool { return len(word) > 3 && strings.Contains(complaint, word) })
+// wordOf is the length of the longest word of a value that a complaint has, without short
+// ones (yes, 1) and not as a part of another word, because mbox is in freedombox.conf.
+func wordOf(value, complaint string) (longest int) {
+	for word := range strings.FieldsFuncSeq(strings.ToLower(value), func(r rune) bool { return strings.ContainsRune(" \t:", r) }) {
+		parts := strings.Split(complaint, word)
+		if len(word) > max(3, longest) && slices.ContainsFunc(parts[:len(parts)-1], func(before string) bool {
+			return strings.TrimRight(before, "abcdefghijklmnopqrstuvwxyz") == before
+		}) {
+			longest = len(word)
+		}
+	}
+	return longest
 }

@@ -39,7 +39,7 @@ func otherMeaning(s *statement) (f finding.Finding) {
 	if s.within("service") && s.value == "0" && (s.key == "process_limit" || s.key == "client_limit") {
 		return s.warning(finding.OtherMeaning, s.key+" = 0 stands for default_"+s.key, "write the number that is meant")
 	}
-	if hint := otherDialect("", s.key, "2.3"); hint != "" && s.within("plugin") && TableRow("settings", "plugin/"+s.key) == nil {
+	if hint := otherDialect("", s.key, "2.3"); hint != "" && s.within("plugin") && !listed(s.key, "same in plugin") && TableRow("settings", "plugin/"+s.key) == nil {
 		return s.warning(finding.OtherMeaning, "Dovecot 2.3 knows no "+s.key+", and ignores it in plugin { }", hint)
 	}
 	return f
@@ -73,7 +73,7 @@ func (s *statement) older() (problem, hint string) {
 		return s.key + " is given the contents of a file in the place of its path", "in Dovecot 2.4 write " + s.key + " = " + s.value
 	case s.sets() && s.key == "driver" && Replacement(s.around(), s.value) != "":
 		return "there is no " + s.around() + " with driver = " + s.value + " any more", "in Dovecot 2.4 " + Replacement(s.around(), s.value)
-	case !s.sets() || s.secret():
+	case !s.sets() || s.secret() || s.within("key_field"): // $name is a part of the key there
 	case old != "":
 		return "the variable " + old + " is of Dovecot 2.3, 2.4 takes it as it stands", now
 	case reference != nil && reference[1] == s.key:

@@ -116,6 +116,7 @@ func TestOtherDialect(t *testing.T) {
 		{"2.3", "plugin {\n  quota = maildir:User\n  sieve_extensions = +editheader\n  fts_autoindex = yes\n}\n", nil}, // both dialects' names
 		{"2.3", "ssl_cert = /etc/hostname\n", []string{"ssl_cert = </etc/hostname"}},
 		{"2.3", "sql_driver = mysql\n", []string{"args = names"}},
+		{"2.4", "dict_server {\n  dict d {\n    dict_map priv/x/$script_name {\n      key_field n {\n        value = $script_name\n      }\n    }\n  }\n}\n", nil},
 	}
 	for _, tt := range tests {
 		t.Run(tt.dialect+" "+strings.ReplaceAll(tt.override, "\n", " "), func(t *testing.T) {

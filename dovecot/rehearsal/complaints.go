@@ -37,6 +37,7 @@ func (p private) complaints() finding.List {
 var (
 	byAuth      = `^(?:` + failed + `)?auth[^ ]*: Error: .*`
 	unreachable = lazyregexp.New(byAuth + `(?:Connect failed|Can't connect|Can't contact LDAP server|Connection refused|No route to host|timed out|Timeout|could not translate host name|Name or service not known|Unknown (?:MySQL )?server host)`)
+	byPolicy    = lazyregexp.New(`policy\([^)]*\): `) // with the user and the session
 	turnedAway  = lazyregexp.New(byAuth + `(?:Invalid credentials|password authentication failed|Access denied for user)`)
 )
 
@@ -59,14 +60,25 @@ func backends(logged finding.List) (found finding.List) {
 			}
 			down := BackendDown(strings.TrimPrefix(f.Problem, failed))
 			down.File, down.Line = f.File, f.Line
-			found = append(found, down)
+			if !slices.ContainsFunc(found, func(other finding.Finding) bool { return said(other) == said(down) }) {
+				found = append(found, down)
+			}
 		}
 	}
 	return found
 }
 
+// said is what a complaint says, whichever of auth's processes it comes from.
+func said(f finding.Finding) string {
+	_, said, _ := strings.Cut(f.Problem, ": Error: ")
+	return said
+}
+
 // BackendDown is a warning, because the candidate is not its cause.
 func BackendDown(said string) finding.Finding {
+	if byPolicy.MatchString(said) {
+		return finding.Warn(finding.BackendDown, "", "the policy server does not work: "+byPolicy.ReplaceAllString(said, ""), "auth_policy_reject_on_fail decides on logins until it does")
+	}
 	return finding.Warn(finding.BackendDown, "", "a user database does not work: "+said, "whose users it has cannot log in until it does")
 }
 

@@ -88,6 +88,7 @@ func (p private) tail() string {
 	set("state_dir", p.path("state"))
 	set("instance_name", "pidgeon-rehearsal")
 	set("log_path", "/dev/stderr")
+	set("log_timestamp", `"%b %d %H:%M:%S "`) // what is parted from complaints
 	set("auth_ssl_require_client_cert", "no")
 	// What names a user may have is no business of the rehearsal's.
 	set("auth_username_chars", "")

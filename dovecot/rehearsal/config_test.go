@@ -102,8 +102,8 @@ func TestRehearsalAsksNoBackend(t *testing.T) {
 // whether auth lives on (2.4.1) or ends with signal 11 (2.3.19, with PostgreSQL).
 func TestRehearsalWithBackendDown(t *testing.T) {
 	overrides := map[string][]string{
-		"2.3": {"passdb {\n  driver = sql\n  args = @/sql\n}\n", "passdb {\n  driver = sql\n  args = @/nowhere\n}\n", "passdb {\n  driver = ldap\n  args = @/ldap\n}\nuserdb {\n  driver = ldap\n  args = @/ldap\n}\n"},
-		"2.4": {"sql_driver = pgsql\npgsql 127.0.0.1 {\n  parameters {\n    port = 1\n  }\n}\npassdb sql {\n  query = SELECT 1\n}\n", "sql_driver = mysql\nmysql nowhere.invalid {\n}\npassdb sql {\n  query = SELECT 1\n}\n", "ldap_uris = ldap://127.0.0.1:1\nldap_base = dc=x\npassdb ldap {\n  filter = (uid=%{user})\n}\n"},
+		"2.3": {"log_timestamp = \"%Y-%m-%d \"\npassdb {\n  driver = sql\n  args = @/sql\n}\n", "passdb {\n  driver = sql\n  args = @/nowhere\n}\n", "passdb {\n  driver = ldap\n  args = @/ldap\n}\nuserdb {\n  driver = ldap\n  args = @/ldap\n}\n"},
+		"2.4": {"log_timestamp = \"%Y-%m-%d \"\nsql_driver = pgsql\npgsql 127.0.0.1 {\n  parameters {\n    port = 1\n  }\n}\npassdb sql {\n  query = SELECT 1\n}\n", "sql_driver = mysql\nmysql nowhere.invalid {\n}\npassdb sql {\n  query = SELECT 1\n}\n", "ldap_uris = ldap://127.0.0.1:1\nldap_base = dc=x\npassdb ldap {\n  filter = (uid=%{user})\n}\n"},
 	}
 	onEach(t, func(t *testing.T, h host) {
 		dovecottest.Write(t, h.Dir, "sql", "driver = pgsql\nconnect = host=127.0.0.1 port=1\npassword_query = SELECT 1\n")
@@ -137,6 +137,14 @@ func TestBackends(t *testing.T) {
 		if got != want {
 			t.Errorf("%s: %q, not %q", problem, got, want)
 		}
+	}
+	byBoth := finding.List{{Problem: "auth: Error: policy(a,<b>): HTTP error: Connection refused"}, {Problem: "auth: Error: policy(c,<d>): HTTP error: Connection refused"}}
+	if found := backends(byBoth); len(found) != 1 || found[0].Problem != "the policy server does not work: auth: Error: HTTP error: Connection refused" {
+		t.Errorf("of a policy server it says %v", found)
+	}
+	byBoth = finding.List{{Problem: "auth: Error: ldap(x): Can't connect"}, {Problem: "auth-worker(7): Error: ldap(x): Can't connect"}}
+	if found := backends(byBoth); len(found) != 1 {
+		t.Errorf("of one database it says %v", found)
 	}
 }
 

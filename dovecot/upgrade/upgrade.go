@@ -227,6 +227,9 @@ func (c *converter) block(nodes []*node) (out []string) {
 		if err == nil && n.Setting && len(lines) > 0 {
 			err = kept(n, lines)
 		}
+		if same(n, lines) {
+			lines = n.text
+		}
 		switch changed := !slices.Equal(lines, n.text); {
 		case err != nil:
 			lines = c.leave(n, err.Error())
@@ -246,6 +249,15 @@ func (c *converter) block(nodes []*node) (out []string) {
 		out = append(out, lines...)
 	}
 	return out
+}
+
+// same reports whether a line differs from a statement in its blanks alone.
+func same(n *node, lines []string) bool {
+	for words := range lint.ScanLines([]byte(strings.Join(lines, "\n"))) {
+		words.First, words.Last = n.First, n.Last
+		return len(lines) == 1 && n.Setting && words == n.LogicalLine
+	}
+	return false
 }
 
 // mark parts a line from the number of the one that it comes from, while a file is put
@@ -386,7 +398,7 @@ func (c *converter) name(n *node) string {
 
 func (c *converter) setting(n *node) ([]string, error) {
 	row := rowFor(n.around(), n.Key)
-	if n.FromFile && (row != nil && row[3] != "" && !strings.Contains(row[3], "{{.File}}") || n.Key == "mail_plugins") {
+	if n.FromFile && (row != nil && row[3] != "" && !strings.Contains(row[3], "{{.File}}") || n.Key == "mail_plugins" || n.Key == "imap_acl_allow_anyone") { // doveconf 2.4.1 reads no list and no boolean from a file
 		f, ok := c.external(n, n.Value)
 		if !ok {
 			return nil, fmt.Errorf("its value stands in %s, which cannot be read: put it beside the configuration", n.Value)
@@ -394,6 +406,7 @@ func (c *converter) setting(n *node) ([]string, error) {
 		inline := *n
 		inline.Value = strings.TrimSpace(string(f.Data))
 		inline.Raw, inline.FromFile = inline.Value, false
+		inline.text = []string{n.indent() + n.Key + " = " + inline.Value}
 		n = &inline
 	}
 	u := use{converter: c, node: n, raw: n.Raw}
