@@ -98,8 +98,8 @@ func ShortTempDir(t testing.TB) string {
 	return dir
 }
 
-// Within asks until the answer is yes or the time is up. It pauses longer than a question
-// takes, because the processors are what the tests are short of.
+// Within asks until the answer is yes or the time is up. It pauses longer than a short
+// question takes, because the processors are what the tests are short of; a long one waits.
 func Within(d time.Duration, done func() bool) bool {
 	for end := time.Now().Add(d); ; {
 		asked := time.Now()
@@ -109,6 +109,6 @@ func Within(d time.Duration, done func() bool) bool {
 		if time.Now().After(end) {
 			return false
 		}
-		time.Sleep(max(10*time.Millisecond, 2*time.Since(asked)))
+		time.Sleep(min(max(10*time.Millisecond, 2*time.Since(asked)), 100*time.Millisecond))
 	}
 }
