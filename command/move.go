@@ -339,8 +339,8 @@ func (m mover) copy(ctx context.Context, user string, finally bool) error {
 			return nil
 		}
 		// It fails for an INBOX with other mail under the same UIDs, and succeeds at the
-		// second try (2.4.1). It fails for one with another GUID, which sync
-		// makes one of, at its second try too (2.3.13).
+		// second try (2.4.1). It fails for one with another GUID, until sync has made them
+		// one, at its second try too (2.3.13).
 		switch {
 		case !changed && try > 2 || try == rounds:
 			return err
