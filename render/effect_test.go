@@ -97,7 +97,7 @@ var effects = map[string]string{
 	"SUBMISSIONS_PORT":            `service submission-login/inet_listener submissions/port`,
 	"DOVECOT_CONF":                `.*`, // it takes the place of all
 	"COMPRESSION":                 `mail_plugins(/mail_compress)?|protocol (imap|lmtp)/mail_plugins|plugin/zlib_save|mail_compress_write_method`,
-	"FTS":                         `mail_plugins(/fts.*)?|protocol (imap|lmtp)/mail_plugins|plugin/fts.*|fts_.*|fts|fts flatcurve.*|language.*`,
+	"FTS":                         `mail_plugins(/fts.*)?|protocol (imap|lmtp)/mail_plugins|plugin/fts.*|fts_.*|fts|fts flatcurve.*|language.*|service indexer-worker/vsz_limit`,
 	"MAIL_CRYPT_KEY":              `mail_plugins(/mail_crypt)?|protocol (imap|lmtp)/mail_plugins|plugin/mail_crypt.*|crypt_.*`,
 	"SPAM_LEARN_DIR":              `protocol imap/mail_plugins(/imap_sieve)?|plugin/(sieve_.*|imapsieve_.*)|sieve_.*|mailbox( Junk/.*)?|imapsieve_from.*|managesieve_sieve_capability`,
 	"SHARED_FOLDERS":              `mail_plugins(/acl)?|protocol (imap|lmtp)/mail_plugins(/imap_acl)?|plugin/acl(_shared_dict|_user)?|acl_.*|namespace( (shared|inbox)/.*)?|userdb.*/(default_fields|fields/[ug]id:default)`,

@@ -262,13 +262,15 @@ func TestCheckDoveconfPanics(t *testing.T) {
 // is a part of another word.
 func TestLogComplaintsPlace(t *testing.T) {
 	text := "passdb {\n  driver = sql\n}\npassdb {\n  driver = ldap\n  args = /etc/mymbox\n}\n" +
-		"passdb sql {\n}\nmail_location = mbox:~/mail\nmail_attribute_dict = file:x\nsieve_script x {\n  driver = file\n}\n"
+		"passdb sql {\n}\nmail_location = mbox:~/mail\nmail_attribute_dict = file:x\nsieve_script x {\n  driver = file\n}\n" +
+		"namespace x {\n  location = maildir:/srv/boxes/%u\n}\n"
 	c := Parse(config.Files{{Name: "x.conf", Origin: mine, Override: true, Data: []byte(text)}}, "/g")
 	for complaint, want := range map[string]string{
 		"auth: Error: ldap(/etc/mymbox): Can't connect to server":                       mine + ":6",
 		"auth-worker(7): Error: mysql(x): Connect failed to database (mail): No file x": mine + ":2",
 		"imap: Error: open(/srv/xmbox) failed":                                          "",
 		"imap: Error: Unknown mail storage driver mbox":                                 mine + ":10",
+		"imap: Error: mkdir(/srv/boxes/alice) failed: Permission denied":                mine + ":16",
 	} {
 		if found := c.LogComplaints(complaint); len(found) != 1 || found[0].Place() != want {
 			t.Errorf("%s: got %v, want %s", complaint, found, want)

@@ -228,12 +228,19 @@ func (c *Config) likelyLine(complaint string) (s *statement, line int) {
 	return nil, 0
 }
 
-// wordOf is the length of the longest word of a value that a complaint has, without short
-// ones (yes, 1) and not as a part of another word, because mbox is in freedombox.conf.
+// wordOf is the length of the longest word of a value that a complaint has, a path as far as
+// its variables, without short ones (yes, 1) and not as a part of another word, because mbox is
+// in freedombox.conf.
 func wordOf(value, complaint string) (longest int) {
 	for word := range strings.FieldsFuncSeq(strings.ToLower(value), func(r rune) bool { return strings.ContainsRune(" \t:", r) }) {
+		if strings.HasPrefix(word, "/") {
+			word, _, _ = strings.Cut(word, "%")
+		}
+		if len(word) <= max(3, longest) {
+			continue
+		}
 		parts := strings.Split(complaint, word)
-		if len(word) > max(3, longest) && slices.ContainsFunc(parts[:len(parts)-1], func(before string) bool {
+		if slices.ContainsFunc(parts[:len(parts)-1], func(before string) bool {
 			return strings.TrimRight(before, "abcdefghijklmnopqrstuvwxyz") == before
 		}) {
 			longest = len(word)

@@ -54,10 +54,6 @@ func backends(logged finding.List) (found finding.List) {
 			f.Hint = "correct the name or the password that Dovecot logs in to its user database with"
 			found = append(found, f)
 		case unreachable.MatchString(f.Problem):
-			_, reason, _ := strings.Cut(f.Problem, ": Error: ") // auth-worker logs the same as auth
-			if slices.ContainsFunc(found, func(other finding.Finding) bool { return strings.HasSuffix(other.Problem, reason) }) {
-				continue
-			}
 			down := BackendDown(strings.TrimPrefix(f.Problem, failed))
 			down.File, down.Line = f.File, f.Line
 			if !slices.ContainsFunc(found, func(other finding.Finding) bool { return said(other) == said(down) }) {
