@@ -170,6 +170,7 @@ matrix)
 	done
 	[[ -z $failed ]] || { echo "failed on:$failed" >&2 && exit 1; }
 	step "done"
+	again
 	;;
 *)
 	echo "usage: ${0##*/} [lint|matrix]" >&2
